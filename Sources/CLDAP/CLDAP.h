@@ -1,0 +1,20 @@
+#pragma once
+// What Swift cannot import from libldap: macros with casts, and the address of an I/O layer.
+#include <lber.h>
+#include <ldap.h>
+
+enum {
+  usher_res_bind = 0x61,
+  usher_res_search_entry = 0x64,
+  usher_res_search_result = 0x65,
+  usher_res_search_reference = 0x73,
+  usher_res_extended = 0x78,
+  usher_res_intermediate = 0x79,
+};
+
+/// Puts a buffer of so many bytes under the connection, so that one read takes many messages.
+static inline int usher_ldap_read_ahead(LDAP *ld, ber_len_t size) {
+  Sockbuf *sb = NULL;
+  if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || sb == NULL) return -1;
+  return ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER + 1, &size);
+}

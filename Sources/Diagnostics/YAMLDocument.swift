@@ -1,0 +1,67 @@
+import Yams
+
+/// Reads YAML text into nodes with positions. Faults of the YAML itself become diagnostics.
+package enum YAMLDocument {
+  /// - Returns: the root node, or nil when the text is not YAML; then `findings` says why.
+  package static func read(_ text: String, file: String, into findings: inout Findings) -> YAMLNode?
+  {
+    findings.register(file: file, text: text)
+    let start = SourcePosition(file: file, line: 1, column: 1)
+    do {
+      guard let root = try Yams.compose(yaml: text) else {
+        findings.error("the file is empty", at: start)
+        return nil
+      }
+      return node(root, file: file)
+    } catch let error as YamlError {
+      report(error, file: file, into: &findings)
+    } catch {
+      findings.error("not YAML: \(error)", at: start)
+    }
+    return nil
+  }
+
+  private static func node(_ node: Node, file: String) -> YAMLNode {
+    let position = SourcePosition(
+      file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
+    switch node {
+    case .scalar(let scalar):
+      return YAMLNode(.scalar(scalar.string, plain: scalar.style == .plain), at: position)
+    case .sequence(let list):
+      return YAMLNode(
+        .list(list.map { self.node($0, file: file) }, flow: list.style == .flow), at: position)
+    case .mapping(let map):
+      let pairs = map.map {
+        YAMLNode.Pair(key: self.node($0.key, file: file), value: self.node($0.value, file: file))
+      }
+      return YAMLNode(.map(pairs, flow: map.style == .flow), at: position)
+    case .alias(let alias):
+      return YAMLNode(.scalar("*\(alias.anchor.rawValue)", plain: true), at: position)
+    }
+  }
+
+  private static func report(_ error: YamlError, file: String, into findings: inout Findings) {
+    func position(_ mark: Mark) -> SourcePosition {
+      SourcePosition(file: file, line: max(mark.line, 1), column: max(mark.column, 1))
+    }
+    let quoting =
+      "quote the value if it begins with { [ ! & * % @ ` or holds ': ' or ' #', for example \"{cn}\""
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      findings.error("not YAML: \(problem)", at: position(mark), hint: quoting)
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      let names = duplicates.sorted().joined(separator: ", ")
+      findings.error(
+        "a key stands twice in one map: \(names)", at: position(context.mark),
+        hint: "keep one of them")
+    case .reader(let problem, let offset, _, let yaml):
+      let before = yaml.utf8.prefix(offset ?? 0)
+      let line = before.count(where: { $0 == UInt8(ascii: "\n") }) + 1
+      findings.error(
+        "not YAML: \(problem)", at: SourcePosition(file: file, line: line, column: 1))
+    default:
+      findings.error("not YAML: \(error)", at: SourcePosition(file: file, line: 1, column: 1))
+    }
+  }
+}

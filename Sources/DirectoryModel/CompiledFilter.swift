@@ -1,0 +1,217 @@
+/// A filter made ready to run over slots. Two-valued: an absent attribute is false, its negation
+/// true. `attr` also matches `attr;option`.
+package indirect enum CompiledFilter: Sendable {
+  case and([CompiledFilter])
+  case or([CompiledFilter])
+  case not(CompiledFilter)
+  case constant(Bool)
+  case present(slot: Int)
+  case equal(slot: Int, Assertion)
+  case substring(slot: Int, initial: [UInt8], any: [[UInt8]], final: [UInt8])
+  case ordered(slot: Int, Assertion, atLeast: Bool)
+  case exact(slot: Int, [UInt8])
+  case bits(slot: Int, mask: Int64, all: Bool)
+  /// True for people in one of these directory groups.
+  case group(GroupTest)
+
+  package struct Assertion: Sendable {
+    let bytes: [UInt8]
+    let folded: [UInt8]
+    let integer: Int64?
+    let name: [UInt8]?
+
+    init(_ bytes: [UInt8]) {
+      self.bytes = bytes
+      folded = TextFold.fold(bytes[...])
+      integer = Int64(String(decoding: folded, as: UTF8.self))
+      name = bytes.contains(UInt8(ascii: "=")) ? DistinguishedName.normalise(bytes[...]) : nil
+    }
+  }
+
+  /// What a filter says about `memberOf`.
+  package enum GroupTest: Sendable, Hashable {
+    case any
+    /// By cn or DN, as written.
+    case named(String)
+    /// By cn; folded.
+    case matching(initial: [UInt8], any: [[UInt8]], final: [UInt8])
+  }
+
+  /// Makes a filter ready.
+  /// - Parameter membership: whether `memberOf` means the groups that Usher resolved; otherwise it is an
+  ///   attribute like any other.
+  /// - Throws: a fault for what cannot be evaluated here; its offset is 0.
+  package init(_ filter: Filter, slots: AttributeSlots, membership: Bool) throws(FilterFault) {
+    func compile(_ part: Filter) throws(FilterFault) -> CompiledFilter {
+      try CompiledFilter(part, slots: slots, membership: membership)
+    }
+    func slot(_ name: String) throws(FilterFault) -> Int {
+      if let slot = slots.slot(of: name) { return slot }
+      throw FilterFault(message: "the attribute `\(name)` was not read", offset: 0, hint: nil)
+    }
+    if membership, let test = try Self.groupTest(filter) {
+      self = .group(test)
+      return
+    }
+    switch filter {
+    case .and(let parts):
+      var compiled: [CompiledFilter] = []
+      for part in parts { compiled.append(try compile(part)) }
+      self = .and(compiled)
+    case .or(let parts):
+      var compiled: [CompiledFilter] = []
+      for part in parts { compiled.append(try compile(part)) }
+      self = .or(compiled)
+    case .not(let part): self = .not(try compile(part))
+    case .present(let name): self = .present(slot: try slot(name))
+    case .equal(let name, let value), .approximate(let name, let value):
+      self = .equal(slot: try slot(name), Assertion(value))
+    case .substring(let name, let initial, let any, let final):
+      self = .substring(
+        slot: try slot(name), initial: Self.foldPiece(initial), any: any.map(Self.foldPiece),
+        final: Self.foldPiece(final))
+    case .greaterOrEqual(let name, let value):
+      self = .ordered(slot: try slot(name), Assertion(value), atLeast: true)
+    case .lessOrEqual(let name, let value):
+      self = .ordered(slot: try slot(name), Assertion(value), atLeast: false)
+    case .extensible(let name, let rule, let value):
+      self = try Self.extensible(slot: slot(name), rule: rule, value: value)
+    }
+  }
+
+  private static func groupTest(_ filter: Filter) throws(FilterFault) -> GroupTest? {
+    guard case let names = filter.attributes, names.count == 1, names[0].lowercased() == "memberof"
+    else { return nil }
+    switch filter {
+    case .and, .or, .not: return nil
+    case .present: return .any
+    case .equal(_, let value), .approximate(_, let value):
+      return .named(String(decoding: value, as: UTF8.self))
+    case .extensible(_, nil, let value), .extensible(_, rule: Rule.inChain, let value):
+      return .named(String(decoding: value, as: UTF8.self))
+    case .substring(_, let initial, let any, let final):
+      return .matching(
+        initial: foldPiece(initial), any: any.map(foldPiece), final: foldPiece(final))
+    default:
+      throw FilterFault(
+        message: "memberOf can be compared by =, =* and substrings only", offset: 0, hint: nil)
+    }
+  }
+
+  private static func extensible(slot: Int, rule: String?, value: [UInt8]) throws(FilterFault)
+    -> CompiledFilter
+  {
+    let text = String(decoding: value, as: UTF8.self)
+    switch rule?.lowercased() {
+    case nil, "caseignorematch", "2.5.13.2", "caseignoreia5match", "1.3.6.1.4.1.1466.109.114.2",
+      "distinguishednamematch", "2.5.13.1", "integermatch", "2.5.13.14":
+      return .equal(slot: slot, Assertion(value))
+    case "caseexactmatch", "2.5.13.5", "caseexactia5match", "1.3.6.1.4.1.1466.109.114.1",
+      "octetstringmatch", "2.5.13.17":
+      return .exact(slot: slot, value)
+    case Rule.bitAnd, Rule.bitOr:
+      guard let mask = Int64(text) else {
+        throw FilterFault(
+          message: "a bit test needs a whole number, not `\(text)`", offset: 0, hint: nil)
+      }
+      return .bits(slot: slot, mask: mask, all: rule == Rule.bitAnd)
+    default:
+      throw FilterFault(
+        message: "usher does not know the matching rule `\(rule ?? "")`", offset: 0,
+        hint: "known: caseIgnoreMatch, caseExactMatch, \(Rule.bitAnd) (bits, all), \(Rule.bitOr) (bits, any)")
+    }
+  }
+
+  /// Object identifiers of Active Directory's matching rules ([MS-ADTS] 3.1.1.3.4.4).
+  private enum Rule {
+    static let bitAnd = "1.2.840.113556.1.4.803"
+    static let bitOr = "1.2.840.113556.1.4.804"
+    static let inChain = "1.2.840.113556.1.4.1941"
+  }
+
+  /// Folds a piece of a substring; a space at its edge counts.
+  private static func foldPiece(_ piece: [UInt8]) -> [UInt8] {
+    let space = UInt8(ascii: " ")
+    guard let first = piece.first, let last = piece.last else { return [] }
+    let folded = TextFold.fold(piece[...])
+    if folded.isEmpty { return [space] }
+    return (first == space ? [space] : []) + folded + (last == space ? [space] : [])
+  }
+}
+
+extension CompiledFilter {
+  /// Whether an entry matches.
+  /// - Parameter isMember: answers for the person's directory groups.
+  package func matches(
+    _ entry: Int, of batch: EntryBatch, isMember: (GroupTest) -> Bool = { _ in false }
+  ) -> Bool {
+    switch self {
+    case .constant(let value): value
+    case .and(let parts): parts.allSatisfy { $0.matches(entry, of: batch, isMember: isMember) }
+    case .or(let parts): parts.contains { $0.matches(entry, of: batch, isMember: isMember) }
+    case .not(let part): !part.matches(entry, of: batch, isMember: isMember)
+    case .group(let test): isMember(test)
+    case .present(let slot):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) { _ in true }
+    case .exact(let slot, let bytes):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) { $0 == bytes[...] }
+    case .equal(let slot, let assertion):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) { Self.equals($0, assertion) }
+    case .substring(let slot, let initial, let any, let final):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        Self.contains(TextFold.fold($0), initial, any, final)
+      }
+    case .ordered(let slot, let assertion, let atLeast):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        Self.compare($0, assertion, atLeast: atLeast)
+      }
+    case .bits(let slot, let mask, let all):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        guard let number = Int64(String(decoding: $0, as: UTF8.self)) else { return false }
+        return all ? number & mask == mask : number & mask != 0
+      }
+    }
+  }
+
+  /// Every test of directory groups in the filter.
+  package var groupTests: [GroupTest] {
+    switch self {
+    case .and(let parts), .or(let parts): parts.flatMap(\.groupTests)
+    case .not(let part): part.groupTests
+    case .group(let test): [test]
+    default: []
+    }
+  }
+
+  private static func equals(_ value: ArraySlice<UInt8>, _ assertion: Assertion) -> Bool {
+    if value == assertion.bytes[...] || TextFold.fold(value) == assertion.folded { return true }
+    guard let name = assertion.name else { return false }
+    return DistinguishedName.normalise(value) == name
+  }
+
+  private static func compare(
+    _ value: ArraySlice<UInt8>, _ assertion: Assertion, atLeast: Bool
+  ) -> Bool {
+    let folded = TextFold.fold(value)
+    if let right = assertion.integer, let left = Int64(String(decoding: folded, as: UTF8.self)) {
+      return atLeast ? left >= right : left <= right
+    }
+    let isLess = folded.lexicographicallyPrecedes(assertion.folded)
+    return folded == assertion.folded || isLess != atLeast
+  }
+
+  /// Substrings in order and without overlap (RFC 4511 §4.5.1.7.2). All arguments are folded.
+  package static func contains(
+    _ value: [UInt8], _ initial: [UInt8], _ any: [[UInt8]], _ final: [UInt8]
+  ) -> Bool {
+    guard value.count >= initial.count + final.count, value.starts(with: initial),
+      value.suffix(final.count) == final[...]
+    else { return false }
+    var rest = value[initial.count..<(value.count - final.count)]
+    for piece in any {
+      guard let found = rest.firstRange(of: piece) else { return false }
+      rest = rest[found.upperBound...]
+    }
+    return true
+  }
+}

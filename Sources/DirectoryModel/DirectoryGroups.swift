@@ -1,0 +1,248 @@
+/// The directory groups that were read, who is in them, and which groups are in which.
+///
+/// Members are found by normalised DN (`member`, `uniqueMember`, `memberOf`), by `memberUid`, and by
+/// `primaryGroupID`. Filled entry by entry, then closed once, then asked.
+package struct DirectoryGroups: Sendable {
+  /// The attributes of groups that say who is in them.
+  package static let memberAttributes = ["member", "uniqueMember", "memberUid"]
+  /// The attributes of people that say in which groups they are.
+  package static let personAttributes = ["memberOf", "uid", "primaryGroupID"]
+
+  /// The groups' entries less their members; group numbers are entry numbers of this batch.
+  package private(set) var entries: EntryBatch
+  /// The immutable id of each group, or its normalised DN.
+  package private(set) var ids: [String] = []
+  private let hash: ByteHash
+  private let idSlot: Int?
+  private let nested: Bool
+  private let membership: MembershipSlots
+
+  private var groupsByName: [WideHash: [Int32]] = [:]
+  private var membersByName: [Member] = []
+  private var membersByUID: [Member] = []
+  private var groupsByRelativeID: [UInt32: Int32] = [:]
+  private var fingerprints: [UInt64] = []
+  /// For each group the groups that it is a direct member of.
+  private var parents: [[Int32]] = []
+  private var closures: [[Int32]: GroupSet] = [:]
+
+  private struct Member: Sendable {
+    let key: WideHash
+    let group: Int32
+  }
+
+  private struct MembershipSlots: Sendable {
+    let names: [Int]
+    let uid: Int?
+    let sid: Int?
+    let all: Set<Int>
+    init(_ slots: AttributeSlots) {
+      names = ["member", "uniqueMember"].compactMap(slots.slot(of:))
+      uid = slots.slot(of: "memberUid")
+      sid = slots.slot(of: "objectSid")
+      all = Set(names + [uid].compactMap(\.self))
+    }
+  }
+
+  /// - Parameters:
+  ///   - id: the attribute that holds a group's immutable id; nil takes its DN.
+  ///   - nested: members of member groups are members.
+  package init(slots: AttributeSlots, id: String?, nested: Bool, hash: ByteHash) {
+    entries = EntryBatch(slots: slots)
+    idSlot = id.flatMap(slots.slot(of:))
+    self.nested = nested
+    self.hash = hash
+    membership = MembershipSlots(slots)
+  }
+
+  package var count: Int { entries.count }
+
+  /// Takes over one group of a batch that was read.
+  package mutating func add(_ entry: Int, of batch: EntryBatch) {
+    let group = Int32(entries.count)
+    entries.appendEntry(entry, of: batch, leavingOut: membership.all)
+    fingerprints.append(batch.fingerprint(of: entry, hash: hash, apart: membership.all).kept)
+    let name = DistinguishedName.normalise(batch.dn(of: entry)) ?? TextFold.fold(batch.dn(of: entry))
+    groupsByName[hash.wide(name), default: []].append(group)
+    let id = idSlot.flatMap { batch.values(of: entry, slot: $0).first }
+    ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
+    for slot in membership.names {
+      _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
+        if let member = DistinguishedName.normalise(memberName($0)) {
+          membersByName.append(Member(key: hash.wide(member), group: group))
+        }
+        return false
+      }
+    }
+    if let slot = membership.uid {
+      _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
+        membersByUID.append(Member(key: hash.wide(TextFold.fold($0)), group: group))
+        return false
+      }
+    }
+    if let slot = membership.sid, let sid = batch.values(of: entry, slot: slot).first,
+      let relative = Self.relativeID(sid)
+    {
+      groupsByRelativeID[relative] = group
+    }
+  }
+
+  /// Call once after the last group: sorts the members and works out which groups are in which.
+  package mutating func close() {
+    membersByName.sort { $0.key < $1.key }
+    membersByUID.sort { $0.key < $1.key }
+    parents = (0..<entries.count).map { index in
+      let own = entries.dn(of: index)
+      let name = DistinguishedName.normalise(own) ?? TextFold.fold(own)
+      var found = Self.groups(of: hash.wide(name), in: membersByName)
+      if let slot = entries.slots.slot(of: "memberOf") {
+        for value in entries.values(of: index, slot: slot) { found += named(value) }
+      }
+      return Array(Set(found)).sorted()
+    }
+  }
+
+  /// The groups of one person, nested ones too where asked for.
+  /// - Parameters:
+  ///   - name: the person's normalised DN.
+  ///   - entry: the person's entry; `slots` says where `personAttributes` stand in it.
+  package mutating func groups(
+    of entry: Int, in batch: EntryBatch, name: [UInt8], slots: PersonSlots
+  ) -> GroupSet {
+    var direct = Self.groups(of: hash.wide(name), in: membersByName)
+    if let slot = slots.memberOf {
+      _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
+        direct += named($0)
+        return false
+      }
+    }
+    if let slot = slots.uid, !membersByUID.isEmpty {
+      for value in batch.values(of: entry, slot: slot) {
+        direct += Self.groups(of: hash.wide(TextFold.fold(value)), in: membersByUID)
+      }
+    }
+    if let slot = slots.primaryGroup, let value = batch.values(of: entry, slot: slot).first,
+      let relative = UInt32(String(decoding: value, as: UTF8.self)),
+      let group = groupsByRelativeID[relative]
+    {
+      direct.append(group)
+    }
+    if direct.count > 1 { direct = Array(Set(direct)).sorted() }
+    return closed(direct)
+  }
+
+  /// Where the attributes of people stand that say in which groups they are.
+  package struct PersonSlots: Sendable {
+    let memberOf: Int?
+    let uid: Int?
+    let primaryGroup: Int?
+    package init(_ slots: AttributeSlots) {
+      memberOf = slots.slot(of: "memberOf")
+      uid = slots.slot(of: "uid")
+      primaryGroup = slots.slot(of: "primaryGroupID")
+    }
+  }
+
+  /// The groups that bear a name: a DN, or a cn without regard to letter case.
+  package func groups(named name: String) -> [Int] {
+    if name.contains("="), let dn = DistinguishedName(name) {
+      return groupsByName[hash.wide(dn.normalised)].map { $0.map(Int.init) } ?? []
+    }
+    let folded = TextFold.fold(name)
+    return (0..<count).filter { names(of: $0).contains(folded) }
+  }
+
+  /// The folded values of a group's cn.
+  package func names(of group: Int) -> [[UInt8]] {
+    guard let slot = entries.slots.slot(of: "cn") else { return [] }
+    return entries.values(of: group, slot: slot).map(TextFold.fold)
+  }
+
+  /// The shortest way from one of the groups up to another, both ends included.
+  package func path(to group: Int32, from direct: [Int32]) -> [Int32] {
+    var cameFrom: [Int32: Int32] = [:]
+    var queue = direct
+    var next = 0
+    while next < queue.count, queue[next] != group {
+      for parent in parents[Int(queue[next])] where cameFrom[parent] == nil && !direct.contains(parent) {
+        cameFrom[parent] = queue[next]
+        queue.append(parent)
+      }
+      next += 1
+    }
+    var path = [group]
+    while let last = path.last, let before = cameFrom[last] { path.append(before) }
+    return path.reversed()
+  }
+
+  /// The group's DN as the server wrote it.
+  package func dn(of group: Int) -> String {
+    String(decoding: entries.dn(of: group), as: UTF8.self)
+  }
+
+  private mutating func closed(_ direct: [Int32]) -> GroupSet {
+    if let known = closures[direct] { return known }
+    var members = direct
+    if nested {
+      var seen = Set(direct)
+      var next = 0
+      while next < members.count {
+        for parent in parents[Int(members[next])] where seen.insert(parent).inserted {
+          members.append(parent)
+        }
+        next += 1
+      }
+      members.sort()
+    }
+    var fingerprint: UInt64 = 0
+    for group in members { fingerprint &+= fingerprints[Int(group)] | 1 }
+    let set = GroupSet(members: members, direct: direct, fingerprint: fingerprint)
+    closures[direct] = set
+    return set
+  }
+
+  private func named(_ value: ArraySlice<UInt8>) -> [Int32] {
+    DistinguishedName.normalise(value).flatMap { groupsByName[hash.wide($0)] } ?? []
+  }
+
+  private static func groups(of key: WideHash, in members: [Member]) -> [Int32] {
+    var low = 0
+    var high = members.count
+    while low < high {
+      let middle = (low + high) / 2
+      if members[middle].key < key { low = middle + 1 } else { high = middle }
+    }
+    var found: [Int32] = []
+    while low < members.count, members[low].key == key {
+      found.append(members[low].group)
+      low += 1
+    }
+    return found
+  }
+
+  /// The last sub-authority of a security identifier ([MS-DTYP] 2.4.2.2).
+  private static func relativeID(_ sid: ArraySlice<UInt8>) -> UInt32? {
+    guard sid.count >= 12 else { return nil }
+    return sid.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
+  }
+}
+
+/// The name in a member value; a uniqueMember may end in a bit string: `cn=a,dc=b#'0101'B` (RFC 4517 §3.3.21).
+private func memberName(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+  guard value.last == UInt8(ascii: "B"), let mark = value.lastIndex(of: UInt8(ascii: "#")),
+    mark + 1 < value.endIndex, value[mark + 1] == UInt8(ascii: "'")
+  else { return value }
+  return value[..<mark]
+}
+
+/// The directory groups of one person, by number, in ascending order.
+package struct GroupSet: Sendable, Hashable {
+  package static let none = GroupSet(members: [], direct: [], fingerprint: 0)
+
+  /// All of them, the nested ones too.
+  package let members: [Int32]
+  /// Those that name the person themselves.
+  package let direct: [Int32]
+  /// Changes when a group is added, removed, or itself changed, its members aside.
+  package let fingerprint: UInt64
+}

@@ -1,0 +1,28 @@
+/// Immutable ids of the directory as text: entryUUID and the like as they are, in small letters; an
+/// objectGUID's 16 bytes as Active Directory shows them.
+package enum DirectoryID {
+  package static func text(of value: ArraySlice<UInt8>) -> String {
+    let isPrintable = value.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+    if isPrintable, let text = String(validating: value, as: UTF8.self) {
+      return text.split(separator: " ").joined(separator: " ").lowercased()
+    }
+    let bytes = Array(value)
+    return bytes.count == 16 ? guid(bytes) : "0x" + hex(bytes[...])
+  }
+
+  /// The first three parts of a GUID are little-endian ([MS-DTYP] 2.3.4).
+  private static func guid(_ bytes: [UInt8]) -> String {
+    let parts = [
+      bytes[0..<4].reversed(), bytes[4..<6].reversed(), bytes[6..<8].reversed(),
+      Array(bytes[8..<10]), Array(bytes[10..<16]),
+    ]
+    return parts.map { hex($0[...]) }.joined(separator: "-")
+  }
+
+  private static func hex(_ bytes: ArraySlice<UInt8>) -> String {
+    bytes.map { byte in
+      let text = String(byte, radix: 16)
+      return text.count == 1 ? "0" + text : text
+    }.joined()
+  }
+}

@@ -1,0 +1,198 @@
+/// Distinguished names (RFC 4514) in the one form in which they are compared: attribute types in
+/// small letters and by their short names, values folded, parts of an RDN sorted, every special
+/// character written `\xx`. In this form a comma or a plus always separates.
+package struct DistinguishedName: Sendable, Hashable {
+  package let normalised: [UInt8]
+
+  /// - Returns: nil when the bytes are not a distinguished name. The empty name is the root.
+  package init?(_ bytes: ArraySlice<UInt8>) {
+    guard let normalised = Self.normalise(bytes) else { return nil }
+    self.normalised = normalised
+  }
+
+  package init?(_ text: String) { self.init(Array(text.utf8)[...]) }
+
+  /// Whether this name is the other's or lies under it.
+  package func isWithin(_ base: DistinguishedName) -> Bool {
+    let own = normalised, other = base.normalised
+    if other.isEmpty { return true }
+    guard own.count >= other.count, own.suffix(other.count) == other[...] else { return false }
+    return own.count == other.count || own[own.count - other.count - 1] == comma
+  }
+
+  /// Whether this name lies one level under the other.
+  package func isChild(of base: DistinguishedName) -> Bool {
+    guard isWithin(base), !normalised.isEmpty else { return false }
+    let head = normalised.dropLast(base.normalised.count)
+    return head.count(where: { $0 == comma }) == (base.normalised.isEmpty ? 0 : 1)
+      && normalised != base.normalised
+  }
+
+  package static func normalise(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
+    if bytes.isEmpty { return [] }
+    return normalisePlain(bytes) ?? normaliseFull(bytes)
+  }
+}
+
+private let comma = UInt8(ascii: ",")
+private let equals = UInt8(ascii: "=")
+private let plus = UInt8(ascii: "+")
+private let backslash = UInt8(ascii: "\\")
+private let space = UInt8(ascii: " ")
+
+extension DistinguishedName {
+  /// One pass over names of plain ASCII without escapes: nearly all there are.
+  private static func normalisePlain(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
+    var out: [UInt8] = []
+    out.reserveCapacity(bytes.count)
+    var typeStart = 0
+    var inValue = false
+    var valueStart = 0
+    func finishValue() -> Bool {
+      if out.last == space { out.removeLast() }
+      return inValue && out.count > valueStart
+    }
+    for byte in bytes {
+      switch byte {
+      case 0x80..., backslash, plus, 0x22, 0x23, 0x3B, 0x3C, 0x3E, 0x00..<0x20:
+        return nil
+      case comma:
+        guard finishValue() else { return nil }
+        out.append(comma)
+        typeStart = out.count
+        inValue = false
+      case equals:
+        if inValue { return nil }
+        if out.last == space { out.removeLast() }
+        guard out.count > typeStart else { return nil }
+        shortenType(&out, from: typeStart)
+        out.append(equals)
+        inValue = true
+        valueStart = out.count
+      case space:
+        let start = inValue ? valueStart : typeStart
+        if out.count > start, out.last != space { out.append(space) }
+      default:
+        out.append(byte.asciiLowercased)
+      }
+    }
+    return finishValue() ? out : nil
+  }
+
+  private static func shortenType(_ out: inout [UInt8], from start: Int) {
+    guard out.count - start > 4 else { return }
+    let type = String(decoding: out[start...], as: UTF8.self)
+    if let short = shortTypes[type] { out.replaceSubrange(start..., with: Array(short.utf8)) }
+  }
+
+  /// Long names and object identifiers of the types that names are made of (RFC 4514 §3, RFC 4519).
+  private static let shortTypes: [String: String] = [
+    "commonname": "cn", "2.5.4.3": "cn", "surname": "sn", "2.5.4.4": "sn",
+    "countryname": "c", "2.5.4.6": "c", "localityname": "l", "2.5.4.7": "l",
+    "stateorprovincename": "st", "2.5.4.8": "st", "streetaddress": "street",
+    "organizationname": "o", "2.5.4.10": "o", "organizationalunitname": "ou", "2.5.4.11": "ou",
+    "domaincomponent": "dc", "0.9.2342.19200300.100.1.25": "dc", "userid": "uid",
+    "0.9.2342.19200300.100.1.1": "uid", "emailaddress": "e", "rfc822mailbox": "mail",
+  ]
+
+  /// Every name that RFC 4514 §3 allows.
+  private static func normaliseFull(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
+    var out: [UInt8] = []
+    var parts: [[UInt8]] = []
+    var reader = bytes
+    while true {
+      guard let equalsAt = reader.firstIndex(of: equals) else { return nil }
+      var type = TextFold.fold(reader[reader.startIndex..<equalsAt])
+      guard !type.isEmpty, type.allSatisfy(\.isTypeCharacter) else { return nil }
+      shortenType(&type, from: 0)
+      reader = reader[(equalsAt + 1)...]
+      guard let (value, separator) = takeValue(&reader) else { return nil }
+      parts.append(type + [equals] + escaped(TextFold.fold(value[...])))
+      if separator == plus { continue }
+      parts.sort { $0.lexicographicallyPrecedes($1) }
+      out += parts.joined(separator: [plus])
+      parts = []
+      if separator == nil { return out }
+      out.append(comma)
+    }
+  }
+
+  /// The value up to the next separator, its escapes undone, and the separator; nil at a fault.
+  private static func takeValue(_ reader: inout ArraySlice<UInt8>) -> ([UInt8], UInt8?)? {
+    reader = reader.drop { $0 == space }
+    if reader.first == 0x22 { return takeQuoted(&reader) }
+    var value: [UInt8] = []
+    var keep = 0
+    while let byte = reader.popFirst() {
+      switch byte {
+      case comma, plus, 0x3B:
+        guard !value.isEmpty else { return nil }
+        return (Array(value.prefix(keep)), byte == plus ? plus : comma)
+      case backslash:
+        guard let byte = takeEscape(&reader) else { return nil }
+        value.append(byte)
+        keep = value.count
+      default:
+        value.append(byte)
+        if byte != space { keep = value.count }
+      }
+    }
+    return value.isEmpty ? nil : (Array(value.prefix(keep)), nil)
+  }
+
+  /// A value in quotation marks, as RFC 2253 and RFC 1779 wrote it.
+  private static func takeQuoted(_ reader: inout ArraySlice<UInt8>) -> ([UInt8], UInt8?)? {
+    reader = reader.dropFirst()
+    var value: [UInt8] = []
+    while let byte = reader.popFirst(), byte != 0x22 {
+      guard byte == backslash else {
+        value.append(byte)
+        continue
+      }
+      guard let byte = takeEscape(&reader) else { return nil }
+      value.append(byte)
+    }
+    reader = reader.drop { $0 == space }
+    guard let separator = reader.popFirst() else { return (value, nil) }
+    return separator == comma || separator == plus ? (value, separator) : nil
+  }
+
+  private static func takeEscape(_ reader: inout ArraySlice<UInt8>) -> UInt8? {
+    guard let first = reader.popFirst() else { return nil }
+    guard let high = first.hexDigit else { return first }
+    guard let low = reader.popFirst()?.hexDigit else { return nil }
+    return high << 4 | low
+  }
+
+  private static func escaped(_ value: [UInt8]) -> [UInt8] {
+    var out: [UInt8] = []
+    for byte in value {
+      switch byte {
+      case comma, plus, equals, backslash, 0x22, 0x23, 0x3B, 0x3C, 0x3E, 0x00..<0x20:
+        out.append(backslash)
+        out.append(contentsOf: [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 })
+      default: out.append(byte)
+      }
+    }
+    return out
+  }
+}
+
+extension UInt8 {
+  /// The number that a hexadecimal digit stands for.
+  package var hexDigit: UInt8? {
+    switch self {
+    case 0x30...0x39: self - 0x30
+    case 0x41...0x46: self - 0x37
+    case 0x61...0x66: self - 0x57
+    default: nil
+    }
+  }
+
+  var isTypeCharacter: Bool {
+    switch self {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E: true
+    default: false
+    }
+  }
+}

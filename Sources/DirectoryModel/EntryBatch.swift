@@ -1,0 +1,230 @@
+/// The directory's side of the house: entries, their names and values, filters over them, LDIF and
+/// groups. It knows nothing of accounts, and it never talks to a server.
+
+/// Some entries of a directory in one buffer of bytes: about a thousand at a time go through the
+/// house like this, without a string or an object per value.
+///
+/// Entries are numbered from 0. Attributes are known by their slot, see `AttributeSlots`.
+package struct EntryBatch: Sendable {
+  package let slots: AttributeSlots
+  private var bytes: [UInt8] = []
+  private var names: [Span] = []
+  private var firstAttribute: [Int32] = []
+  private var attributes: [Attribute] = []
+  private var values: [Span] = []
+
+  private struct Span: Sendable {
+    var start: Int32
+    var end: Int32
+    var range: Range<Int> { Int(start)..<Int(end) }
+  }
+
+  private struct Attribute: Sendable {
+    var slot: Int16
+    /// The attribute came with options, for example `cn;lang-de`.
+    var hasOptions: Bool
+    var firstValue: Int32
+    var endValue: Int32
+  }
+
+  package init(slots: AttributeSlots) { self.slots = slots }
+
+  package var count: Int { names.count }
+  package var isEmpty: Bool { names.isEmpty }
+  /// The size of all names and values in bytes.
+  package var byteCount: Int { bytes.count }
+
+  package mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    names.removeAll(keepingCapacity: true)
+    firstAttribute.removeAll(keepingCapacity: true)
+    attributes.removeAll(keepingCapacity: true)
+    values.removeAll(keepingCapacity: true)
+  }
+}
+
+// MARK: Building
+
+extension EntryBatch {
+  /// Opens the next entry; attributes and values that follow belong to it.
+  /// - Parameter dn: the distinguished name as the server wrote it; borrowed for the call.
+  package mutating func beginEntry(dn: UnsafeRawBufferPointer) {
+    firstAttribute.append(Int32(attributes.count))
+    names.append(append(dn))
+  }
+
+  /// Opens an attribute of the entry.
+  package mutating func beginAttribute(slot: Int, hasOptions: Bool) {
+    attributes.append(
+      Attribute(
+        slot: Int16(slot), hasOptions: hasOptions, firstValue: Int32(values.count),
+        endValue: Int32(values.count)))
+  }
+
+  /// Adds a value to the attribute that was opened last; borrowed for the call.
+  package mutating func appendValue(_ value: UnsafeRawBufferPointer) {
+    values.append(append(value))
+    attributes[attributes.count - 1].endValue = Int32(values.count)
+  }
+
+  package mutating func beginEntry(dn: String) {
+    var dn = dn
+    dn.withUTF8 { beginEntry(dn: UnsafeRawBufferPointer($0)) }
+  }
+
+  package mutating func appendValue(_ value: [UInt8]) {
+    value.withUnsafeBytes { appendValue($0) }
+  }
+
+  /// Adds an attribute with text values under every slot that its description belongs to.
+  package mutating func appendAttribute(_ description: String, values: [[UInt8]]) {
+    for place in slots.places(of: Array(description.utf8)) {
+      beginAttribute(slot: place.slot, hasOptions: place.hasOptions)
+      for value in values { appendValue(value) }
+    }
+  }
+
+  /// Takes the last entry out again.
+  package mutating func removeLastEntry() {
+    guard let name = names.popLast(), let first = firstAttribute.popLast() else { return }
+    if Int(first) < attributes.count {
+      values.removeSubrange(Int(attributes[Int(first)].firstValue)...)
+    }
+    attributes.removeSubrange(Int(first)...)
+    bytes.removeSubrange(Int(name.start)...)
+  }
+
+  private mutating func append(_ new: UnsafeRawBufferPointer) -> Span {
+    let start = Int32(bytes.count)
+    bytes.append(contentsOf: new)
+    return Span(start: start, end: Int32(bytes.count))
+  }
+}
+
+// MARK: Reading
+
+extension EntryBatch {
+  /// The distinguished name as the server wrote it.
+  package func dn(of entry: Int) -> ArraySlice<UInt8> { bytes[names[entry].range] }
+
+  /// The values of one attribute, in the order in which they came.
+  /// - Parameter withOptions: also those of `attr;option`, as filters want it (RFC 4512 §2.5);
+  ///   account fields and templates read the plain attribute.
+  package func values(of entry: Int, slot: Int, withOptions: Bool = false) -> [ArraySlice<UInt8>] {
+    var found: [ArraySlice<UInt8>] = []
+    _ = anyValue(of: entry, slot: slot, withOptions: withOptions) {
+      found.append($0)
+      return false
+    }
+    return found
+  }
+
+  /// Whether a value of the attribute passes the test.
+  package func anyValue(
+    of entry: Int, slot: Int, withOptions: Bool, where test: (ArraySlice<UInt8>) -> Bool
+  ) -> Bool {
+    for index in attributeRange(of: entry) {
+      let attribute = attributes[index]
+      guard attribute.slot == slot, withOptions || !attribute.hasOptions else { continue }
+      for value in attribute.firstValue..<attribute.endValue
+      where test(bytes[values[Int(value)].range]) {
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Numbers that stand for the entry: its name and the values of most attributes, and by themselves the
+  /// values of the attributes set apart, by slot. The order of attributes and values does not count.
+  package func fingerprint(
+    of entry: Int, hash: ByteHash, apart: Set<Int> = []
+  ) -> (kept: UInt64, apart: UInt64) {
+    bytes.withUnsafeBytes { buffer in
+      var kept = hash.value(of: UnsafeRawBufferPointer(rebasing: buffer[names[entry].range]))
+      var rest: UInt64 = 0
+      for index in attributeRange(of: entry) {
+        let attribute = attributes[index]
+        let slot = Int(attribute.slot)
+        let salt = slots.salts[slot] &+ (attribute.hasOptions ? 0x9E37_79B9_7F4A_7C15 : 0)
+        var sum: UInt64 = 0
+        for value in attribute.firstValue..<attribute.endValue {
+          let range = values[Int(value)].range
+          sum &+= hash.value(of: UnsafeRawBufferPointer(rebasing: buffer[range]), salt: salt)
+        }
+        if !apart.isEmpty, apart.contains(slot) { rest &+= sum } else { kept &+= sum }
+      }
+      return (kept, rest)
+    }
+  }
+
+  private func attributeRange(of entry: Int) -> Range<Int> {
+    let end = entry + 1 < firstAttribute.count ? Int(firstAttribute[entry + 1]) : attributes.count
+    return Int(firstAttribute[entry])..<end
+  }
+}
+
+// MARK: Storing
+
+extension EntryBatch {
+  /// One entry as bytes that `appendEntry(stored:)` takes back; slots are stored as numbers.
+  package func stored(_ entry: Int) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(256)
+    out.appendField(dn(of: entry))
+    for index in attributeRange(of: entry) {
+      let attribute = attributes[index]
+      out.appendVarint(UInt64(attribute.slot) << 1 | (attribute.hasOptions ? 1 : 0))
+      out.appendVarint(UInt64(attribute.endValue - attribute.firstValue))
+      for value in attribute.firstValue..<attribute.endValue {
+        out.appendField(bytes[values[Int(value)].range])
+      }
+    }
+    return out
+  }
+
+  /// Adds an entry from its stored bytes.
+  /// - Parameter places: for each stored slot number its slot here; nil leaves the attribute out.
+  /// - Returns: false when the bytes are not a stored entry; the batch is then unchanged.
+  package mutating func appendEntry(
+    stored data: UnsafeRawBufferPointer, places: [Int?]
+  ) -> Bool {
+    var cursor = ByteCursor(data)
+    guard let name = cursor.field() else { return false }
+    beginEntry(dn: name)
+    while !cursor.isAtEnd {
+      guard let head = cursor.varint(), let count = cursor.varint(), head >> 1 < places.count
+      else {
+        removeLastEntry()
+        return false
+      }
+      let place = places[Int(head >> 1)]
+      if let place { beginAttribute(slot: place, hasOptions: head & 1 == 1) }
+      for _ in 0..<count {
+        guard let value = cursor.field() else {
+          removeLastEntry()
+          return false
+        }
+        if place != nil { appendValue(value) }
+      }
+    }
+    return true
+  }
+
+  /// Adds a copy of one entry of another batch with the same slots, less the attributes left out.
+  package mutating func appendEntry(
+    _ entry: Int, of other: EntryBatch, leavingOut left: Set<Int> = []
+  ) {
+    other.bytes.withUnsafeBytes { buffer in
+      beginEntry(dn: UnsafeRawBufferPointer(rebasing: buffer[other.names[entry].range]))
+      for index in other.attributeRange(of: entry) {
+        let attribute = other.attributes[index]
+        if left.contains(Int(attribute.slot)) { continue }
+        beginAttribute(slot: Int(attribute.slot), hasOptions: attribute.hasOptions)
+        for value in attribute.firstValue..<attribute.endValue {
+          appendValue(
+            UnsafeRawBufferPointer(rebasing: buffer[other.values[Int(value)].range]))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import DirectoryModel
+
+/// What a mapping asks of a directory.
+extension CompiledMapping {
+  /// The search for people.
+  /// - Parameter everything: the whole filter is evaluated here, so its attributes are read too.
+  package func userSearch(everything: Bool) -> DirectorySearch {
+    let sent = users.filter.leavingOut(attributes: ["memberof"])
+    var names = [account.id]
+    names += (account.emails + account.names + [account.username].compactMap(\.self))
+      .flatMap(\.attributes)
+    names += account.active?.attributes ?? []
+    names += users.exclude?.attributes ?? []
+    if everything || needsFilterHere { names += users.filter.attributes }
+    for rule in rules {
+      if case .filter(let filter) = rule.when { names += filter.value.attributes }
+      for template in rule.groups {
+        names += template.attributes(scope: rule.eachGroup == nil ? nil : "person")
+      }
+    }
+    names.removeAll { $0.lowercased() == "memberof" }
+    if usesGroups { names += DirectoryGroups.personAttributes }
+    return DirectorySearch(
+      bases: users.bases, scope: users.scope, filter: sent ?? .present("objectClass"),
+      slots: AttributeSlots(names))
+  }
+
+  /// Parts of the filter say something of memberOf, which is evaluated here.
+  package var needsFilterHere: Bool {
+    users.filter.leavingOut(attributes: ["memberof"]) != users.filter
+  }
+
+  /// The search for directory groups; nil when the mapping has none.
+  package func groupSearch(everything: Bool) -> DirectorySearch? {
+    groups.map { search in
+      var names = [search.id, "cn", "objectSid"].compactMap(\.self)
+      names += DirectoryGroups.memberAttributes
+      if everything { names += search.filter.attributes }
+      for rule in rules {
+        switch rule.eachGroup {
+        case .filter(let filter): names += filter.attributes
+        case .pattern(let attribute, _): names.append(attribute)
+        case nil: continue
+        }
+        for template in rule.groups { names += template.attributes(scope: nil) }
+      }
+      return DirectorySearch(
+        bases: search.bases, scope: search.scope, filter: search.filter,
+        slots: AttributeSlots(names))
+    }
+  }
+
+  /// Whether anything depends on directory groups; if not, they are not read.
+  package var usesGroups: Bool {
+    guard groups != nil else { return false }
+    let filters = [users.filter, users.exclude, account.active].compactMap(\.self)
+    let inFilters = filters.flatMap(\.attributes).contains { $0.lowercased() == "memberof" }
+    return inFilters
+      || rules.contains { rule in
+        if !rule.memberOf.isEmpty || rule.eachGroup != nil { return true }
+        if case .filter(let filter) = rule.when {
+          return filter.value.attributes.contains { $0.lowercased() == "memberof" }
+        }
+        return false
+      }
+  }
+}

@@ -1,0 +1,99 @@
+import Diagnostics
+import DirectoryModel
+import SiteModel
+
+/// The mapping's own tests: people in words, run through the same evaluation as people of a directory.
+extension CompiledMapping {
+  package struct TestFailure: Sendable {
+    package let position: SourcePosition
+    package let message: String
+  }
+
+  /// Runs every test. The directory groups that rules and tests name all exist.
+  package func testFailures() -> [TestFailure] {
+    tests.compactMap { test in
+      failure(of: test).map { TestFailure(position: test.position, message: $0) }
+    }
+  }
+
+  private func failure(of test: MappingTest) -> String? {
+    let hash = ByteHash(seed: 0)
+    let search = userSearch(everything: true)
+    let groupSlots = groupSearch(everything: true)?.slots ?? AttributeSlots(["cn"])
+    var groups = DirectoryGroups(slots: groupSlots, id: nil, nested: false, hash: hash)
+    var directory = EntryBatch(slots: groupSlots)
+    for name in groupNames.union(test.groups).sorted() {
+      directory.beginEntry(dn: name.contains("=") ? name : "cn=\(name)")
+      let cn = name.contains("=") ? name.split(separator: ",")[0].drop { $0 != "=" }.dropFirst() : name[...]
+      directory.appendAttribute("cn", values: [Array(cn.utf8)])
+      if test.groups.contains(name) {
+        directory.appendAttribute("member", values: [Array("cn=somebody".utf8)])
+      }
+    }
+    for entry in 0..<directory.count { groups.add(entry, of: directory) }
+    groups.close()
+    var findings = Findings()
+    guard
+      var evaluator = PersonEvaluator(
+        mapping: self, slots: search.slots, groups: groups, appliesFilter: false, into: &findings)
+    else { return findings.all.first?.message ?? "the mapping cannot be evaluated" }
+    var person = EntryBatch(slots: search.slots)
+    person.beginEntry(dn: "cn=somebody")
+    for attribute in test.attributes {
+      person.appendAttribute(attribute.name, values: attribute.values.map { Array($0.utf8) })
+    }
+    let name = Array("cn=somebody".utf8)
+    let entitlement = evaluator.evaluate(
+      0, of: person, name: name, groups: evaluator.groups(of: 0, in: person, name: name),
+      id: "somebody", fingerprint: 0)
+    return difference(entitlement, test)
+  }
+
+  private func difference(_ entitlement: Entitlement, _ test: MappingTest) -> String? {
+    var grants: [Right] = []
+    var isMarked = false
+    if case .account(let portalOnly, let given) = entitlement.outcome {
+      isMarked = portalOnly != nil
+      grants = given.map(\.right)
+    }
+    func names(_ kind: Right.Kind) -> Set<String> {
+      Set(grants.filter { $0.kind == kind }.map(\.name))
+    }
+    func list(_ names: Set<String>) -> String { names.isEmpty ? "none" : names.sorted().joined(separator: ", ") }
+    var wrong = entitlement.doubts.map(\.reason)
+    if let expected = test.licenses, expected != names(.license) {
+      wrong.append("licenses are \(list(names(.license))), not \(list(expected))")
+    }
+    if let expected = test.siteGroups, expected != names(.group) {
+      wrong.append("groups are \(list(names(.group))), not \(list(expected))")
+    }
+    if let expected = test.portalOnly, expected != isMarked {
+      wrong.append("portal-only is \(isMarked), not \(expected)")
+    }
+    return wrong.isEmpty ? nil : wrong.joined(separator: "; ")
+  }
+
+  /// Every directory group that the mapping names.
+  private var groupNames: Set<String> {
+    var names = Set(rules.flatMap { $0.memberOf.map(\.value) })
+    let filters = rules.compactMap { rule -> Filter? in
+      if case .filter(let filter) = rule.when { filter.value } else { nil }
+    }
+    for filter in filters + [account.active, users.exclude].compactMap(\.self) {
+      names.formUnion(filter.groupNames)
+    }
+    return names
+  }
+}
+
+extension Filter {
+  fileprivate var groupNames: [String] {
+    switch self {
+    case .and(let parts), .or(let parts): parts.flatMap(\.groupNames)
+    case .not(let part): part.groupNames
+    case .equal(let name, let value) where name.lowercased() == "memberof":
+      [String(decoding: value, as: UTF8.self)]
+    default: []
+    }
+  }
+}

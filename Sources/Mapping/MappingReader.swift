@@ -1,0 +1,254 @@
+import Diagnostics
+import DirectoryModel
+import SiteModel
+
+/// Turns a mapping file into a compiled mapping and reports every fault in it at once.
+package struct MappingReader {
+  /// The licenses that the site's catalogue knows.
+  let catalogue: Set<String>
+  var findings: Findings
+
+  private init(catalogue: Set<String>, findings: Findings) {
+    self.catalogue = catalogue
+    self.findings = findings
+  }
+
+  /// - Parameters:
+  ///   - load: the text of a file; nil when there is none.
+  ///   - catalogue: the licenses that rules may grant.
+  /// - Returns: nil when there are errors; `findings` holds them, and warnings in any case.
+  package static func read(
+    _ path: String, catalogue: Set<String>, load: (String) -> String?,
+    into findings: inout Findings
+  ) -> CompiledMapping? {
+    guard let file = MappingFile.read(path, load: load, into: &findings) else { return nil }
+    var reader = MappingReader(catalogue: catalogue, findings: findings)
+    let mapping = reader.mapping(file)
+    findings = reader.findings
+    return findings.hasErrors ? nil : mapping
+  }
+
+  private static let keys = [
+    "usher", "extends", "search", "account", "rules", "otherwise", "conflicts", "leavers", "tests",
+  ]
+
+  private mutating func mapping(_ file: MappingFile) -> CompiledMapping? {
+    guard
+      let map = MapReader(
+        file.root, what: "the mapping", known: Self.keys, planned: ["lists"], into: &findings)
+    else { return nil }
+    checkVersion(map)
+    let search = map.required("search", "where people are found", into: &findings).flatMap {
+      MapReader($0, what: "`search`", known: ["users", "groups"], into: &findings)
+    }
+    let users = search?.required("users", "the search for people", into: &findings).flatMap {
+      userSearch($0)
+    }
+    let groups = search?["groups"].flatMap { groupSearch($0) }
+    let account = map.required("account", "how entries become accounts", into: &findings).flatMap {
+      accountFields($0)
+    }
+    let rules = map["rules"].map { self.rules($0, hasGroups: groups != nil) } ?? []
+    let otherwise =
+      map["otherwise"].map {
+        $0.word("`otherwise`", as: CompiledMapping.Otherwise.self, into: &findings)
+      } ?? .nothing
+    let conflicts =
+      map["conflicts"].map {
+        $0.word("`conflicts`", as: CompiledMapping.Conflicts.self, into: &findings)
+      } ?? .hold
+    let leavers = map["leavers"].map { self.leavers($0) } ?? .standard
+    let tests = map["tests"].map { self.tests($0) } ?? []
+    if rules.isEmpty, otherwise == .nothing || otherwise == .leaver, !findings.hasErrors {
+      findings.warning(
+        "no rule and `otherwise: \(otherwise?.rawValue ?? "nothing")`: nobody will have an account",
+        at: file.root.position, hint: "add `rules:`")
+    }
+    warnAboutRules(rules, users: users)
+    guard let users, let account, let otherwise, let conflicts, let leavers else { return nil }
+    func reference(_ key: String) -> RuleReference {
+      let position = map[key]?.position ?? file.root.position
+      return RuleReference(name: key, file: position.file, line: position.line)
+    }
+    return CompiledMapping(
+      users: users, groups: groups, account: account, rules: rules, otherwise: otherwise,
+      conflicts: conflicts, leavers: leavers, tests: tests,
+      references: rules.map(\.reference) + [reference("otherwise"), reference("leavers")],
+      sources: file.sources)
+  }
+
+  private mutating func checkVersion(_ map: MapReader) {
+    guard let version = map.required("usher", "write `usher: 1`, the format's version", into: &findings)
+    else { return }
+    if version.text != "1" {
+      findings.error(
+        "this version of usher reads mapping format 1", at: version.position,
+        hint: "write `usher: 1`")
+    }
+  }
+
+  // MARK: Searches
+
+  private mutating func userSearch(_ node: YAMLNode) -> CompiledMapping.UserSearch? {
+    if case .list = node.value {
+      findings.error(
+        "several searches are part of the format, but this version of usher does not carry them out yet",
+        at: node.position, hint: "write one search; `base` may be a list")
+      return nil
+    }
+    guard
+      let map = MapReader(
+        node, what: "`search.users`", known: ["base", "filter", "scope", "exclude", "exclude-under"],
+        planned: ["account"], into: &findings)
+    else { return nil }
+    let filter = map.required("filter", "an RFC 4515 filter", into: &findings).flatMap {
+      self.filter($0, "`filter`")
+    }
+    let exclude = map["exclude"].flatMap { self.filter($0, "`exclude`") }
+    guard let bases = bases(map), let filter = filter?.value else { return nil }
+    return CompiledMapping.UserSearch(
+      bases: bases, scope: scope(map), filter: filter, exclude: exclude?.value,
+      excludeUnder: names(map["exclude-under"], "`exclude-under`"))
+  }
+
+  private mutating func groupSearch(_ node: YAMLNode) -> CompiledMapping.GroupSearch? {
+    guard
+      let map = MapReader(
+        node, what: "`search.groups`", known: ["base", "filter", "scope", "id", "nested"],
+        into: &findings)
+    else { return nil }
+    if map["base"] == nil {
+      // A preset's filter without a base: the site does not use directory groups.
+      return nil
+    }
+    let filter = map.required("filter", "an RFC 4515 filter", into: &findings).flatMap {
+      self.filter($0, "`filter`")
+    }
+    let id = map["id"].flatMap { attribute($0, "`id`") }
+    let nested = map["nested"].map { $0.bool("`nested`", into: &findings) ?? false } ?? false
+    guard let bases = bases(map), let filter = filter?.value else { return nil }
+    return CompiledMapping.GroupSearch(
+      bases: bases, scope: scope(map), filter: filter, id: id, nested: nested)
+  }
+
+  private mutating func bases(_ map: MapReader) -> [String]? {
+    guard let node = map["base"] else {
+      findings.error(
+        "`base` is missing: where the search begins", at: map.node.position,
+        hint: "for example base: ou=people,dc=acme,dc=example; \"\" is all that the server holds")
+      return nil
+    }
+    if case .scalar("", plain: false) = node.value { return [""] }
+    let items = names(node, "`base`", texts: true)
+    if items.texts.isEmpty, !findings.hasErrors {
+      findings.error("`base` is empty", at: node.position, hint: "write \"\" for everything")
+    }
+    return items.texts.isEmpty ? nil : items.texts
+  }
+
+  private mutating func scope(_ map: MapReader) -> DirectorySearch.Scope {
+    map["scope"].flatMap {
+      $0.word("`scope`", as: DirectorySearch.Scope.self, into: &findings)
+    } ?? .subtree
+  }
+
+  mutating func names(_ node: YAMLNode?, _ what: String) -> [DistinguishedName] {
+    names(node, what, texts: true).names
+  }
+
+  private mutating func names(_ node: YAMLNode?, _ what: String, texts: Bool) -> (
+    texts: [String], names: [DistinguishedName]
+  ) {
+    guard let node else { return ([], []) }
+    guard !isCutName(node, what) else { return ([], []) }
+    var found: (texts: [String], names: [DistinguishedName]) = ([], [])
+    for item in node.items {
+      guard let text = item.string(what, into: &findings) else { continue }
+      guard let name = DistinguishedName(text) else {
+        findings.error(
+          "\(what) is not a distinguished name: \(text)", at: item.position,
+          hint: "for example ou=people,dc=acme,dc=example")
+        continue
+      }
+      found.texts.append(text)
+      found.names.append(name)
+    }
+    return found
+  }
+
+  /// `[cn=a,ou=b]` without quotes is a list of two in YAML.
+  mutating func isCutName(_ node: YAMLNode, _ what: String) -> Bool {
+    guard case .list(let items, flow: true) = node.value, items.count > 1 else { return false }
+    let tail = items.dropFirst().first { item in
+      guard case .scalar(let text, plain: true) = item.value else { return false }
+      let type = text.prefix { $0 != "=" }.lowercased()
+      return ["dc", "ou", "o", "c", "l", "st"].contains(type) && text.contains("=")
+    }
+    guard let tail else { return false }
+    findings.error(
+      "\(what): a distinguished name is cut at its commas", at: tail.position,
+      hint: "inside [ ] a name stands in quotes: [\"cn=a,ou=b,dc=c\"]")
+    return true
+  }
+
+  // MARK: Accounts
+
+  private mutating func accountFields(_ node: YAMLNode) -> CompiledMapping.AccountFields? {
+    guard
+      let map = MapReader(
+        node, what: "`account`", known: ["id", "email", "name", "username", "active"],
+        planned: ["match"], into: &findings)
+    else { return nil }
+    let id = map.required("id", "the attribute with a person's immutable id", into: &findings)
+      .flatMap { attribute($0, "`id`") }
+    let emails = map.required("email", "where the email comes from", into: &findings).map {
+      sources($0, "`email`")
+    }
+    let names = map["name"].map { sources($0, "`name`") } ?? []
+    let username = map["username"].flatMap { source($0, "`username`") }
+    let active = map["active"].flatMap { filter($0, "`active`")?.value }
+    guard let id, let emails else { return nil }
+    return CompiledMapping.AccountFields(
+      id: id, emails: emails, names: names, username: username, active: active)
+  }
+
+  private mutating func sources(_ node: YAMLNode, _ what: String) -> [ValueSource] {
+    node.items.compactMap { source($0, what) }
+  }
+
+  private mutating func source(_ node: YAMLNode, _ what: String) -> ValueSource? {
+    if case .map = node.value, node["from"] != nil || node["match"] != nil {
+      let map = MapReader(node, what: what, known: ["from", "match"], into: &findings)
+      let name = map?.required("from", "an attribute", into: &findings).flatMap {
+        attribute($0, "`from`")
+      }
+      let pattern = map?.required("match", "a regular expression", into: &findings).flatMap {
+        self.pattern($0, "`match`")
+      }
+      guard let name, let pattern else { return nil }
+      return .part(of: name, pattern)
+    }
+    guard let text = node.string(what, into: &findings) else { return nil }
+    if text.contains("{") || text.contains("}") {
+      guard let template = template(node, text, scopes: [nil]) else { return nil }
+      return .template(template)
+    }
+    return attribute(node, what).map { .attribute($0) }
+  }
+
+  // MARK: Leavers
+
+  private mutating func leavers(_ node: YAMLNode) -> LeaverPolicy? {
+    guard
+      let map = MapReader(node, what: "`leavers`", known: ["after", "then"], into: &findings)
+    else { return nil }
+    let standard = LeaverPolicy.standard
+    let after = map["after"].map { $0.seconds("`after`", into: &findings).map(Int64.init) }
+    let action = map["then"].map {
+      $0.word("`then`", as: LeaverPolicy.Action.self, into: &findings)
+    }
+    return LeaverPolicy(
+      afterSeconds: (after ?? standard.afterSeconds) ?? standard.afterSeconds,
+      action: (action ?? standard.action) ?? standard.action)
+  }
+}

@@ -1,0 +1,87 @@
+import DirectoryModel
+import SiteModel
+
+extension PersonEvaluator {
+  /// What the matching rules together give.
+  mutating func makeOutcome(
+    _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> (Entitlement.Outcome, [Doubt]) {
+    var grants: [Grant] = []
+    var seen: Set<Right> = []
+    var portalOnly: Int?
+    var isEntitled = false
+    for index in matched {
+      let bound = rules[index]
+      if bound.rule.portalOnly { portalOnly = portalOnly ?? index }
+      if bound.rule.givesSomething { isEntitled = true }
+      for right in rights(of: bound, entry, batch, set) where seen.insert(right).inserted {
+        grants.append(Grant(right, rule: index))
+      }
+    }
+    let denied = Set(matched.flatMap { rules[$0].rule.deny })
+    if !denied.isEmpty { grants.removeAll { denied.contains($0.right) } }
+    guard isEntitled else { return (withoutRule, []) }
+    guard let rule = portalOnly, let first = grants.first else {
+      return (.account(portalOnly: portalOnly, grants: grants), [])
+    }
+    switch mapping.conflicts {
+    case .licensed: return (.account(portalOnly: nil, grants: grants), [])
+    case .portalOnly: return (.account(portalOnly: rule, grants: []), [])
+    case .hold:
+      let marker = mapping.references[rule], giver = mapping.references[first.rule]
+      let doubt = Doubt(
+        "the rule `\(marker.name)` (\(marker.file):\(marker.line)) makes this person portal-only, and `\(giver.name)` (\(giver.file):\(giver.line)) gives \(first.right.kind.rawValue) \(first.right.name)",
+        remedy: "change one of the two rules, or set `conflicts:` to licensed or portal-only")
+      return (.account(portalOnly: rule, grants: grants), [doubt])
+    }
+  }
+
+  private var withoutRule: Entitlement.Outcome {
+    switch mapping.otherwise {
+    case .portalOnly: .account(portalOnly: mapping.otherwiseRule, grants: [])
+    case .unlicensed: .account(portalOnly: nil, grants: [])
+    case .nothing: .nothing
+    case .leaver: .leaver
+    }
+  }
+
+  /// The licenses and groups that one rule gives to one person.
+  mutating func rights(
+    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> [Right] {
+    var names: [String] = []
+    func person(_ name: String) -> [String] {
+      slots.slot(of: name).map { batch.texts(of: entry, slot: $0) } ?? []
+    }
+    let choices = self.choices(bound, set)
+    for template in bound.rule.groups {
+      guard bound.rule.eachGroup != nil else {
+        names += template.rendered { _, name in person(name) }
+        continue
+      }
+      for choice in choices {
+        names += template.rendered { scope, name in
+          if scope != nil { return person(name) }
+          if let number = Int(name) {
+            return choice.caught.indices.contains(number) ? [choice.caught[number]] : []
+          }
+          return groups.entries.slots.slot(of: name).map {
+            groups.entries.texts(of: choice.group, slot: $0)
+          } ?? []
+        }
+      }
+    }
+    let sorted = Set(names.map(\.trimmed).filter { !$0.isEmpty }).sorted(by: bytewise)
+    return bound.rule.licenses + sorted.map { Right(.group, $0) }
+  }
+}
+
+extension Rule {
+  /// A rule that only denies entitles nobody.
+  var givesSomething: Bool { portalOnly || !licenses.isEmpty || !groups.isEmpty }
+}
+
+extension CompiledMapping {
+  /// The number of the reference that stands for `otherwise: portal-only`.
+  var otherwiseRule: Int { references.count - 2 }
+}

@@ -1,0 +1,93 @@
+import DirectoryModel
+import SiteModel
+
+/// The same answers as `evaluate`, with the reason for each.
+extension PersonEvaluator {
+  package mutating func trace(
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+  ) -> [Explanation.RuleTrace] {
+    rules.map { bound in
+      let conditions = conditions(of: bound, entry, batch, name, set)
+      let matches = conditions.allSatisfy(\.holds)
+      return Explanation.RuleTrace(
+        rule: bound.rule.reference, matches: matches, conditions: conditions.map(\.text),
+        effects: matches ? effects(of: bound, entry, batch, set) : [])
+    }
+  }
+
+  private struct Condition {
+    let holds: Bool
+    let text: String
+    init(_ what: String, _ holds: Bool, _ because: String = "") {
+      self.holds = holds
+      text = "\(what): \(holds ? "yes" : "no")\(because.isEmpty ? "" : " (\(because))")"
+    }
+  }
+
+  private mutating func conditions(
+    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ name: [UInt8], _ set: GroupSet
+  ) -> [Condition] {
+    var conditions: [Condition] = []
+    if !bound.rule.memberOf.isEmpty {
+      let wanted = bound.rule.memberOf.map(\.value).joined(separator: " or ")
+      let path = set.members.first { bound.memberOf.contains($0) }.map { self.path(to: $0, in: set) }
+      let via = path.map { $0.count > 1 ? "via \($0.joined(separator: " → "))" : "" } ?? ""
+      conditions.append(Condition("member-of \(wanted)", path != nil, via))
+    }
+    switch bound.rule.when {
+    case .everyone: conditions.append(Condition("when everyone", true))
+    case .filter(let filter):
+      let holds = bound.when.map { matches($0, entry, batch, set) } ?? true
+      conditions.append(
+        Condition("when \(filter.value.text)", holds, values(of: filter.value, entry, batch)))
+    case nil: break
+    }
+    if !bound.rule.under.isEmpty {
+      let places = bound.rule.under.map { String(decoding: $0.normalised, as: UTF8.self) }
+      conditions.append(
+        Condition("under \(places.joined(separator: " or "))", isUnder(bound.rule.under, name: name)))
+    }
+    if bound.rule.eachGroup != nil {
+      let chosen = Set(choices(bound, set).map(\.group)).sorted().map { groupName(Int32($0)) }
+      conditions.append(
+        Condition("each-group", !chosen.isEmpty, chosen.joined(separator: ", ")))
+    }
+    return conditions
+  }
+
+  private func values(of filter: Filter, _ entry: Int, _ batch: EntryBatch) -> String {
+    var seen: Set<String> = []
+    return filter.attributes.filter { seen.insert($0.lowercased()).inserted }.compactMap { name in
+      guard let slot = slots.slot(of: name) else { return nil }
+      let values = batch.texts(of: entry, slot: slot)
+      return values.isEmpty ? "no \(name)" : "\(name) is \(values.joined(separator: ", "))"
+    }.joined(separator: "; ")
+  }
+
+  private mutating func effects(
+    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> [String] {
+    var effects = rights(of: bound, entry, batch, set).map { "\($0.kind.rawValue) \($0.name)" }
+    if bound.rule.portalOnly { effects.append("portal-only") }
+    return effects + bound.rule.deny.map { "takes away \($0.kind.rawValue) \($0.name)" }
+  }
+
+  /// The person's directory groups, each with the way that leads to it.
+  package func paths(of set: GroupSet) -> [Explanation.GroupPath] {
+    set.members.map { group in
+      let path = path(to: group, in: set)
+      return Explanation.GroupPath(name: groupName(group), via: path.dropLast())
+    }
+  }
+
+  /// The names from a direct group up to the group itself.
+  private func path(to group: Int32, in set: GroupSet) -> [String] {
+    groups.path(to: group, from: set.direct).map(groupName)
+  }
+
+  private func groupName(_ group: Int32) -> String {
+    let entries = groups.entries
+    let name = entries.slots.slot(of: "cn").flatMap { entries.texts(of: Int(group), slot: $0).min(by: bytewise) }
+    return name ?? groups.dn(of: Int(group))
+  }
+}

@@ -1,0 +1,250 @@
+import Diagnostics
+import DirectoryModel
+import SiteModel
+
+/// A compiled mapping made ready for one read: filters bound to slots, group names to groups.
+package struct PersonEvaluator {
+  let mapping: CompiledMapping
+  package let slots: AttributeSlots
+  package var groups: DirectoryGroups
+  let rules: [BoundRule]
+  private let idSlot: Int
+  private let active: CompiledFilter?
+  private let membership: DirectoryGroups.PersonSlots
+  let selection: Selection
+  private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
+  private var outcomes: [OutcomeKey: (Entitlement.Outcome, [Doubt])] = [:]
+  private var groupChoices: [GroupChoiceKey: [GroupChoice]] = [:]
+
+  struct OutcomeKey: Hashable {
+    let rules: [Int]
+    let groups: [Int32]
+  }
+
+  private struct GroupChoiceKey: Hashable {
+    let rule: Int
+    let groups: [Int32]
+  }
+
+  /// A directory group that an `each-group` condition chose, with what its pattern caught.
+  struct GroupChoice {
+    let group: Int
+    let caught: [String]
+  }
+
+  /// What is evaluated here of the question who is a person.
+  struct Selection {
+    /// nil: the source has applied the filter already.
+    let filter: CompiledFilter?
+    let exclude: CompiledFilter?
+  }
+
+  struct BoundRule {
+    let number: Int
+    let rule: Rule
+    let when: CompiledFilter?
+    let memberOf: Set<Int32>
+    let each: CompiledFilter?
+    /// Whether a template of the rule reads attributes of the person.
+    let readsPerson: Bool
+  }
+
+  /// - Parameters:
+  ///   - groups: closed; nil when the mapping uses none.
+  ///   - appliesFilter: whether the search filter has to be evaluated here.
+  /// - Returns: nil when a rule names a directory group that is not there, or that two bear.
+  package init?(
+    mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups,
+    appliesFilter: Bool, into findings: inout Findings
+  ) {
+    self.mapping = mapping
+    self.slots = slots
+    self.groups = groups
+    membership = DirectoryGroups.PersonSlots(slots)
+    guard let idSlot = slots.slot(of: mapping.account.id) else { return nil }
+    self.idSlot = idSlot
+    var binder = GroupBinder(groups: groups, findings: findings)
+    do {
+      active = try mapping.account.active.map {
+        try CompiledFilter($0, slots: slots, membership: true)
+      }
+      selection = Selection(
+        filter: appliesFilter
+          ? try CompiledFilter(mapping.users.filter, slots: slots, membership: true) : nil,
+        exclude: try mapping.users.exclude.map {
+          try CompiledFilter($0, slots: slots, membership: true)
+        })
+      var bound: [BoundRule] = []
+      for (number, rule) in mapping.rules.enumerated() {
+        bound.append(try binder.bind(rule, number: number, slots: slots))
+      }
+      rules = bound
+    } catch {
+      return nil  // Every filter was compiled once when the mapping was read.
+    }
+    let start = SourcePosition(file: mapping.references[mapping.leaversRule].file, line: 1, column: 1)
+    for filter in [active, selection.filter, selection.exclude].compactMap(\.self) {
+      binder.resolve(filter.groupTests, at: start)
+    }
+    groupTests = binder.tests
+    findings = binder.findings
+    if findings.hasErrors { return nil }
+  }
+
+  /// Whether an entry is a person of the mapping.
+  /// - Parameter name: the normalised DN.
+  package func selects(
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+  ) -> Bool {
+    exclusion(entry, of: batch, name: name, groups: set) == nil
+  }
+
+  /// What leaves an entry out; nil when it is a person.
+  package func exclusion(
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+  ) -> String? {
+    if let filter = selection.filter, !matches(filter, entry, batch, set) {
+      return "search.users.filter does not match"
+    }
+    if let exclude = selection.exclude, matches(exclude, entry, batch, set) {
+      return "search.users.exclude matches"
+    }
+    if !mapping.users.excludeUnder.isEmpty,
+      isUnder(mapping.users.excludeUnder, name: name)
+    {
+      return "search.users.exclude-under holds the entry's place"
+    }
+    return nil
+  }
+
+  /// The directory groups of an entry.
+  package mutating func groups(of entry: Int, in batch: EntryBatch, name: [UInt8]) -> GroupSet {
+    groups.groups(of: entry, in: batch, name: name, slots: membership)
+  }
+
+  /// The person's key: the id, or nil when there is none or several.
+  package func id(of entry: Int, in batch: EntryBatch) -> String? {
+    let values = batch.values(of: entry, slot: idSlot)
+    return values.count == 1 && values[0].isEmpty == false ? DirectoryID.text(of: values[0]) : nil
+  }
+
+  /// What one person should have.
+  package mutating func evaluate(
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, id: String?,
+    fingerprint: UInt64
+  ) -> Entitlement {
+    let matched = rules.indices.filter { holds(rules[$0], entry, batch, name, set) }
+    let (outcome, conflicts) = outcome(matched, entry, batch, set)
+    var doubts = conflicts
+    if id == nil {
+      let count = batch.values(of: entry, slot: idSlot).count
+      doubts.append(
+        Doubt(
+          count == 0
+            ? "the entry has no value for \(mapping.account.id), its immutable id"
+            : "the entry has \(count) values for \(mapping.account.id), its immutable id",
+          remedy: "let the reading account see \(mapping.account.id), or choose another `account.id`"))
+    }
+    return Entitlement(
+      person: id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
+      emails: emails(of: entry, in: batch), names: names(of: entry, in: batch),
+      username: mapping.account.username.flatMap { source in
+        source.values(of: entry, in: batch).map(\.trimmed).filter { !$0.isEmpty }.min(by: bytewise)
+      },
+      isActive: active.map { matches($0, entry, batch, set) } ?? true, outcome: outcome,
+      doubts: doubts, fingerprint: fingerprint)
+  }
+
+  // MARK: Fields
+
+  package func emails(of entry: Int, in batch: EntryBatch) -> [String] {
+    for source in mapping.account.emails {
+      let usable = source.values(of: entry, in: batch).map(\.trimmed).filter(\.isUsableEmail)
+      if usable.isEmpty { continue }
+      var seen: Set<String> = []
+      return usable.sorted(by: bytewise).filter { seen.insert(emailKey($0)).inserted }
+    }
+    return []
+  }
+
+  func names(of entry: Int, in batch: EntryBatch) -> [String] {
+    for source in mapping.account.names {
+      let usable = source.values(of: entry, in: batch).map(\.trimmed).filter { !$0.isEmpty }
+      if !usable.isEmpty { return usable.count == 1 ? usable : usable.sorted(by: bytewise) }
+    }
+    return []
+  }
+
+  // MARK: Rules
+
+  func matches(
+    _ filter: CompiledFilter, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> Bool {
+    filter.matches(entry, of: batch) { test in
+      if test == .any { return !set.members.isEmpty }
+      guard let wanted = groupTests[test] else { return false }
+      return set.members.contains { wanted.contains($0) }
+    }
+  }
+
+  private mutating func holds(
+    _ bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ name: [UInt8], _ set: GroupSet
+  ) -> Bool {
+    let rule = bound.rule
+    if !rule.memberOf.isEmpty, !set.members.contains(where: { bound.memberOf.contains($0) }) {
+      return false
+    }
+    if !rule.under.isEmpty, !isUnder(rule.under, name: name) { return false }
+    if let when = bound.when, !matches(when, entry, batch, set) { return false }
+    return rule.eachGroup == nil || !choices(bound, set).isEmpty
+  }
+
+  func isUnder(_ places: [DistinguishedName], name: [UInt8]) -> Bool {
+    guard let own = DistinguishedName(name[...]) else { return false }
+    return places.contains { own.isWithin($0) }
+  }
+
+  /// The person's directory groups that an `each-group` condition chooses.
+  mutating func choices(_ bound: BoundRule, _ set: GroupSet) -> [GroupChoice] {
+    guard let each = bound.rule.eachGroup, !set.members.isEmpty else { return [] }
+    let key = GroupChoiceKey(rule: bound.number, groups: set.members)
+    if let known = groupChoices[key] { return known }
+    var chosen: [GroupChoice] = []
+    for group in set.members.map(Int.init) {
+      switch each {
+      case .filter:
+        if bound.each?.matches(group, of: groups.entries) == true {
+          chosen.append(GroupChoice(group: group, caught: []))
+        }
+      case .pattern(let attribute, let pattern):
+        guard let slot = groups.entries.slots.slot(of: attribute) else { continue }
+        for value in groups.entries.texts(of: group, slot: slot) {
+          if let caught = pattern.match(value) {
+            chosen.append(GroupChoice(group: group, caught: caught))
+          }
+        }
+      }
+    }
+    groupChoices[key] = chosen
+    return chosen
+  }
+
+  private mutating func outcome(
+    _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> (Entitlement.Outcome, [Doubt]) {
+    if matched.contains(where: { rules[$0].readsPerson }) {
+      return makeOutcome(matched, entry, batch, set)
+    }
+    let usesGroups = matched.contains { rules[$0].rule.eachGroup != nil }
+    let key = OutcomeKey(rules: matched, groups: usesGroups ? set.members : [])
+    if let known = outcomes[key] { return known }
+    let made = makeOutcome(matched, entry, batch, set)
+    outcomes[key] = made
+    return made
+  }
+}
+
+/// The order in which values are compared that have no order: by their bytes.
+func bytewise(_ left: String, _ right: String) -> Bool {
+  left.utf8.lexicographicallyPrecedes(right.utf8)
+}

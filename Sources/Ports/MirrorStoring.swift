@@ -1,0 +1,55 @@
+import DirectoryModel
+
+/// The directory as last seen: a cache, written in one transaction, deleted without loss.
+package protocol MirrorStoring: AnyObject {
+  /// What the mirror holds; nil when it is empty.
+  func mirrorDescription(of directory: String) throws -> MirrorDescription?
+
+  /// Fingerprints of the mirror's entries by key.
+  func mirrorFingerprints(of directory: String, kind: MirrorKind) throws -> [String: UInt64]
+
+  /// Opens the one transaction in which the mirror is brought up to date.
+  func updateMirror(
+    of directory: String, description: MirrorDescription,
+    _ body: (any MirrorWriter) throws -> Void
+  ) throws
+
+  /// Reads entries back, in the order of their keys.
+  /// - Parameter keys: only these; nil for all.
+  func readMirror(
+    of directory: String, kind: MirrorKind, slots: AttributeSlots, keys: [String]?,
+    deliver: (borrowing EntryBatch) throws -> Void
+  ) throws
+}
+
+package enum MirrorKind: Int, Sendable { case person, group }
+
+package struct MirrorDescription: Sendable, Hashable {
+  /// Bases, filters, scopes: what was asked, as text.
+  package let searches: String
+  package let personAttributes: [String]
+  package let groupAttributes: [String]
+  /// When it was last read, in seconds since 1970.
+  package let readAt: Int64
+
+  package init(
+    searches: String, personAttributes: [String], groupAttributes: [String], readAt: Int64
+  ) {
+    self.searches = searches
+    self.personAttributes = personAttributes
+    self.groupAttributes = groupAttributes
+    self.readAt = readAt
+  }
+
+  /// Whether the same was asked, so that entries and fingerprints can be compared.
+  package func asksTheSame(as other: MirrorDescription) -> Bool {
+    searches == other.searches && personAttributes == other.personAttributes
+      && groupAttributes == other.groupAttributes
+  }
+}
+
+/// Writes into the mirror's open transaction.
+package protocol MirrorWriter: AnyObject {
+  func write(_ kind: MirrorKind, key: String, fingerprint: UInt64, entry: [UInt8]) throws
+  func remove(_ kind: MirrorKind, key: String) throws
+}

@@ -1,0 +1,194 @@
+import SiteModel
+
+/// One evaluated person with their account and the email they are to have.
+struct Case {
+  /// Number in `World.entitlements`.
+  let entitlement: Int
+  /// Number in `World.accounts`: the linked account, or the one that will be linked.
+  var account: Int?
+  /// nil for people who get no account, and where none is usable.
+  var email: String?
+  var doubts: [Doubt] = []
+  let inScope: Bool
+
+  var isHeld: Bool { !doubts.isEmpty }
+  /// Stays as they are, with the email their account has.
+  var isFrozen: Bool { isHeld || !inScope }
+}
+
+/// Decides who can be decided about: matches people and accounts, and holds those whom R14 to R17 hold.
+struct Cases {
+  private let world: World
+  private(set) var all: [Case] = []
+  /// Numbers of cases by email, then directory id: the order of the plan.
+  private(set) var order: [Int] = []
+  /// Numbers of accounts whose people are gone.
+  private(set) var absent: [Int] = []
+  /// Of these, the accounts whose email a new id has: they do not age (R16).
+  private(set) var paused: Set<Int> = []
+  private var accountOfEmail: [String: Int] = [:]
+  private var caseOfPerson: [String: Int] = [:]
+
+  init(world: World, heldBack: [String: Doubt]) {
+    self.world = world
+    var accountOfPerson: [String: Int] = [:]
+    for (index, account) in world.accounts.enumerated() {
+      accountOfEmail[emailKey(account.email)] = index
+      if let person = account.person { accountOfPerson[person] = index }
+    }
+    all.reserveCapacity(world.entitlements.count)
+    for (index, entitlement) in world.entitlements.enumerated() {
+      let linked = entitlement.hasID ? accountOfPerson[entitlement.person] : nil
+      var new = Case(
+        entitlement: index, account: linked, inScope: world.isInScope(entitlement.person))
+      caseOfPerson[entitlement.person] = index
+      if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
+        new.doubts.append(Doubt.sameID(entitlement.person))
+      }
+      if let doubt = heldBack[entitlement.person] { new.doubts.append(doubt) }
+      all.append(new)
+    }
+    chooseEmails()
+    for index in all.indices { doubtRights(index) }
+    holdSharedEmails()
+    holdOccupiedEmails()
+    sort()
+    absent = world.accounts.indices.filter { index in
+      guard let person = world.accounts[index].person else { return false }
+      return caseOfPerson[person] == nil && !world.isPresent(person)
+    }
+    absent.sort { world.accounts[$0].id < world.accounts[$1].id }
+  }
+
+  private func account(_ person: Case) -> Account? { person.account.map { world.accounts[$0] } }
+
+  private mutating func sort() {
+    let keys = all.map { person in
+      (emailKey(person.email ?? account(person)?.email ?? "~"),
+        world.entitlements[person.entitlement].person)
+    }
+    order = all.indices.sorted { keys[$0] < keys[$1] }
+  }
+
+  /// R15 and R16: the email stays while it is usable, and an unlinked account with the email of just one
+  /// person is theirs.
+  private mutating func chooseEmails() {
+    for index in all.indices {
+      let entitlement = world.entitlements[index]
+      guard entitlement.wantsAccount else { continue }
+      all[index].doubts += entitlement.doubts
+      guard !entitlement.emails.isEmpty else {
+        all[index].doubts.append(Doubt.noEmail)
+        continue
+      }
+      if let account = account(all[index]) {
+        let current = emailKey(account.email)
+        all[index].email =
+          entitlement.emails.contains { emailKey($0) == current }
+          ? account.email : entitlement.emails[0]
+        continue
+      }
+      let unlinked = entitlement.emails.filter { email in
+        accountOfEmail[emailKey(email)].map { world.accounts[$0].person == nil } ?? false
+      }
+      all[index].email = unlinked.first ?? entitlement.emails[0]
+      if unlinked.count > 1 {
+        all[index].doubts.append(Doubt.severalAccounts(unlinked, person: entitlement.person))
+      } else if let email = unlinked.first {
+        all[index].account = accountOfEmail[emailKey(email)]
+      }
+    }
+  }
+
+  /// R14 and R17: what rules did not give stands against what the mapping asks.
+  private mutating func doubtRights(_ index: Int) {
+    let entitlement = world.entitlements[index]
+    guard entitlement.wantsAccount, let account = account(all[index]),
+      case .account(let portalOnly, let grants) = entitlement.outcome
+    else { return }
+    if !account.isActive, account.deactivatedBy != .sync {
+      all[index].doubts.append(Doubt.deactivated(account))
+    }
+    if portalOnly != nil {
+      let kept = account.holdings.filter { !$0.givers.isRuleOnly }
+      if !kept.isEmpty, world.site.transition == .before {
+        all[index].doubts.append(Doubt.keepsRights(kept, email: account.email))
+      }
+    } else if !grants.isEmpty, account.isPortalOnly {
+      if world.site.transition == .after {
+        all[index].doubts.append(Doubt.needsConversion(account))
+      } else if !account.mark.isRuleOnly {
+        all[index].doubts.append(Doubt.marked(account))
+      }
+    }
+  }
+
+  /// R15: two people with one email are both held.
+  private mutating func holdSharedEmails() {
+    var claims: [String: [Int]] = [:]
+    claims.reserveCapacity(all.count)
+    for index in all.indices {
+      if let email = all[index].email { claims[emailKey(email), default: []].append(index) }
+    }
+    for (_, claimants) in claims where claimants.count > 1 {
+      let people = Set(claimants.map { world.entitlements[$0].person })
+      guard people.count > 1 else { continue }
+      for index in claimants {
+        let others = claimants.filter { $0 != index }.map { label($0) }.sorted()
+        all[index].doubts.append(
+          Doubt.sharedEmail(all[index].email ?? "", others: others))
+      }
+    }
+  }
+
+  private func label(_ index: Int) -> String {
+    let entitlement = world.entitlements[index]
+    guard let name = entitlement.names.first else { return entitlement.person }
+    return "\(name) (\(entitlement.person))"
+  }
+
+  /// R15 and R16: an email that another account has, and will keep, cannot be taken.
+  private mutating func holdOccupiedEmails() {
+    var waitingFor: [Int: [Int]] = [:]
+    var frozen: [Int] = []
+    for index in all.indices {
+      guard let email = all[index].email, let occupant = accountOfEmail[emailKey(email)],
+        occupant != all[index].account
+      else { continue }
+      let other = world.accounts[occupant]
+      if let mover = other.person.flatMap({ caseOfPerson[$0] }), let moved = all[mover].email,
+        emailKey(moved) != emailKey(email)
+      {
+        waitingFor[mover, default: []].append(index)
+      } else {
+        doubtOccupied(index, email: email, occupant: occupant)
+      }
+    }
+    for index in all.indices where all[index].isFrozen { frozen.append(index) }
+    while let mover = frozen.popLast() {
+      for index in waitingFor.removeValue(forKey: mover) ?? [] where !all[index].isFrozen {
+        all[index].doubts.append(
+          Doubt.occupied(all[index].email ?? "", by: label(mover)))
+        frozen.append(index)
+      }
+    }
+  }
+
+  private mutating func doubtOccupied(_ index: Int, email: String, occupant: Int) {
+    let other = world.accounts[occupant]
+    let entitlement = world.entitlements[index]
+    guard let person = other.person else {
+      all[index].doubts.append(Doubt.occupied(email, by: other.name))
+      return
+    }
+    let isGone = caseOfPerson[person] == nil && !world.isPresent(person)
+    if isGone, all[index].account == nil { paused.insert(occupant) }
+    if let holder = caseOfPerson[person], all[holder].email.map(emailKey) == emailKey(email) {
+      return  // Both claim it, and both are held as such.
+    }
+    all[index].doubts.append(
+      isGone && all[index].account == nil
+        ? Doubt.newID(email, person: entitlement.person)
+        : Doubt.linkedElsewhere(email, to: person, isGone: isGone))
+  }
+}

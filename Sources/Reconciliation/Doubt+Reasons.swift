@@ -1,0 +1,71 @@
+import SiteModel
+
+/// The reasons for which people are held at planning, each with what resolves it.
+extension Doubt {
+  static let noEmail = Doubt(
+    "no usable email",
+    remedy: "give the person an email in the directory, or add a source to `account.email`")
+
+  static func sameID(_ id: String) -> Doubt {
+    Doubt(
+      "several entries of the directory bear the id \(id)",
+      remedy: "narrow `search.users`, or choose another attribute for `account.id`")
+  }
+
+  static func severalAccounts(_ emails: [String], person: String) -> Doubt {
+    Doubt(
+      "several unlinked accounts bear emails of this person: \(emails.joined(separator: ", "))",
+      remedy: "usher link \(emails[0]) \(person)")
+  }
+
+  static func deactivated(_ account: Account) -> Doubt {
+    Doubt(
+      "the account was deactivated by \(account.deactivatedBy == .hand ? "hand" : "an import")",
+      remedy: "usher reactivate \(account.email)")
+  }
+
+  static func keepsRights(_ kept: [Holding], email: String) -> Doubt {
+    let names = kept.map { "\($0.right.kind.rawValue) \($0.right.name) (\($0.givers.text))" }
+    return Doubt(
+      "is to be portal-only, but has what no rule gave: \(names.sorted().joined(separator: ", "))",
+      remedy: kept.sorted { $0.right < $1.right }.map {
+        "usher revoke \(email) --\($0.right.kind.rawValue) \($0.right.name)"
+      }.joined(separator: " && "))
+  }
+
+  static func needsConversion(_ account: Account) -> Doubt {
+    Doubt(
+      "is portal-only, and the mapping gives licenses or groups",
+      remedy: "usher convert \(account.email)")
+  }
+
+  static func marked(_ account: Account) -> Doubt {
+    Doubt(
+      "is marked portal-only (\(account.mark.text)), and the mapping gives licenses or groups",
+      remedy: "usher unmark \(account.email)")
+  }
+
+  static func sharedEmail(_ email: String, others: [String]) -> Doubt {
+    Doubt(
+      "shares the email \(email) with \(others.joined(separator: ", "))",
+      remedy: "give each person an email of their own in the directory, or exclude all but one of the entries")
+  }
+
+  static func occupied(_ email: String, by other: String) -> Doubt {
+    Doubt(
+      "the email \(email) is that of another account (\(other)), which keeps it",
+      remedy: "resolve that account first")
+  }
+
+  static func newID(_ email: String, person: String) -> Doubt {
+    Doubt(
+      "a new directory id with the email of an account whose person is gone: \(email)",
+      remedy: "usher link \(email) \(person)")
+  }
+
+  static func linkedElsewhere(_ email: String, to person: String, isGone: Bool) -> Doubt {
+    Doubt(
+      "the account with the email \(email) is linked to another person (\(person)\(isGone ? ", who is gone" : ""))",
+      remedy: "change one of the emails in the directory, or link the account: usher link \(email) DIRECTORY-ID")
+  }
+}

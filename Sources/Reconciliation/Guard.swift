@@ -1,0 +1,199 @@
+@_spi(Guard) import SiteModel
+
+/// What hurts when a run does too much of it.
+package enum Consequence: String, Sendable, Hashable, CaseIterable {
+  case deactivations
+  case licensesRevoked = "licenses-revoked"
+  case portalOnlyMarks = "portal-only-marks"
+  case conversions
+  case emailChanges = "email-changes"
+  case groupRemovals = "group-removals"
+  /// Counted for each group by itself.
+  case removalsPerGroup = "removals-per-group"
+
+  static func of(_ kind: ChangeKind) -> [Consequence] {
+    switch kind {
+    case .deactivateAccount: [.deactivations]
+    case .revokeLicense: [.licensesRevoked]
+    case .markPortalOnly: [.portalOnlyMarks]
+    case .convertAccount: [.conversions]
+    case .changeEmail: [.emailChanges]
+    case .leaveGroup: [.groupRemovals, .removalsPerGroup]
+    default: []
+    }
+  }
+}
+
+/// How much of each consequence may pass in a rolling 24 hours.
+package struct Limits: Sendable, Hashable {
+  package struct Limit: Sendable, Hashable {
+    /// Of what the site holds.
+    package var percent: Double
+    package var max: Int
+
+    package init(percent: Double, max: Int) {
+      self.percent = percent
+      self.max = max
+    }
+  }
+
+  package enum OnLimit: String, Sendable, Hashable, CaseIterable {
+    case holdPeople = "hold-people"
+    case holdPlan = "hold-plan"
+  }
+
+  package var limits: [Consequence: Limit]
+  /// So many always pass.
+  package var freeBelow: Int
+  package var onLimit: OnLimit
+
+  package init(limits: [Consequence: Limit], freeBelow: Int, onLimit: OnLimit) {
+    self.limits = limits
+    self.freeBelow = freeBelow
+    self.onLimit = onLimit
+  }
+}
+
+/// How many changes of a kind the site has seen in the last 24 hours; for `leave-group` also by group.
+package struct RecentChanges: Sendable, Hashable {
+  package var byKind: [ChangeKind: Int]
+  /// By the group's key.
+  package var leftGroups: [String: Int]
+
+  package init(byKind: [ChangeKind: Int] = [:], leftGroups: [String: Int] = [:]) {
+    self.byKind = byKind
+    self.leftGroups = leftGroups
+  }
+}
+
+/// Checks plans against the limits, and is the only one who approves them.
+package struct Guard: Sendable {
+  private let limits: Limits
+  private let recent: RecentChanges
+
+  package init(limits: Limits, recent: RecentChanges) {
+    self.limits = limits
+    self.recent = recent
+  }
+
+  /// A limit that a plan goes beyond.
+  package struct Excess: Sendable, Hashable {
+    package let consequence: Consequence
+    /// The group, where each group counts by itself.
+    package let group: String?
+    package let planned: Int
+    package let recent: Int
+    package let allowed: Int
+    /// The people concerned, by directory id.
+    package let people: [String]
+
+    /// "412 deactivations planned, 50 allowed in 24 hours".
+    package var text: String {
+      let what =
+        group.map { "removals from group \($0)" }
+        ?? consequence.rawValue.split(separator: "-").joined(separator: " ")
+      let before = recent > 0 ? ", \(recent) made in the last 24 hours" : ""
+      return "\(planned) \(what) planned\(before); \(allowed) are allowed in 24 hours"
+    }
+  }
+
+  package struct Verdict: Sendable {
+    /// What may be applied; nil when the whole plan is held back.
+    package let approved: ApprovedPlan?
+    /// What the plan shows: the people over a limit are among its holds.
+    package let plan: Plan
+    package let excesses: [Excess]
+  }
+
+  /// Makes the plan for a world, and holds whoever is over a limit.
+  package func plan(_ world: World) -> Verdict {
+    var held: [String: Doubt] = [:]
+    var found: [Excess] = []
+    while true {
+      let plan = Reconciler(world: world, heldBack: held).plan()
+      let excesses = self.excesses(of: plan, totals: world.site.totals)
+      if excesses.isEmpty {
+        return Verdict(
+          approved: ApprovedPlan(plan, seal: GuardSeal()), plan: plan, excesses: found)
+      }
+      found += excesses
+      let before = held.count
+      for excess in excesses {
+        for person in excess.people { held[person] = held[person] ?? Doubt.overLimit(excess) }
+      }
+      // Holding more people cannot help when nobody new can be held.
+      if limits.onLimit == .holdPlan || held.count == before {
+        return Verdict(approved: nil, plan: plan, excesses: found)
+      }
+    }
+  }
+
+  /// Looks again at a plan that was saved: since then other runs may have used up the limits.
+  package func check(_ plan: Plan, totals: Site.Totals) -> Verdict {
+    let excesses = self.excesses(of: plan, totals: totals)
+    return Verdict(
+      approved: excesses.isEmpty ? ApprovedPlan(plan, seal: GuardSeal()) : nil, plan: plan,
+      excesses: excesses)
+  }
+
+  private struct Key: Hashable {
+    let consequence: Consequence
+    let group: String?
+  }
+
+  private func excesses(of plan: Plan, totals: Site.Totals) -> [Excess] {
+    var subjects: [Key: [Int]] = [:]
+    var names: [String: String] = [:]
+    for index in plan.rows.indices {
+      let consequences = Consequence.of(plan.kind(at: index))
+      if consequences.isEmpty { continue }
+      let change = plan.change(at: index)
+      for consequence in consequences {
+        var group: String?
+        if consequence == .removalsPerGroup, case .text(let name) = change.before {
+          group = Right(.group, name).key
+          names[group ?? ""] = name
+        }
+        subjects[Key(consequence: consequence, group: group), default: []].append(change.subject)
+      }
+    }
+    return subjects.compactMap { key, all -> Excess? in
+      guard let limit = limits.limits[key.consequence] else { return nil }
+      let recent = self.recent(key)
+      let allowed = allowed(limit, of: total(key, totals) + recent)
+      guard recent + all.count > allowed else { return nil }
+      return Excess(
+        consequence: key.consequence, group: key.group.flatMap { names[$0] }, planned: all.count,
+        recent: recent, allowed: allowed,
+        people: Set(all.compactMap { plan.subjects[$0].person }).sorted())
+    }.sorted { ($0.consequence.rawValue, $0.group ?? "") < ($1.consequence.rawValue, $1.group ?? "") }
+  }
+
+  /// Percent of the total or the number, whichever is reached first; a few always pass.
+  private func allowed(_ limit: Limits.Limit, of total: Int) -> Int {
+    max(limits.freeBelow, min(limit.max, Int(Double(total) * limit.percent / 100)))
+  }
+
+  private func recent(_ key: Key) -> Int {
+    if let group = key.group { return recent.leftGroups[group] ?? 0 }
+    return recent.byKind.filter { Consequence.of($0.key).contains(key.consequence) }.values
+      .reduce(0, +)
+  }
+
+  private func total(_ key: Key, _ totals: Site.Totals) -> Int {
+    switch key.consequence {
+    case .deactivations, .portalOnlyMarks, .conversions, .emailChanges: totals.activeAccounts
+    case .licensesRevoked: totals.licenses
+    case .groupRemovals: totals.groupMemberships
+    case .removalsPerGroup: key.group.flatMap { totals.membersOfGroup[$0] } ?? 0
+    }
+  }
+}
+
+extension Doubt {
+  static func overLimit(_ excess: Guard.Excess) -> Doubt {
+    Doubt(
+      "held by the limit \(excess.consequence.rawValue): \(excess.text)",
+      remedy: "check the directory and the mapping; if it is meant, raise limits.\(excess.consequence.rawValue) in the configuration")
+  }
+}

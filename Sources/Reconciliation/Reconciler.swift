@@ -1,0 +1,337 @@
+/// Entitlements against accounts gives a plan; the guard decides what of it may pass. Everything here
+/// is pure: no clock, no store, no directory, and the same input gives the same plan whatever its order.
+
+import SiteModel
+
+/// All that a plan is made from.
+package struct World {
+  package let site: Site
+  /// The accounts of evaluated and of absent people, and those that bear one of their emails.
+  package let accounts: [Account]
+  /// The people to decide about. Whoever is present and not among them is settled.
+  package let entitlements: [Entitlement]
+  package let rules: [RuleReference]
+  package let leavers: LeaverPolicy
+  /// The number of the leavers' policy in `rules`.
+  package let leaversRule: Int
+  /// Whether a person, by directory id, was seen in the directory.
+  package let isPresent: (String) -> Bool
+  /// The people whom the plan is about, by directory id; the others stay as they are.
+  package let isInScope: (String) -> Bool
+  /// Ids that several entries of the directory bear.
+  package let doubled: Set<String>
+  /// People without an account who are gone.
+  package let forgotten: [String]
+  package let basis: Plan.Basis
+
+  package init(
+    site: Site, accounts: [Account], entitlements: [Entitlement], rules: [RuleReference],
+    leavers: LeaverPolicy, leaversRule: Int, isPresent: @escaping (String) -> Bool,
+    isInScope: @escaping (String) -> Bool = { _ in true }, doubled: Set<String> = [],
+    forgotten: [String] = [], basis: Plan.Basis
+  ) {
+    self.site = site
+    self.accounts = accounts
+    self.entitlements = entitlements
+    self.rules = rules
+    self.leavers = leavers
+    self.leaversRule = leaversRule
+    self.isPresent = isPresent
+    self.isInScope = isInScope
+    self.doubled = doubled
+    self.forgotten = forgotten
+    self.basis = basis
+  }
+
+  /// Seconds since 1970.
+  var now: Int64 { basis.createdAt }
+}
+
+/// Makes the plan for one world.
+package struct Reconciler {
+  let world: World
+  /// People held from outside, by directory id: the guard's.
+  let heldBack: [String: Doubt]
+  var builder: PlanBuilder
+  var seatRequests: [SeatRequest] = []
+  var seatsFreed: [String: Int] = [:]
+  var waiting: Set<String> = []
+
+  package init(world: World, heldBack: [String: Doubt] = [:]) {
+    self.world = world
+    self.heldBack = heldBack
+    builder = PlanBuilder(basis: world.basis, rules: world.rules)
+  }
+
+  package consuming func plan() -> Plan {
+    let decided = Cases(world: world, heldBack: heldBack)
+    for index in decided.order { settle(decided.all[index], decided) }
+    for index in decided.absent {
+      absent(world.accounts[index], isPaused: decided.paused.contains(index))
+    }
+    grantSeats()
+    rememberSettled(decided)
+    for person in world.forgotten where world.basis.only == nil { builder.forget(person) }
+    return builder.finish()
+  }
+
+  // MARK: One person
+
+  private mutating func settle(_ person: Case, _ cases: Cases) {
+    let entitlement = world.entitlements[person.entitlement]
+    let account = person.account.map { world.accounts[$0] }
+    guard person.inScope else { return }
+    if person.isHeld {
+      builder.hold(
+        Hold(
+          person: entitlement.person, account: account?.id,
+          email: person.email ?? account?.email,
+          name: account?.name ?? entitlement.names.first, doubts: person.doubts))
+      return
+    }
+    if let account, account.absentSince != nil, !entitlement.isLeaver {
+      builder.absence(of: entitlement.person, since: nil)
+    }
+    switch entitlement.outcome {
+    case .account(let portalOnly, let grants) where entitlement.isActive:
+      provide(person, entitlement, account, portalOnly: portalOnly, grants: grants)
+    case .leaver:
+      if let account, entitlement.isActive { leaver(account, person: entitlement.person) }
+      if let account, !entitlement.isActive { deactivate(account, reason: Reason.inactive) }
+    case .account(_, let grants):
+      guard let account else { break }
+      let kept = Set(grants.map(\.right))
+      deactivate(account, keeping: kept, reason: Reason.inactive)
+    case .nothing:
+      guard let account else { break }
+      if entitlement.isActive {
+        let subject = addSubject(account, entitlement.person)
+        releaseRuleGiven(account, subject, keeping: [], reason: Reason.noRule)
+        unmarkRuleGiven(account, subject, reason: Reason.noRule)
+      } else {
+        deactivate(account, reason: Reason.inactive)
+      }
+    }
+  }
+
+  /// Brings an account to what an active person is entitled to, creating or linking it if need be.
+  private mutating func provide(
+    _ person: Case, _ entitlement: Entitlement, _ account: Account?, portalOnly: Int?,
+    grants: [Grant]
+  ) {
+    guard let email = person.email else { return }
+    let name = choose(account?.name, among: entitlement.names) ?? email
+    guard let account else {
+      let subject = builder.addSubject(
+        account: nil, person: entitlement.person, email: email, name: name,
+        username: entitlement.username, portalOnly: portalOnly != nil)
+      builder.add(
+        .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule)
+      for grant in grants { request(grant, subject, entitlement.person) }
+      return
+    }
+    let changesEmail = emailKey(account.email) != emailKey(email)
+    let subject = builder.addSubject(
+      account: account.id, person: entitlement.person,
+      email: changesEmail ? email : account.email, name: name, username: entitlement.username)
+    if account.person == nil {
+      builder.add(.linkAccount, subject: subject, after: entitlement.person, reason: Reason.email)
+    }
+    if !account.isActive {
+      builder.add(.reactivateAccount, subject: subject, reason: Reason.returned)
+    }
+    if changesEmail {
+      builder.add(.changeEmail, subject: subject, before: account.email, after: email)
+    }
+    if account.name != name {
+      builder.add(
+        .updateProfile, subject: subject, before: "name=\(account.name)", after: "name=\(name)")
+    }
+    if account.username != entitlement.username {
+      builder.add(
+        .updateProfile, subject: subject, before: "username=\(account.username ?? "")",
+        after: "username=\(entitlement.username ?? "")")
+    }
+    if let rule = portalOnly {
+      restrict(account, subject, rule: rule)
+    } else {
+      let reason = grants.isEmpty ? Reason.noLicense : Reason.licensed
+      unmarkRuleGiven(account, subject, reason: reason)
+      let targets = Set(grants.map(\.right))
+      releaseRuleGiven(account, subject, keeping: targets, reason: Reason.noRule)
+      provide(grants, account, subject, entitlement.person)
+    }
+  }
+
+  /// Marks an account portal-only; what rules gave goes first (R14). After the transition an
+  /// Atlassian account stays one (R13).
+  private mutating func restrict(_ account: Account, _ subject: Int, rule: Int) {
+    if world.site.transition == .after, !account.isPortalOnly {
+      releaseRuleGiven(account, subject, keeping: [], reason: Reason.staysAtlassian)
+      return
+    }
+    releaseRuleGiven(account, subject, keeping: [], reason: Reason.portalOnly)
+    if !account.isPortalOnly { builder.add(.markPortalOnly, subject: subject, rule: rule) }
+  }
+
+  private mutating func provide(
+    _ grants: [Grant], _ account: Account, _ subject: Int, _ person: String
+  ) {
+    var held: Set<Right> = []
+    for holding in account.holdings {
+      held.insert(holding.right)
+      if holding.isSuspended { resume(holding, subject, person) }
+    }
+    for grant in grants where !held.contains(grant.right) { request(grant, subject, person) }
+  }
+
+  // MARK: Releases
+
+  private mutating func releaseRuleGiven(
+    _ account: Account, _ subject: Int, keeping kept: Set<Right>, reason: String
+  ) {
+    for holding in account.holdings.sorted(by: { $0.right < $1.right })
+    where holding.givers.isRuleOnly && !kept.contains(holding.right) {
+      release(holding, subject, reason: reason, keepsGivers: false)
+    }
+  }
+
+  private mutating func release(
+    _ holding: Holding, _ subject: Int, reason: String, keepsGivers: Bool
+  ) {
+    let isLicense = holding.right.kind == .license
+    if isLicense, !holding.isSuspended { seatsFreed[holding.right.name, default: 0] += 1 }
+    builder.add(
+      isLicense ? .revokeLicense : .leaveGroup, subject: subject, before: holding.right.name,
+      rule: holding.givers.rule.flatMap(ruleNumber), reason: reason, keepsGivers: keepsGivers)
+  }
+
+  private mutating func unmarkRuleGiven(_ account: Account, _ subject: Int, reason: String) {
+    guard account.mark.isRuleOnly, world.site.transition == .before else { return }
+    builder.add(
+      .unmarkPortalOnly, subject: subject, rule: account.mark.rule.flatMap(ruleNumber),
+      reason: reason)
+  }
+
+  /// Deactivates an account and gives back every seat (R20): what rules gave goes, what hands and
+  /// imports gave is remembered for the day of return.
+  private mutating func deactivate(
+    _ account: Account, keeping kept: Set<Right> = [], reason: String
+  ) {
+    let subject = addSubject(account, account.person)
+    for holding in account.holdings.sorted(by: { $0.right < $1.right }) {
+      switch holding.right.kind {
+      case .license where holding.givers.isRuleOnly:
+        release(holding, subject, reason: reason, keepsGivers: false)
+      case .license where !holding.isSuspended:
+        release(holding, subject, reason: reason, keepsGivers: true)
+      case .group where holding.givers.isRuleOnly && !kept.contains(holding.right):
+        release(holding, subject, reason: reason, keepsGivers: false)
+      default: break
+      }
+    }
+    if account.isActive { builder.add(.deactivateAccount, subject: subject, reason: reason) }
+  }
+
+  // MARK: Leavers
+
+  private mutating func absent(_ account: Account, isPaused: Bool) {
+    guard let person = account.person, world.isInScope(person) else { return }
+    if isPaused {
+      if account.absentSince != nil { builder.absence(of: person, since: nil) }
+      return
+    }
+    if let doubt = heldBack[person] {
+      builder.hold(
+        Hold(
+          person: person, account: account.id, email: account.email, name: account.name,
+          doubts: [doubt]))
+      return
+    }
+    leaver(account, person: person)
+  }
+
+  private mutating func leaver(_ account: Account, person: String) {
+    let since = account.absentSince ?? world.now
+    let due = since + world.leavers.afterSeconds
+    if account.absentSince == nil { builder.absence(of: person, since: since) }
+    guard world.now >= due else {
+      if account.isActive, world.leavers.action != .keep {
+        builder.leaving(
+          Leaving(
+            account: account.id, person: person, email: account.email, name: account.name,
+            due: due))
+      }
+      return
+    }
+    switch world.leavers.action {
+    case .keep: break
+    case .deactivate: deactivate(account, reason: Reason.gone)
+    case .unlicensed:
+      let subject = addSubject(account, person)
+      releaseRuleGiven(account, subject, keeping: [], reason: Reason.gone)
+      unmarkRuleGiven(account, subject, reason: Reason.gone)
+    case .portalOnly:
+      let kept = account.holdings.filter { !$0.givers.isRuleOnly }
+      if kept.isEmpty {
+        restrict(account, addSubject(account, person), rule: world.leaversRule)
+      } else if !account.isPortalOnly {
+        builder.hold(
+          Hold(
+            person: person, account: account.id, email: account.email, name: account.name,
+            doubts: [Doubt.keepsRights(kept, email: account.email)]))
+      }
+    }
+  }
+
+  // MARK: Afterwards
+
+  private mutating func rememberSettled(_ cases: Cases) {
+    for index in cases.order {
+      let person = cases.all[index]
+      let entitlement = world.entitlements[person.entitlement]
+      guard person.inScope, entitlement.hasID else { continue }
+      if person.isHeld || waiting.contains(entitlement.person) || entitlement.isLeaver {
+        if person.account != nil { builder.unsettle(entitlement.person) }
+      } else {
+        builder.settle(entitlement.person, fingerprint: entitlement.fingerprint)
+      }
+    }
+  }
+
+  private mutating func addSubject(_ account: Account, _ person: String?) -> Int {
+    builder.addSubject(
+      account: account.id, person: person, email: account.email, name: account.name,
+      username: account.username)
+  }
+
+  private func ruleNumber(_ name: String) -> Int? {
+    world.rules.firstIndex { $0.name == name }
+  }
+
+  /// The value that stays while it is still usable, else the bytewise smallest.
+  private func choose(_ current: String?, among usable: [String]) -> String? {
+    if let current, usable.contains(where: { $0.utf8.elementsEqual(current.utf8) }) {
+      return current
+    }
+    return usable.first
+  }
+}
+
+/// Why a change is made, where no rule says it.
+enum Reason {
+  static let inactive = "inactive in the directory"
+  static let gone = "gone from the directory, and the grace period is over"
+  static let noRule = "no rule gives it any more"
+  static let portalOnly = "a portal-only account holds no license and no group"
+  static let staysAtlassian =
+    "stays an Atlassian account: after the transition it cannot be made portal-only again"
+  static let noLicense = "no rule restricts the account to the portal any more"
+  static let licensed = "entitled to licenses or groups"
+  static let email = "the only person with this email"
+  static let returned = "active in the directory again"
+}
+
+extension Entitlement {
+  var isLeaver: Bool { outcome == .leaver }
+}

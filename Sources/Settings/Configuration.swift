@@ -1,0 +1,72 @@
+/// `usher.yaml`: the site, its store, the directories, the limits. This room reads and checks the file and
+/// the secrets that it names; it opens no store and no connection.
+
+/// A configuration file, checked. Paths are absolute or relative to the working directory.
+package struct Configuration: Sendable {
+  package let path: String
+  package let site: Site
+  package let directory: Directory
+  package let limits: Limits
+
+  package struct Site: Sendable {
+    package let name: String
+    /// The SQLite file.
+    package let storePath: String
+    package let rootURL: String?
+    package let portalURL: String?
+    /// The catalogue; the value is the ceiling of seats, nil unlimited.
+    package let licenses: [String: Int?]
+  }
+
+  package struct Directory: Sendable {
+    package let name: String
+    package let location: Location
+    package let mappingPath: String
+  }
+
+  package enum Location: Sendable {
+    case server(Server)
+    /// An LDIF file.
+    case file(path: String)
+  }
+
+  package struct Server: Sendable {
+    /// Tried in order; `ldap://`, `ldaps://` or `ldapi://`.
+    package let urls: [String]
+    /// nil: anonymous.
+    package let bind: Bind?
+    /// A file of certificate authorities; nil: the system's.
+    package let caPath: String?
+    /// Allows a bind without TLS.
+    package let allowsClearText: Bool
+    package let timeoutSeconds: Int
+  }
+
+  package struct Bind: Sendable {
+    package let dn: String
+    package let password: SecretSource
+  }
+
+  /// Limits by their names in the file; `percent` and `max` per rolling 24 hours.
+  package struct Limits: Sendable {
+    package var percent: [String: Double]
+    package var max: [String: Int]
+    package var freeBelow: Int
+    package var onLimit: OnLimit
+
+    package enum OnLimit: String, Sendable, CaseIterable {
+      case holdPeople = "hold-people"
+      case holdPlan = "hold-plan"
+    }
+
+    package static let standard = Limits(
+      percent: [
+        "deactivations": 2, "licenses-revoked": 5, "portal-only-marks": 10, "conversions": 1,
+        "email-changes": 5, "group-removals": 10, "removals-per-group": 30,
+      ],
+      max: [
+        "deactivations": 50, "licenses-revoked": 200, "portal-only-marks": 500, "conversions": 50,
+        "email-changes": 200, "group-removals": 500, "removals-per-group": 200,
+      ], freeBelow: 5, onLimit: .holdPeople)
+  }
+}

@@ -1,0 +1,261 @@
+import Diagnostics
+
+/// Turns the text of `usher.yaml` into a configuration and reports every fault in it at once.
+package struct ConfigurationReader {
+  private let path: String
+  private var findings: Findings
+
+  /// - Parameter path: the file; the paths that it names are relative to its folder.
+  /// - Returns: nil when there are errors; `findings` holds them.
+  package static func read(
+    _ text: String, path: String, into findings: inout Findings
+  ) -> Configuration? {
+    var reader = ConfigurationReader(path: path, findings: findings)
+    let configuration = reader.configuration(text)
+    findings = reader.findings
+    return findings.hasErrors ? nil : configuration
+  }
+
+  private init(path: String, findings: Findings) {
+    self.path = path
+    self.findings = findings
+  }
+
+  private mutating func configuration(_ text: String) -> Configuration? {
+    guard let root = YAMLDocument.read(text, file: path, into: &findings),
+      let map = MapReader(
+        root, what: "the configuration", known: ["site", "directories", "limits"],
+        planned: ["mapping-changes", "schedule", "journal", "audit", "notify", "console"],
+        into: &findings)
+    else { return nil }
+    let site = map.required("site", "name, store and licenses", into: &findings).flatMap {
+      self.site($0)
+    }
+    let directory = map.required("directories", "where people are read from", into: &findings)
+      .flatMap { directories($0) }
+    let limits = map["limits"].flatMap { self.limits($0) } ?? .standard
+    guard let site, let directory else { return nil }
+    return Configuration(path: path, site: site, directory: directory, limits: limits)
+  }
+
+  // MARK: The site
+
+  private mutating func site(_ node: YAMLNode) -> Configuration.Site? {
+    guard
+      let map = MapReader(
+        node, what: "`site`", known: ["name", "store", "root-url", "portal-url", "licenses"],
+        planned: ["protect"], into: &findings)
+    else { return nil }
+    let name = map.required("name", "the site's name in plans", into: &findings).flatMap {
+      $0.string("`name`", into: &findings)
+    }
+    let store = map.required("store", "for example sqlite:usher.db", into: &findings).flatMap {
+      storePath($0)
+    }
+    let licenses = map["licenses"].map { catalogue($0) } ?? [:]
+    let rootURL = map["root-url"].flatMap { $0.string("`root-url`", into: &findings) }
+    let portalURL = map["portal-url"].flatMap { $0.string("`portal-url`", into: &findings) }
+    guard let name, let store else { return nil }
+    return Configuration.Site(
+      name: name, storePath: store, rootURL: rootURL, portalURL: portalURL, licenses: licenses)
+  }
+
+  private mutating func storePath(_ node: YAMLNode) -> String? {
+    guard let text = node.string("`store`", into: &findings) else { return nil }
+    let prefix = "sqlite:"
+    if text.hasPrefix(prefix), text.count > prefix.count {
+      return resolved(String(text.dropFirst(prefix.count)))
+    }
+    findings.error(
+      "`store` must be an SQLite file", at: node.position, hint: "for example sqlite:usher.db")
+    return nil
+  }
+
+  private mutating func catalogue(_ node: YAMLNode) -> [String: Int?] {
+    guard case .map(let pairs, _) = node.value else {
+      findings.error(
+        "`licenses` must be a map of products", at: node.position,
+        hint: "for example licenses: { jira-software: { seats: 250 } }")
+      return [:]
+    }
+    var licenses: [String: Int?] = [:]
+    for pair in pairs {
+      guard let name = pair.key.text else { continue }
+      guard !pair.value.isEmpty else {
+        licenses.updateValue(nil, forKey: name)
+        continue
+      }
+      let map = MapReader(
+        pair.value, what: "the license `\(name)`", known: ["seats", "own"], into: &findings)
+      if let own = map?["own"], own.text != "given" {
+        findings.error(
+          own.text == "all"
+            ? "`own: all` is part of the format, but this version of usher does not carry it out yet"
+            : "`own` must be one of: given, all", at: own.position)
+      }
+      let seats = map?["seats"].flatMap { $0.int("`seats`", in: 0...Int.max, into: &findings) }
+      licenses.updateValue(seats, forKey: name)
+    }
+    return licenses
+  }
+
+  // MARK: The directory
+
+  private mutating func directories(_ node: YAMLNode) -> Configuration.Directory? {
+    guard case .list(let items, _) = node.value, let first = items.first else {
+      findings.error(
+        "`directories` must be a list", at: node.position, hint: "begin with `- name: …`")
+      return nil
+    }
+    if items.count > 1 {
+      findings.error(
+        "several directories are part of the format, but this version of usher does not carry them out yet",
+        at: items[1].position, hint: "keep one")
+    }
+    return directory(first)
+  }
+
+  private mutating func directory(_ node: YAMLNode) -> Configuration.Directory? {
+    guard
+      let map = MapReader(
+        node, what: "a directory",
+        known: ["name", "url", "ldif", "bind", "tls", "read", "timeout", "mapping"],
+        planned: ["rate", "canaries"], into: &findings)
+    else { return nil }
+    let name = map.required("name", "the directory's name in plans", into: &findings).flatMap {
+      $0.string("`name`", into: &findings)
+    }
+    let mapping = map.required("mapping", "the mapping file", into: &findings).flatMap {
+      $0.string("`mapping`", into: &findings)
+    }
+    if let read = map["read"], !["auto", "full"].contains(read.text) {
+      findings.error(
+        read.text == "delta"
+          ? "`read: delta` is part of the format, but this version of usher does not carry it out yet"
+          : "`read` must be one of: auto, full, delta", at: read.position)
+    }
+    guard let location = location(map), let name, let mapping else { return nil }
+    return Configuration.Directory(name: name, location: location, mappingPath: resolved(mapping))
+  }
+
+  private mutating func location(_ map: MapReader) -> Configuration.Location? {
+    if let ldif = map["ldif"] {
+      for key in ["url", "bind", "tls", "timeout"] where map[key] != nil {
+        findings.error(
+          "`\(key)` has no meaning beside `ldif`", at: map[key]?.position ?? ldif.position,
+          hint: "keep either the file or the server")
+      }
+      return ldif.string("`ldif`", into: &findings).map { .file(path: resolved($0)) }
+    }
+    guard let url = map.required("url", "ldaps://server, or `ldif:` and a file", into: &findings)
+    else { return nil }
+    let urls = url.items.compactMap { serverURL($0) }
+    let bind = map["bind"].flatMap { self.bind($0) }
+    let tls = map["tls"].flatMap {
+      MapReader($0, what: "`tls`", known: ["ca", "clear-text"], into: &findings)
+    }
+    let ca = tls?["ca"].flatMap { $0.string("`ca`", into: &findings) }.map(resolved)
+    let clearText = tls?["clear-text"].flatMap { $0.bool("`clear-text`", into: &findings) } ?? false
+    let timeout = map["timeout"].flatMap { node in
+      node.seconds("`timeout`", into: &findings).map { max(1, $0) }
+    }
+    guard !urls.isEmpty else { return nil }
+    return .server(
+      Configuration.Server(
+        urls: urls, bind: bind, caPath: ca, allowsClearText: clearText,
+        timeoutSeconds: timeout ?? 30))
+  }
+
+  private mutating func serverURL(_ node: YAMLNode) -> String? {
+    guard let text = node.string("`url`", into: &findings) else { return nil }
+    let scheme = text.prefix { $0 != ":" }.lowercased()
+    guard ["ldap", "ldaps", "ldapi"].contains(scheme), text.dropFirst(scheme.count).hasPrefix("://")
+    else {
+      findings.error(
+        "`url` must begin with ldaps://, ldap:// or ldapi://", at: node.position,
+        hint: "for example ldaps://ldap.acme.example")
+      return nil
+    }
+    let rest = text.dropFirst(scheme.count + 3)
+    if rest.contains(where: { "?@ ".contains($0) }) || rest.dropLast().contains("/") {
+      findings.error(
+        "`url` is a server only: no base, no filter, no user", at: node.position,
+        hint: "base and filter stand in the mapping, the user under `bind`")
+      return nil
+    }
+    return text
+  }
+
+  private mutating func bind(_ node: YAMLNode) -> Configuration.Bind? {
+    guard
+      let map = MapReader(
+        node, what: "`bind`", known: ["dn", "password"], planned: ["sasl"], into: &findings)
+    else { return nil }
+    let dn = map.required("dn", "who signs in", into: &findings).flatMap {
+      $0.string("`dn`", into: &findings)
+    }
+    let password = map.required("password", "{ file: … } or { env: … }", into: &findings).flatMap {
+      secret($0)
+    }
+    guard let dn, let password else { return nil }
+    return Configuration.Bind(dn: dn, password: password)
+  }
+
+  private mutating func secret(_ node: YAMLNode) -> SecretSource? {
+    guard case .map = node.value,
+      let map = MapReader(node, what: "`password`", known: ["file", "env"], into: &findings)
+    else {
+      findings.error(
+        "a password does not stand in the configuration", at: node.position,
+        hint: "write it into a file of mode 0600 and name the file: password: { file: bind-password }")
+      return nil
+    }
+    if let file = map["file"] {
+      return file.string("`file`", into: &findings).map { .file(path: resolved($0)) }
+    }
+    return map.required("env", "or `file`", into: &findings).flatMap {
+      $0.string("`env`", into: &findings)
+    }.map { .environment(name: $0) }
+  }
+
+  // MARK: Limits
+
+  private mutating func limits(_ node: YAMLNode) -> Configuration.Limits? {
+    var limits = Configuration.Limits.standard
+    let names = limits.max.keys.sorted()
+    guard
+      let map = MapReader(
+        node, what: "`limits`", known: names + ["free-below", "on-limit"], into: &findings)
+    else { return nil }
+    for name in names {
+      guard let node = map[name],
+        let limit = MapReader(
+          node, what: "`\(name)`", known: ["percent", "max"], into: &findings)
+      else { continue }
+      if let max = limit["max"].flatMap({ $0.int("`max`", in: 0...Int.max, into: &findings) }) {
+        limits.max[name] = max
+      }
+      if let percent = limit["percent"] {
+        if let value = percent.text.flatMap(Double.init), (0...100).contains(value) {
+          limits.percent[name] = value
+        } else {
+          findings.error("`percent` must be a number from 0 to 100", at: percent.position)
+        }
+      }
+    }
+    if let free = map["free-below"] {
+      limits.freeBelow = free.int("`free-below`", in: 0...Int.max, into: &findings) ?? 5
+    }
+    if let onLimit = map["on-limit"] {
+      limits.onLimit =
+        onLimit.word("`on-limit`", as: Configuration.Limits.OnLimit.self, into: &findings)
+        ?? .holdPeople
+    }
+    return limits
+  }
+
+  private func resolved(_ name: String) -> String {
+    if name.hasPrefix("/") { return name }
+    return path.lastIndex(of: "/").map { String(path[...$0]) + name } ?? name
+  }
+}

@@ -1,0 +1,50 @@
+import Foundation
+
+/// Where a secret is kept; the secret itself is read when it is needed and stored nowhere.
+package enum SecretSource: Sendable, Hashable {
+  case file(path: String)
+  case environment(name: String)
+
+  package struct Fault: Error, Sendable {
+    package let message: String
+    package let remedy: String
+  }
+
+  /// The secret, without the line end that editors add.
+  package func read() throws(Fault) -> String {
+    switch self {
+    case .environment(let name):
+      guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
+        throw Fault(
+          message: "the environment variable \(name), which is to hold the password, is empty",
+          remedy: "set it, or name a file: password: { file: bind-password }")
+      }
+      return value
+    case .file(let path):
+      return try read(file: path)
+    }
+  }
+
+  private func read(file path: String) throws(Fault) -> String {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    guard let attributes, let data = FileManager.default.contents(atPath: path) else {
+      throw Fault(
+        message: "the password file \(path) cannot be read",
+        remedy: "create it with mode 0600 for the user who runs usher")
+    }
+    let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
+    if mode & 0o077 != 0 {
+      throw Fault(
+        message: "others may read the password file \(path) (mode \(String(mode, radix: 8)))",
+        remedy: "chmod 600 \(path)")
+    }
+    var text = String(decoding: data, as: UTF8.self)
+    while let last = text.last, last.isNewline { text.removeLast() }
+    if text.isEmpty {
+      throw Fault(
+        message: "the password file \(path) is empty",
+        remedy: "a bind with an empty password would be anonymous; write the password into the file")
+    }
+    return text
+  }
+}

@@ -1,0 +1,123 @@
+/// The site's side of the house: accounts and what they hold, what people should have, plans that
+/// bring the two together, and why. It knows nothing of directories and never reads a clock.
+
+/// One user of the site.
+package struct Account: Sendable, Hashable {
+  package let id: Int64
+  package var email: String
+  package var name: String
+  /// Legacy, shown only (R10).
+  package var username: String?
+  /// Who restricted the account to the portal; empty when it is not marked.
+  package var mark: Givers
+  /// Who deactivated the account; nil while it is active.
+  package var deactivatedBy: Deactivator?
+  package var isEmailVerified: Bool
+  /// Licenses and groups, the suspended ones too.
+  package var holdings: [Holding]
+  /// The directory's immutable id of the person whose account this is; nil while it is not linked.
+  package var person: String?
+  /// When the person was first not seen, in seconds since 1970; nil while they are there.
+  package var absentSince: Int64?
+
+  package init(
+    id: Int64, email: String, name: String, username: String? = nil, mark: Givers = Givers(),
+    deactivatedBy: Deactivator? = nil, isEmailVerified: Bool = false, holdings: [Holding] = [],
+    person: String? = nil, absentSince: Int64? = nil
+  ) {
+    self.id = id
+    self.email = email
+    self.name = name
+    self.username = username
+    self.mark = mark
+    self.deactivatedBy = deactivatedBy
+    self.isEmailVerified = isEmailVerified
+    self.holdings = holdings
+    self.person = person
+    self.absentSince = absentSince
+  }
+
+  package var isActive: Bool { deactivatedBy == nil }
+  package var isPortalOnly: Bool { !mark.isEmpty }
+
+  /// R3: active, no license, no group, not yet marked.
+  package var isUnassigned: Bool {
+    isActive && !isPortalOnly && holdings.allSatisfy(\.isSuspended)
+  }
+
+  package enum Deactivator: String, Sendable, Hashable { case sync, hand, imported = "import" }
+}
+
+/// A license or a group of the site.
+package struct Right: Sendable, Hashable, Comparable {
+  package enum Kind: String, Sendable, Hashable, CaseIterable { case license, group }
+
+  package let kind: Kind
+  /// As first written; groups are the same when their names differ in letter case only.
+  package let name: String
+
+  package init(_ kind: Kind, _ name: String) {
+    self.kind = kind
+    self.name = name
+  }
+
+  /// What two spellings of one right have in common.
+  package var key: String { kind == .group ? name.lowercased() : name }
+
+  package static func == (left: Right, right: Right) -> Bool {
+    left.kind == right.kind && left.key == right.key
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(kind)
+    hasher.combine(key)
+  }
+
+  package static func < (left: Right, right: Right) -> Bool {
+    left.kind == right.kind ? left.key < right.key : left.kind == .license
+  }
+}
+
+/// Who gave a right or a mark (R17): nobody, one, or several of the three.
+package struct Givers: Sendable, Hashable {
+  /// The name of the mapping's rule.
+  package var rule: String?
+  /// The administrator.
+  package var hand: String?
+  /// The import's file.
+  package var imported: String?
+
+  package init(rule: String? = nil, hand: String? = nil, imported: String? = nil) {
+    self.rule = rule
+    self.hand = hand
+    self.imported = imported
+  }
+
+  package var isEmpty: Bool { rule == nil && hand == nil && imported == nil }
+  /// The sync may withdraw the right: nobody but a rule gave it.
+  package var isRuleOnly: Bool { rule != nil && hand == nil && imported == nil }
+
+  /// For messages: "rule engineering", "root by hand".
+  package var text: String {
+    [
+      rule.map { "rule \($0)" }, hand.map { "\($0) by hand" }, imported.map { "import \($0)" },
+    ].compactMap(\.self).joined(separator: ", ")
+  }
+}
+
+/// A right that an account has.
+package struct Holding: Sendable, Hashable {
+  package var right: Right
+  package var givers: Givers
+  /// Given back while the person cannot sign in, remembered for the day of return (R20).
+  package var isSuspended: Bool
+
+  package init(_ right: Right, _ givers: Givers, isSuspended: Bool = false) {
+    self.right = right
+    self.givers = givers
+    self.isSuspended = isSuspended
+  }
+}
+
+/// The form in which emails are compared: without regard to letter case (R15).
+package func emailKey(_ email: String) -> String { email.lowercased() }

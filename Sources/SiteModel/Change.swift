@@ -1,0 +1,45 @@
+/// What a change does. The names stand on every surface alike.
+package enum ChangeKind: String, Sendable, Hashable, CaseIterable, Codable {
+  case createAccount = "create-account"
+  case linkAccount = "link-account"
+  case updateProfile = "update-profile"
+  case changeEmail = "change-email"
+  case markPortalOnly = "mark-portal-only"
+  case unmarkPortalOnly = "unmark-portal-only"
+  case convertAccount = "convert-account"
+  case grantLicense = "grant-license"
+  case revokeLicense = "revoke-license"
+  case joinGroup = "join-group"
+  case leaveGroup = "leave-group"
+  case deactivateAccount = "deactivate-account"
+  case reactivateAccount = "reactivate-account"
+
+  /// Releases go before everything else, so that a full pool of seats frees up first.
+  package var isRelease: Bool {
+    self == .revokeLicense || self == .leaveGroup || self == .deactivateAccount
+  }
+}
+
+/// One change of a plan, read out of its columns.
+package struct Change: Sendable, Hashable {
+  package enum Value: Sendable, Hashable {
+    /// A license, a group, an email or a directory id.
+    case text(String)
+    /// A field of the profile: `name` or `username`.
+    case field(String, String?)
+    case flag(Bool)
+    /// A new account.
+    case profile(name: String, username: String?, portalOnly: Bool)
+  }
+
+  package let kind: ChangeKind
+  /// The number of the person or account in `Plan.subjects`.
+  package let subject: Int
+  package let before: Value?
+  package let after: Value?
+  package let rule: RuleReference?
+  package let reason: String?
+  /// The right was given by a hand or an import, who stay its givers: it is suspended with the account, or
+  /// comes back with it (R20).
+  package let keepsGivers: Bool
+}

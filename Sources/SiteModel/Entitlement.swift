@@ -1,0 +1,84 @@
+/// A rule of a mapping and where it stands.
+package struct RuleReference: Sendable, Hashable, Codable {
+  package let name: String
+  package let file: String
+  package let line: Int
+
+  package init(name: String, file: String, line: Int) {
+    self.name = name
+    self.file = file
+    self.line = line
+  }
+}
+
+/// A right and the rule that gives it; `rule` is a number into `Rulebook.rules`.
+package struct Grant: Sendable, Hashable {
+  package let right: Right
+  package let rule: Int
+
+  package init(_ right: Right, rule: Int) {
+    self.right = right
+    self.rule = rule
+  }
+}
+
+/// What the mapping says one person should have.
+package struct Entitlement: Sendable {
+  package enum Outcome: Sendable, Hashable {
+    /// An account: marked by a rule, or with these rights, or plain (R2).
+    case account(portalOnly: Int?, grants: [Grant])
+    /// No new account; a linked one loses what rules gave it and stays active.
+    case nothing
+    /// No new account; a linked one is treated as a leaver's.
+    case leaver
+  }
+
+  /// The immutable id, or the DN of an entry that has none or several.
+  package let person: String
+  package let hasID: Bool
+  /// The usable values of the first email source that has any, bytewise ascending; empty: none.
+  package let emails: [String]
+  /// Likewise of the first name source.
+  package let names: [String]
+  package let username: String?
+  package let isActive: Bool
+  package let outcome: Outcome
+  /// Why the mapping itself cannot decide about this person; mostly empty.
+  package let doubts: [Doubt]
+  /// Stands for the entry, its groups and the mapping, see *settled*.
+  package let fingerprint: UInt64
+
+  package init(
+    person: String, hasID: Bool = true, emails: [String], names: [String] = [],
+    username: String? = nil, isActive: Bool = true, outcome: Outcome, doubts: [Doubt] = [],
+    fingerprint: UInt64 = 0
+  ) {
+    self.person = person
+    self.hasID = hasID
+    self.emails = emails
+    self.names = names
+    self.username = username
+    self.isActive = isActive
+    self.outcome = outcome
+    self.doubts = doubts
+    self.fingerprint = fingerprint
+  }
+
+  /// Whether this person is to have an account that can be signed in to.
+  package var wantsAccount: Bool {
+    if case .account = outcome { return isActive }
+    return false
+  }
+}
+
+/// Why somebody is held, and what resolves it.
+package struct Doubt: Sendable, Hashable, Codable {
+  package let reason: String
+  /// What to do: a command, or what to change in the directory or the mapping.
+  package let remedy: String
+
+  package init(_ reason: String, remedy: String) {
+    self.reason = reason
+    self.remedy = remedy
+  }
+}

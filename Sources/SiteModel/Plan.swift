@@ -1,0 +1,246 @@
+/// The complete list of changes that would bring the site in line with the directory.
+///
+/// A plan is a value: text, JSON and apply are readers of it. It is kept in columns; `change(at:)`
+/// is a view on one row. Nothing but `PlanBuilder` makes one.
+package struct Plan: Sendable, Codable {
+  /// What the plan was made from; apply checks that it still stands.
+  package struct Basis: Sendable, Hashable, Codable {
+    package var site: String
+    /// Which line of copies of the store: a restored copy has another.
+    package var lineage: String
+    /// The count of changes to accounts, rights and pins that the plan saw.
+    package var generation: Int64
+    /// Stands for the mapping and the catalogue.
+    package var mappingDigest: String
+    /// When it was made, in seconds since 1970.
+    package var createdAt: Int64
+    /// People and groups read, for the reader of the plan.
+    package var peopleRead: Int
+    package var groupsRead: Int
+    /// Whom alone the plan is about, as asked for; nil: everybody.
+    package var only: String?
+
+    package init(
+      site: String, lineage: String, generation: Int64, mappingDigest: String, createdAt: Int64,
+      peopleRead: Int, groupsRead: Int, only: String? = nil
+    ) {
+      self.site = site
+      self.lineage = lineage
+      self.generation = generation
+      self.mappingDigest = mappingDigest
+      self.createdAt = createdAt
+      self.peopleRead = peopleRead
+      self.groupsRead = groupsRead
+      self.only = only
+    }
+  }
+
+  /// The account or coming account that changes are about.
+  package struct Subject: Sendable, Hashable, Codable {
+    /// nil before creation.
+    package let account: Int64?
+    package let person: String?
+    /// After the plan.
+    package let email: String
+    package let name: String
+    package let username: String?
+    /// For a new account: whether it is created marked.
+    package let portalOnly: Bool
+  }
+
+  package struct Row: Sendable, Hashable, Codable {
+    let kind: UInt8
+    let keepsGivers: Bool
+    let subject: Int32
+    let before: Int32
+    let after: Int32
+    let rule: Int32
+    let reason: Int32
+  }
+
+  package internal(set) var basis: Basis
+  package internal(set) var subjects: [Subject] = []
+  package internal(set) var rows: [Row] = []
+  package internal(set) var rules: [RuleReference] = []
+  var texts: [String] = []
+  package internal(set) var holds: [Hold] = []
+  package internal(set) var leaving: [Leaving] = []
+  /// By product.
+  package internal(set) var seats: [String: Seats] = [:]
+  /// What apply remembers beside the changes; it is no change of the site.
+  package internal(set) var memory = Memory()
+  /// What people should hear about, for example referrals that were not followed.
+  package var warnings: [String] = []
+
+  init(basis: Basis) { self.basis = basis }
+
+  /// A plan that does nothing.
+  package static func empty(site: String, now: Int64) -> Plan {
+    Plan(
+      basis: Basis(
+        site: site, lineage: "", generation: 0, mappingDigest: "", createdAt: now, peopleRead: 0,
+        groupsRead: 0))
+  }
+
+  package var isEmpty: Bool { rows.isEmpty }
+
+  /// How many changes of each kind; kinds without any are absent.
+  package var summary: [ChangeKind: Int] {
+    var counts = [Int](repeating: 0, count: ChangeKind.allCases.count)
+    for row in rows { counts[Int(row.kind)] += 1 }
+    var summary: [ChangeKind: Int] = [:]
+    for (index, kind) in ChangeKind.allCases.enumerated() where counts[index] > 0 {
+      summary[kind] = counts[index]
+    }
+    return summary
+  }
+
+  package func kind(at index: Int) -> ChangeKind { ChangeKind.allCases[Int(rows[index].kind)] }
+
+  /// One change. `index` counts from 0 in the order in which the changes are made.
+  package func change(at index: Int) -> Change {
+    let row = rows[index]
+    let kind = ChangeKind.allCases[Int(row.kind)]
+    let subject = subjects[Int(row.subject)]
+    return Change(
+      kind: kind, subject: Int(row.subject), before: value(row.before, kind, isAfter: false),
+      after: kind == .createAccount
+        ? .profile(
+          name: subject.name, username: subject.username, portalOnly: subject.portalOnly)
+        : value(row.after, kind, isAfter: true),
+      rule: row.rule < 0 ? nil : rules[Int(row.rule)],
+      reason: row.reason < 0 ? nil : texts[Int(row.reason)], keepsGivers: row.keepsGivers)
+  }
+
+  private func value(_ index: Int32, _ kind: ChangeKind, isAfter: Bool) -> Change.Value? {
+    switch kind {
+    case .markPortalOnly, .reactivateAccount: return .flag(isAfter)
+    case .unmarkPortalOnly, .deactivateAccount: return .flag(!isAfter)
+    case .updateProfile:
+      guard index >= 0 else { return nil }
+      let field = texts[Int(index)]
+      let name = field.prefix { $0 != "=" }
+      let text = String(field.dropFirst(name.count + 1))
+      return .field(String(name), text.isEmpty && name == "username" ? nil : text)
+    default: return index < 0 ? nil : .text(texts[Int(index)])
+    }
+  }
+}
+
+/// A person left exactly as they are, and why.
+package struct Hold: Sendable, Hashable, Codable {
+  package let person: String
+  package let account: Int64?
+  package let email: String?
+  package let name: String?
+  package let doubts: [Doubt]
+
+  package init(
+    person: String, account: Int64?, email: String?, name: String?, doubts: [Doubt]
+  ) {
+    self.person = person
+    self.account = account
+    self.email = email
+    self.name = name
+    self.doubts = doubts
+  }
+}
+
+/// An account whose person is gone, still in its grace period.
+package struct Leaving: Sendable, Hashable, Codable {
+  package let account: Int64
+  package let person: String
+  package let email: String
+  package let name: String
+  /// When the grace ends, in seconds since 1970.
+  package let due: Int64
+
+  package init(account: Int64, person: String, email: String, name: String, due: Int64) {
+    self.account = account
+    self.person = person
+    self.email = email
+    self.name = name
+    self.due = due
+  }
+}
+
+/// A product's seats now and after the plan.
+package struct Seats: Sendable, Hashable, Codable {
+  /// nil: unlimited.
+  package var ceiling: Int?
+  package var now: Int
+  package var after: Int
+  /// The people who would have the license if there were a seat, by directory id.
+  package var waiting: [String]
+
+  package init(ceiling: Int?, now: Int, after: Int, waiting: [String] = []) {
+    self.ceiling = ceiling
+    self.now = now
+    self.after = after
+    self.waiting = waiting
+  }
+}
+
+/// Bookkeeping that goes with a plan: committed with it, but no change of the site.
+package struct Memory: Sendable, Hashable, Codable {
+  package struct Settled: Sendable, Hashable, Codable {
+    package let person: String
+    package let fingerprint: UInt64
+  }
+
+  package struct Absence: Sendable, Hashable, Codable {
+    package let person: String
+    /// Seconds since 1970; nil: seen again.
+    package let since: Int64?
+  }
+
+  /// People about whom nothing is left to do.
+  package internal(set) var settled: [Settled] = []
+  /// People to look at again at the next run.
+  package internal(set) var unsettled: [String] = []
+  package internal(set) var absences: [Absence] = []
+  /// People without an account who are gone.
+  package internal(set) var forgotten: [String] = []
+}
+
+/// A plan that the guard let pass; the only thing that a site store applies.
+package struct ApprovedPlan: Sendable {
+  package let plan: Plan
+  package init(_ plan: Plan, seal: GuardSeal) { self.plan = plan }
+}
+
+/// What it takes to approve a plan. Its initialiser is behind `@_spi(Guard)`, so that only the guard, who
+/// imports this room that way, can have one; a test keeps it so. Public because SPI has to be.
+public struct GuardSeal: Sendable {
+  @_spi(Guard) public init() {}
+}
+
+extension Plan {
+  /// Everything that rows refer to is there; false for a file that somebody changed.
+  package var isWhole: Bool {
+    func isIn(_ index: Int32, _ count: Int) -> Bool { index >= -1 && Int(index) < count }
+    return rows.allSatisfy { row in
+      Int(row.kind) < ChangeKind.allCases.count && row.subject >= 0
+        && isIn(row.subject, subjects.count) && isIn(row.before, texts.count)
+        && isIn(row.after, texts.count) && isIn(row.reason, texts.count)
+        && isIn(row.rule, rules.count)
+    }
+  }
+
+  /// The texts that rows refer to.
+  package var allTexts: [String] { texts }
+}
+
+extension Plan.Row {
+  /// The row as numbers, for hashing.
+  package var text: String {
+    "\(kind) \(keepsGivers) \(subject) \(before) \(after) \(rule) \(reason)"
+  }
+}
+
+extension Plan {
+  /// A row's kind by number in `ChangeKind.allCases`.
+  package func kindNumber(_ row: Row) -> UInt8 { row.kind }
+  /// A row's rule by number in `rules`; -1 for none.
+  package func ruleNumber(_ row: Row) -> Int32 { row.rule }
+}

@@ -1,0 +1,80 @@
+/// Puts a plan together, change by change.
+package struct PlanBuilder {
+  private var plan: Plan
+  private var releases: [Plan.Row] = []
+  private var middle: [Plan.Row] = []
+  private var grants: [Plan.Row] = []
+  private var textNumbers: [String: Int32] = [:]
+
+  /// - Parameter rules: the mapping's rules; changes name them by number.
+  package init(basis: Plan.Basis, rules: [RuleReference]) {
+    plan = Plan(basis: basis)
+    plan.rules = rules
+  }
+
+  /// Adds a subject and returns its number.
+  package mutating func addSubject(
+    account: Int64?, person: String?, email: String, name: String, username: String?,
+    portalOnly: Bool = false
+  ) -> Int {
+    plan.subjects.append(
+      Plan.Subject(
+        account: account, person: person, email: email, name: name, username: username,
+        portalOnly: portalOnly))
+    return plan.subjects.count - 1
+  }
+
+  /// Adds a change. It takes its place by kind: releases, then accounts and marks, then grants.
+  /// - Parameters:
+  ///   - before, after: the license, group, email or id; for a profile `name=…` or `username=…`.
+  ///   - rule: the number of the rule behind it.
+  package mutating func add(
+    _ kind: ChangeKind, subject: Int, before: String? = nil, after: String? = nil,
+    rule: Int? = nil, reason: String? = nil, keepsGivers: Bool = false
+  ) {
+    let row = Plan.Row(
+      kind: UInt8(ChangeKind.allCases.firstIndex(of: kind) ?? 0), keepsGivers: keepsGivers,
+      subject: Int32(subject), before: number(before), after: number(after),
+      rule: Int32(rule ?? -1), reason: number(reason))
+    switch kind {
+    case .revokeLicense, .leaveGroup, .deactivateAccount: releases.append(row)
+    case .grantLicense, .joinGroup: grants.append(row)
+    default: middle.append(row)
+    }
+  }
+
+  package mutating func hold(_ hold: Hold) { plan.holds.append(hold) }
+  package mutating func leaving(_ leaving: Leaving) { plan.leaving.append(leaving) }
+  package mutating func seats(_ seats: Seats, of product: String) { plan.seats[product] = seats }
+
+  package mutating func settle(_ person: String, fingerprint: UInt64) {
+    plan.memory.settled.append(.init(person: person, fingerprint: fingerprint))
+  }
+
+  package mutating func unsettle(_ person: String) { plan.memory.unsettled.append(person) }
+
+  package mutating func absence(of person: String, since: Int64?) {
+    plan.memory.absences.append(.init(person: person, since: since))
+  }
+
+  package mutating func forget(_ person: String) { plan.memory.forgotten.append(person) }
+
+  /// The plan, its changes in the order in which they are made.
+  package consuming func finish() -> Plan {
+    plan.rows = releases
+    releases = []
+    plan.rows += middle
+    middle = []
+    plan.rows += grants
+    return plan
+  }
+
+  private mutating func number(_ text: String?) -> Int32 {
+    guard let text else { return -1 }
+    if let known = textNumbers[text] { return known }
+    let number = Int32(plan.texts.count)
+    plan.texts.append(text)
+    textNumbers[text] = number
+    return number
+  }
+}

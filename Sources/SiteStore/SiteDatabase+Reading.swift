@@ -1,0 +1,151 @@
+import Foundation
+import GRDB
+import Ports
+import SiteModel
+
+extension SiteDatabase {
+  package func site(name: String, ceilings: [String: Int?]) throws -> Site {
+    try read { db in
+      guard let row = try Row.fetchOne(db, sql: "SELECT * FROM site") else {
+        throw StoreFailure.notOurs(path: path)
+      }
+      var taken: [String: Int] = [:]
+      var members: [String: Int] = [:]
+      let counts = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT kind, name, key, count(*) AS taken FROM holding JOIN rights ON rights.id = right_id
+          WHERE suspended = 0 GROUP BY right_id
+          """)
+      while let row = try counts.next() {
+        if row["kind"] == "license" { taken[row["name"]] = row["taken"] } else {
+          members[row["key"]] = row["taken"]
+        }
+      }
+      return Site(
+        name: name, lineage: row["lineage"], generation: row["generation"],
+        transition: Site.Transition(rawValue: row["transition"]) ?? .before, ceilings: ceilings,
+        seatsTaken: taken,
+        totals: Site.Totals(
+          activeAccounts: try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM account WHERE deactivated_by IS NULL") ?? 0,
+          licenses: taken.values.reduce(0, +), groupMemberships: members.values.reduce(0, +),
+          membersOfGroup: members))
+    }
+  }
+
+  package func people() throws -> [KnownPerson] {
+    try read { db in
+      var people: [KnownPerson] = []
+      let rows = try Row.fetchCursor(db, sql: "SELECT id, account, settled, absent_since FROM person")
+      while let row = try rows.next() {
+        let settled: Int64? = row[2]
+        people.append(
+          KnownPerson(
+            person: row[0], account: row[1], settled: settled.map { UInt64(bitPattern: $0) },
+            absentSince: row[3]))
+      }
+      return people
+    }
+  }
+
+  package func accounts(ofPeople people: [String], emails: [String]) throws -> [Account] {
+    if people.isEmpty, emails.isEmpty { return [] }
+    let filter = """
+      WHERE account.id IN (
+        SELECT account FROM person WHERE id IN (SELECT value FROM json_each(?))
+        UNION SELECT id FROM account WHERE email_key IN (SELECT value FROM json_each(?)))
+      """
+    var accounts: [Account] = []
+    try read { db in
+      try fetch(db, filter: filter, arguments: [json(people), json(emails.map(emailKey))], order: "account.id") {
+        accounts.append($0)
+      }
+    }
+    return accounts
+  }
+
+  package func allAccounts(_ body: (Account) throws -> Void) throws {
+    try read { db in
+      try fetch(db, filter: "", arguments: [], order: "account.email_key", body)
+    }
+  }
+
+  private func json(_ texts: [String]) throws -> String {
+    String(decoding: try JSONEncoder().encode(texts), as: UTF8.self)
+  }
+
+  /// Accounts and their holdings in one pass over both.
+  private func fetch(
+    _ db: Database, filter: String, arguments: StatementArguments, order: String,
+    _ body: (Account) throws -> Void
+  ) throws {
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT account.id, email, name, username, mark_rule, mark_hand, mark_import, deactivated_by,
+          email_verified, person.id, absent_since
+        FROM account LEFT JOIN person ON person.account = account.id \(filter) ORDER BY \(order)
+        """, arguments: arguments)
+    let holdings = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT account.id, rights.kind, rights.name, by_rule, by_hand, by_import, suspended
+        FROM account JOIN holding ON holding.account = account.id
+        JOIN rights ON rights.id = right_id \(filter) ORDER BY \(order), rights.kind DESC, rights.key
+        """, arguments: arguments)
+    var next = try holdings.next()
+    while let row = try rows.next() {
+      let id: Int64 = row[0]
+      var own: [Holding] = []
+      while let holding = next, holding[0] == id {
+        own.append(
+          Holding(
+            Right(holding[1] == "license" ? .license : .group, holding[2]),
+            Givers(rule: holding[3], hand: holding[4], imported: holding[5]),
+            isSuspended: holding[6]))
+        next = try holdings.next()
+      }
+      let deactivatedBy: String? = row[7]
+      try body(
+        Account(
+          id: id, email: row[1], name: row[2], username: row[3],
+          mark: Givers(rule: row[4], hand: row[5], imported: row[6]),
+          deactivatedBy: deactivatedBy.flatMap(Account.Deactivator.init(rawValue:)),
+          isEmailVerified: row[8], holdings: own, person: row[9], absentSince: row[10]))
+    }
+  }
+
+  package func recentChanges(since: Int64) throws -> [RecentChange] {
+    try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT kind, group_key, sum(count) FROM run_count JOIN run ON run.id = run
+          WHERE started_at > ? GROUP BY kind, group_key
+          """, arguments: [since]
+      ).compactMap { row in
+        guard let kind = ChangeKind(rawValue: row[0]) else { return nil }
+        let group: String = row[1]
+        return RecentChange(kind: kind, group: group.isEmpty ? nil : group, count: row[2])
+      }
+    }
+  }
+
+  package func openQuestions() throws -> OpenQuestions {
+    try read { db in
+      var questions = OpenQuestions()
+      let decoder = JSONDecoder()
+      for details in try String.fetchAll(db, sql: "SELECT details FROM hold ORDER BY person") {
+        questions.holds.append(try decoder.decode(Hold.self, from: Data(details.utf8)))
+      }
+      for details in try String.fetchAll(db, sql: "SELECT details FROM leaving ORDER BY account") {
+        questions.leaving.append(try decoder.decode(Leaving.self, from: Data(details.utf8)))
+      }
+      for row in try Row.fetchAll(db, sql: "SELECT product, person FROM waiting ORDER BY 1, 2") {
+        questions.waiting[row[0], default: []].append(row[1])
+      }
+      return questions
+    }
+  }
+}

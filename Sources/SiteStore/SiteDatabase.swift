@@ -1,0 +1,97 @@
+/// The site in one SQLite file: accounts, what they hold, the people behind them, the journal, and the mirror
+/// of the directory. All SQL is in this room; it decides nothing and plans nothing.
+
+import DirectoryModel
+import Foundation
+import GRDB
+import Ports
+import SiteModel
+
+/// An open store. One type owns the schema; every write is one transaction.
+package final class SiteDatabase: SiteStoring, MirrorStoring {
+  let queue: DatabaseQueue
+  let path: String
+
+  /// Opens a store, or creates it.
+  /// - Throws: `StoreFailure` for a file that is not ours, is newer, or cannot be used.
+  package init(path: String) throws {
+    self.path = path
+    let isNew = !FileManager.default.fileExists(atPath: path)
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    configuration.foreignKeysEnabled = true
+    configuration.prepareDatabase { db in
+      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -16000")
+    }
+    let before = umask(0o077)
+    defer { umask(before) }
+    do {
+      queue = try DatabaseQueue(path: path, configuration: configuration)
+      let found = try queue.read { db in
+        (
+          application: try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0,
+          version: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0,
+          tables: try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        )
+      }
+      if found.tables == 0, isNew || found.application == 0 {
+        try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+        try queue.write { try Schema.create($0) }
+      } else if found.application != Schema.applicationID {
+        throw StoreFailure.notOurs(path: path)
+      } else if found.version > Schema.version {
+        throw StoreFailure.newerVersion(
+          path: path, found: found.version, known: Schema.version)
+      }
+    } catch let error as DatabaseError {
+      throw StoreFailure(error, path: path)
+    }
+  }
+
+  /// The key of this store's hashes, see `ByteHash`.
+  package func hashSeed() throws -> UInt64 {
+    try read { db in
+      UInt64(bitPattern: try Int64.fetchOne(db, sql: "SELECT hash_seed FROM site") ?? 0)
+    }
+  }
+
+  // MARK: Errors
+
+  func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    do { return try queue.read(body) } catch let error as DatabaseError {
+      throw StoreFailure(error, path: path)
+    }
+  }
+
+  func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    do {
+      var value: Value?
+      try queue.writeWithoutTransaction { db in
+        try db.inTransaction(.immediate) {
+          value = try body(db)
+          return .commit
+        }
+      }
+      guard let value else { throw StoreFailure.unusable(path: path, reason: "nothing was written") }
+      return value
+    } catch let error as DatabaseError {
+      throw StoreFailure(error, path: path)
+    }
+  }
+}
+
+extension StoreFailure {
+  init(_ error: DatabaseError, path: String) {
+    switch error.resultCode {
+    case .SQLITE_NOTADB: self = .notOurs(path: path)
+    case .SQLITE_FULL: self = .full(path: path)
+    case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy(path: path, holder: nil)
+    case .SQLITE_CANTOPEN:
+      self = .unusable(path: path, reason: "it cannot be opened; does its folder exist, and may you write there?")
+    case .SQLITE_READONLY, .SQLITE_PERM:
+      self = .unusable(path: path, reason: "it may not be written")
+    default:
+      self = .unusable(path: path, reason: error.message ?? "\(error.resultCode)")
+    }
+  }
+}

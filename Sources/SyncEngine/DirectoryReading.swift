@@ -1,0 +1,142 @@
+import Diagnostics
+import DirectoryModel
+import Mapping
+import Ports
+import SiteModel
+
+/// A mapping that does not fit the directory that was read, for example a group that is not there.
+package struct MappingFaults: Error {
+  package let findings: Findings
+}
+
+/// What one complete read brought: the people to decide about, and who was seen.
+struct DirectoryReading {
+  var entitlements: [Entitlement] = []
+  var index: PersonIndex
+  var doubled: Set<String> = []
+  var peopleRead = 0
+  var groupsRead = 0
+  var referrals = 0
+  var evaluator: PersonEvaluator?
+}
+
+/// Reads a directory once: groups, then people, batch by batch, evaluating only who is not settled, and
+/// brings the mirror up to date on the way.
+struct DirectoryReader {
+  let mapping: CompiledMapping
+  let mappingFingerprint: UInt64
+  let hash: ByteHash
+  /// The source applies no search filters, or cannot be believed to: all of them are evaluated here.
+  let everything: Bool
+  let progress: (String) -> Void
+
+  /// - Parameters:
+  ///   - index: what is remembered of each person.
+  ///   - writer: the mirror's open transaction; nil while reading the mirror itself.
+  func read(
+    _ source: inout any DirectorySource, index: PersonIndex, groupFingerprints: [String: UInt64],
+    writer: (any MirrorWriter)?, into findings: inout Findings
+  ) throws -> DirectoryReading {
+    var reading = DirectoryReading(index: index)
+    var evaluator = try evaluator(
+      &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
+    let search = mapping.userSearch(everything: everything)
+    let apart = Set([search.slots.slot(of: "memberOf")].compactMap(\.self))
+    let summary = try source.read(search) { batch in
+      for entry in 0..<batch.count {
+        try read(entry, of: batch, apart: apart, &evaluator, &reading, writer)
+      }
+      progress("\(reading.peopleRead) people")
+    }
+    reading.referrals += summary.referrals
+    reading.evaluator = evaluator
+    return reading
+  }
+
+  /// The mapping made ready for the directory groups of a source.
+  func evaluator(
+    _ source: inout any DirectorySource, into findings: inout Findings
+  ) throws -> PersonEvaluator {
+    var reading = DirectoryReading(index: PersonIndex(people: [], mirror: [:]))
+    return try evaluator(
+      &source, groupFingerprints: [:], writer: nil, &reading, into: &findings)
+  }
+
+  private func evaluator(
+    _ source: inout any DirectorySource, groupFingerprints: [String: UInt64],
+    writer: (any MirrorWriter)?, _ reading: inout DirectoryReading, into findings: inout Findings
+  ) throws -> PersonEvaluator {
+    var groups = DirectoryGroups(
+      slots: mapping.groupSearch(everything: everything)?.slots ?? AttributeSlots([]),
+      id: mapping.groups?.id, nested: mapping.groups?.nested ?? false, hash: hash)
+    if mapping.usesGroups, let search = mapping.groupSearch(everything: everything) {
+      try readGroups(
+        &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
+    }
+    groups.close()
+    guard
+      let evaluator = PersonEvaluator(
+        mapping: mapping, slots: mapping.userSearch(everything: everything).slots, groups: groups,
+        appliesFilter: everything || mapping.needsFilterHere, into: &findings)
+    else { throw MappingFaults(findings: findings) }
+    return evaluator
+  }
+
+  private func readGroups(
+    _ source: inout any DirectorySource, _ search: DirectorySearch,
+    into groups: inout DirectoryGroups, known: [String: UInt64], writer: (any MirrorWriter)?,
+    _ reading: inout DirectoryReading
+  ) throws {
+    var unseen = known
+    let summary = try source.read(search) { batch in
+      for entry in 0..<batch.count {
+        groups.add(entry, of: batch)
+        guard let writer, let key = groups.ids.last else { continue }
+        let fingerprint = batch.fingerprint(of: entry, hash: hash).kept
+        if unseen.removeValue(forKey: key) != fingerprint {
+          try writer.write(
+            .group, key: key, fingerprint: fingerprint, entry: batch.stored(entry))
+        }
+      }
+      progress("\(groups.count) groups")
+    }
+    reading.groupsRead = groups.count
+    reading.referrals += summary.referrals
+    if groups.count == 0, !known.isEmpty {
+      throw ReadFailure(
+        "no directory groups were read where there were \(known.count) before",
+        remedy: "check the base and filter of search.groups, and the rights of the bind account")
+    }
+    for key in unseen.keys { try writer?.remove(.group, key: key) }
+  }
+
+  private func read(
+    _ entry: Int, of batch: borrowing EntryBatch, apart: Set<Int>,
+    _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
+    _ writer: (any MirrorWriter)?
+  ) throws {
+    let name =
+      DistinguishedName.normalise(batch.dn(of: entry)) ?? TextFold.fold(batch.dn(of: entry))
+    let id = evaluator.id(of: entry, in: batch)
+    let key = id ?? "dn:" + String(decoding: name, as: UTF8.self)
+    let print = batch.fingerprint(of: entry, hash: hash, apart: apart)
+    let person = reading.index.entry(for: key)
+    let mirrored = hash.combine(print.kept, print.apart)
+    if reading.index.isMirrored(person) {
+      if let id { reading.doubled.insert(id) }
+      return
+    }
+    if reading.index.mirror(person, as: mirrored), let writer {
+      try writer.write(.person, key: key, fingerprint: mirrored, entry: batch.stored(entry))
+    }
+    let groups = evaluator.groups(of: entry, in: batch, name: name)
+    guard evaluator.selects(entry, of: batch, name: name, groups: groups) else { return }
+    reading.peopleRead += 1
+    reading.index.see(person)
+    let state = hash.combine(print.kept, groups.fingerprint, mappingFingerprint)
+    if reading.index.isSettled(person, with: state) { return }
+    reading.entitlements.append(
+      evaluator.evaluate(
+        entry, of: batch, name: name, groups: groups, id: id, fingerprint: state))
+  }
+}

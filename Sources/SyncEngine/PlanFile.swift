@@ -1,0 +1,75 @@
+import Crypto
+import Foundation
+import SiteModel
+
+/// A plan kept in a file between preview and apply, sealed by a hash over everything it does.
+package enum PlanFile {
+  package enum Fault: Error, Sendable, Hashable {
+    case unreadable(path: String, reason: String)
+    case notAPlan(path: String)
+    case altered(path: String)
+  }
+
+  private struct Envelope: Codable {
+    let usherPlanFile: Int
+    let hash: String
+    let plan: Plan
+  }
+
+  /// Writes a plan, readable by its owner only.
+  package static func save(_ plan: Plan, to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    let data = try encoder.encode(Envelope(usherPlanFile: 1, hash: plan.digest, plan: plan))
+    let before = umask(0o077)
+    defer { umask(before) }
+    do {
+      try data.write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      throw Fault.unreadable(path: path, reason: "it cannot be written")
+    }
+  }
+
+  /// - Throws: `Fault` when the file is not a plan, or not as it was saved.
+  package static func load(_ path: String) throws -> Plan {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw Fault.unreadable(path: path, reason: "it does not exist or may not be read")
+    }
+    guard let envelope = try? JSONDecoder().decode(Envelope.self, from: data),
+      envelope.usherPlanFile == 1
+    else { throw Fault.notAPlan(path: path) }
+    guard envelope.plan.isWhole, envelope.plan.digest == envelope.hash else {
+      throw Fault.altered(path: path)
+    }
+    return envelope.plan
+  }
+}
+
+extension Plan {
+  /// A SHA-256 over the basis, every change and the bookkeeping, as hexadecimal digits.
+  package var digest: String {
+    var hash = SHA256()
+    var buffer: [UInt8] = []
+    func add(_ text: String) {
+      buffer.append(contentsOf: text.utf8)
+      buffer.append(0)
+      if buffer.count > 65_536 {
+        hash.update(data: buffer)
+        buffer.removeAll(keepingCapacity: true)
+      }
+    }
+    add("\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "")")
+    for subject in subjects {
+      add("\(subject.account ?? 0) \(subject.person ?? "")")
+      add("\(subject.email)\n\(subject.name)\n\(subject.username ?? "")\n\(subject.portalOnly)")
+    }
+    for row in rows { add(row.text) }
+    for text in allTexts { add(text) }
+    for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
+    for settled in memory.settled { add("\(settled.person) \(settled.fingerprint)") }
+    for person in memory.unsettled + memory.forgotten { add(person) }
+    for absence in memory.absences { add("\(absence.person) \(absence.since ?? 0)") }
+    hash.update(data: buffer)
+    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+}

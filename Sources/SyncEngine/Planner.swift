@@ -1,0 +1,211 @@
+/// The way through the house: read, map, reconcile, guard, apply. This room brings the others together; it
+/// knows no server, no SQL and no screen.
+
+import Crypto
+import Diagnostics
+import DirectoryModel
+import Foundation
+import Mapping
+import Ports
+import Reconciliation
+import SiteModel
+
+/// Everything that a run works with.
+package struct Planner {
+  package typealias Store = SiteStoring & MirrorStoring
+
+  let desk: GuardDesk
+  let directory: String
+  let mapping: CompiledMapping
+  let store: any Store
+  let hash: ByteHash
+  let progress: (String) -> Void
+
+  /// - Parameters:
+  ///   - directory: the directory's name in the configuration.
+  ///   - hashSeed: the store's.
+  ///   - progress: told how far a read is.
+  package init(
+    desk: GuardDesk, directory: String, mapping: CompiledMapping, store: any Store,
+    hashSeed: UInt64, progress: @escaping (String) -> Void
+  ) {
+    self.desk = desk
+    self.directory = directory
+    self.mapping = mapping
+    self.store = store
+    hash = ByteHash(seed: hashSeed)
+    self.progress = progress
+  }
+
+  /// Where a plan's people come from.
+  package enum Origin {
+    case server(any DirectorySource)
+    /// A source that applies no filters itself.
+    case file(any DirectorySource)
+    case mirror
+  }
+
+  /// Nobody fits what `--only` asked for.
+  package struct NobodyFits: Error {
+    package let who: String
+    package init(who: String) { self.who = who }
+  }
+
+  /// Reads, maps, reconciles and guards.
+  ///
+  /// Brings the mirror up to date; changes nothing else.
+  /// - Parameters:
+  ///   - only: an email, an account id or a directory id; nil for everybody.
+  ///   - now: seconds since 1970.
+  /// - Throws: `ReadFailure` when the directory cannot be believed, `MappingFaults`, `StoreFailure`.
+  package func plan(
+    _ origin: Origin, only: String? = nil, now: Int64, into findings: inout Findings
+  ) throws -> Guard.Verdict {
+    var reading = try read(origin, now: now, into: &findings)
+    let unseen = reading.index.unseen
+    let site = try desk.site()
+    let accounts = try relevantAccounts(&reading, absent: unseen.withAccount)
+    let scope = try only.map { try self.scope($0, reading.entitlements, accounts) }
+    let index = reading.index
+    let world = World(
+      site: site, accounts: accounts, entitlements: reading.entitlements,
+      rules: mapping.references, leavers: mapping.leavers, leaversRule: mapping.leaversRule,
+      isPresent: { index.isSeen($0) },
+      isInScope: { person in scope.map { $0.contains(person) } ?? true },
+      doubled: reading.doubled, forgotten: unseen.withoutAccount,
+      basis: Plan.Basis(
+        site: site.name, lineage: site.lineage, generation: site.generation,
+        mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
+        groupsRead: reading.groupsRead, only: only))
+    return try desk.planGuard(now: now).plan(world)
+  }
+
+  /// Stands for the mapping's files and the catalogue: what people get depends on nothing else of ours.
+  package var mappingDigest: String {
+    var hash = SHA256()
+    for source in mapping.sources { hash.update(data: Array(source.utf8) + [0]) }
+    for (name, ceiling) in desk.ceilings.sorted(by: { $0.key < $1.key }) {
+      hash.update(data: Array("\(name)=\(ceiling.map(String.init) ?? "")\n".utf8))
+    }
+    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+
+  // MARK: Reading
+
+  func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading {
+    let people = try store.people()
+    switch origin {
+    case .mirror:
+      let everything = try mirrorHoldsEverything()
+      var source: any DirectorySource = try MirrorSource(
+        mirror: store, directory: directory, mapping: mapping, everything: everything)
+      return try reader(everything: everything).read(
+        &source, index: PersonIndex(people: people, mirror: [:]), groupFingerprints: [:],
+        writer: nil, into: &findings)
+    case .server(let source):
+      return try read(source, everything: false, people, now: now, into: &findings)
+    case .file(let source):
+      return try read(source, everything: true, people, now: now, into: &findings)
+    }
+  }
+
+  /// Whether the mirror was read with all that the filters name, as it is from a file.
+  func mirrorHoldsEverything() throws -> Bool {
+    let all = MirrorDescription(mapping, everything: true, readAt: 0)
+    return try store.mirrorDescription(of: directory)?.asksTheSame(as: all) == true
+  }
+
+  private func reader(everything: Bool) -> DirectoryReader {
+    DirectoryReader(
+      mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
+      everything: everything, progress: progress)
+  }
+
+  private func read(
+    _ source: any DirectorySource, everything: Bool, _ people: [KnownPerson], now: Int64,
+    into findings: inout Findings
+  ) throws -> DirectoryReading {
+    let description = MirrorDescription(mapping, everything: everything, readAt: now)
+    let held = try store.mirrorDescription(of: directory)
+    let isSame = held?.asksTheSame(as: description) == true
+    let known = isSame ? try store.mirrorFingerprints(of: directory, kind: .person) : [:]
+    let groups = isSame ? try store.mirrorFingerprints(of: directory, kind: .group) : [:]
+    let index = PersonIndex(people: people, mirror: known)
+    var source = source
+    let reader = reader(everything: everything)
+    var reading: DirectoryReading?
+    try store.updateMirror(of: directory, description: description) { writer in
+      let new = try reader.read(
+        &source, index: index, groupFingerprints: groups, writer: writer, into: &findings)
+      try believe(new, before: index)
+      for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
+      reading = new
+    }
+    guard let reading else { throw ReadFailure("the directory \(directory) was not read") }
+    return reading
+  }
+
+  /// An empty answer where there were people before is no answer.
+  private func believe(_ reading: DirectoryReading, before: PersonIndex) throws {
+    guard reading.peopleRead == 0 else { return }
+    let known = max(before.accountCount, before.mirrorCount)
+    guard known > 0 else { return }
+    throw ReadFailure(
+      "the directory \(directory) shows no people where there were \(known) before",
+      remedy: "check base and filter of search.users, and the rights of the bind account")
+  }
+
+  // MARK: Accounts
+
+  /// The accounts that the plan may touch, and the ones in its way. Whoever is settled but has an email
+  /// that somebody else claims is evaluated, too.
+  private func relevantAccounts(
+    _ reading: inout DirectoryReading, absent: [String]
+  ) throws -> [Account] {
+    let evaluated = Set(reading.entitlements.map(\.person))
+    var accounts = try store.accounts(
+      ofPeople: Array(evaluated) + absent, emails: reading.entitlements.flatMap(\.emails))
+    let others = accounts.compactMap(\.person).filter {
+      !evaluated.contains($0) && reading.index.isSeen($0)
+    }
+    guard !others.isEmpty, var evaluator = reading.evaluator else { return accounts }
+    var added: [Entitlement] = []
+    let fingerprint = hash.value(of: Array(mappingDigest.utf8))
+    let apart = Set([evaluator.slots.slot(of: "memberOf")].compactMap(\.self))
+    try store.readMirror(
+      of: directory, kind: .person, slots: evaluator.slots, keys: others
+    ) { batch in
+      for entry in 0..<batch.count {
+        let name = DistinguishedName.normalise(batch.dn(of: entry)) ?? []
+        let groups = evaluator.groups(of: entry, in: batch, name: name)
+        let print = batch.fingerprint(of: entry, hash: hash, apart: apart)
+        added.append(
+          evaluator.evaluate(
+            entry, of: batch, name: name, groups: groups, id: evaluator.id(of: entry, in: batch),
+            fingerprint: hash.combine(print.kept, groups.fingerprint, fingerprint)))
+      }
+    }
+    reading.entitlements += added
+    let known = Set(accounts.map(\.id))
+    accounts += try store.accounts(ofPeople: [], emails: added.flatMap(\.emails))
+      .filter { !known.contains($0.id) }
+    return accounts
+  }
+
+  private func scope(
+    _ who: String, _ entitlements: [Entitlement], _ accounts: [Account]
+  ) throws -> Set<String> {
+    let key = emailKey(who)
+    var people: Set<String> = []
+    for entitlement in entitlements
+    where entitlement.person == key || entitlement.emails.contains(where: { emailKey($0) == key }) {
+      people.insert(entitlement.person)
+    }
+    for account in try accounts + store.accounts(ofPeople: [key], emails: [key])
+    where emailKey(account.email) == key || String(account.id) == who || account.person == key {
+      if let person = account.person { people.insert(person) }
+    }
+    guard !people.isEmpty else { throw NobodyFits(who: who) }
+    return people
+  }
+}

@@ -1,0 +1,182 @@
+import SiteModel
+
+/// A plan as an administrator wants to read it before saying yes: person by person with the rule behind each
+/// change, then who is held and who is leaving, then the summary and the seats.
+package struct PlanText {
+  private let plan: Plan
+  private let style: TextStyle
+  private let isWhole: Bool
+
+  /// How many changes are listed before they are summed up instead.
+  package static let mostChanges = 1000
+
+  /// - Parameter all: lists every change, however many there are.
+  package init(_ plan: Plan, all: Bool = false, style: TextStyle) {
+    self.plan = plan
+    self.style = style
+    isWhole = all || plan.rows.count <= Self.mostChanges
+  }
+
+  /// The whole plan, part by part, so that a long one can be written as it comes.
+  package func write(_ line: (String) -> Void) {
+    let basis = plan.basis
+    line(style.bold("Plan for \(basis.site)") + ", \(timeText(basis.createdAt)), site generation \(basis.generation)")
+    line(
+      "Read: \(basis.peopleRead.of("person", "people")) and \(basis.groupsRead.of("directory group", "directory groups"))."
+        + (basis.only.map { " Only \($0.shown) is looked at." } ?? ""))
+    for warning in plan.warnings { line(style.yellow("warning: ") + warning.shown) }
+    if isWhole { writePeople(line) } else { writeTotals(line) }
+    writeHolds(line)
+    writeLeaving(line)
+    line("")
+    writeSummary(line)
+    writeSeats(line)
+  }
+
+  // MARK: People
+
+  private func writePeople(_ line: (String) -> Void) {
+    var rows: [Int: [Int]] = [:]
+    var order: [Int] = []
+    for index in plan.rows.indices {
+      let subject = plan.change(at: index).subject
+      if rows[subject] == nil { order.append(subject) }
+      rows[subject, default: []].append(index)
+    }
+    order.sort { emailKey(plan.subjects[$0].email) < emailKey(plan.subjects[$1].email) }
+    for subject in order {
+      let changes = (rows[subject] ?? []).map { plan.change(at: $0) }
+      let who = plan.subjects[subject]
+      line("")
+      line("\(sign(of: changes)) \(style.bold(who.name.shown)) <\(who.email.shown)>")
+      for change in changes { line(text(change)) }
+    }
+  }
+
+  private func sign(of changes: [Change]) -> String {
+    if changes.contains(where: { $0.kind == .createAccount }) { return style.green("+") }
+    return changes.allSatisfy(\.kind.isRelease) ? style.red("-") : style.yellow("~")
+  }
+
+  private func text(_ change: Change) -> String {
+    var what = "\(sign(change.kind)) \(change.kind.rawValue)"
+    let value = value(change)
+    if !value.isEmpty { what += " \(value.shown)" }
+    let because = [change.rule.map(place), change.reason].compactMap(\.self).joined(separator: ": ")
+    // The colour's own characters take no place on the screen.
+    let width = 2 + change.kind.rawValue.count + (value.isEmpty ? 0 : value.shown.count + 1)
+    return "    \(what)" + String(repeating: " ", count: max(2, 44 - width)) + style.dim(because.shown)
+  }
+
+  private func sign(_ kind: ChangeKind) -> String {
+    switch kind {
+    case .createAccount, .grantLicense, .joinGroup, .reactivateAccount, .linkAccount:
+      style.green("+")
+    case .revokeLicense, .leaveGroup, .deactivateAccount: style.red("-")
+    default: style.yellow("~")
+    }
+  }
+
+  private func value(_ change: Change) -> String {
+    switch (change.before, change.after) {
+    case (.text(let before), .text(let after)): "\(before) → \(after)"
+    case (.field(let name, let before), .field(_, let after)):
+      "\(name): \(before ?? "none") → \(after ?? "none")"
+    case (_, .profile(_, _, let portalOnly)): portalOnly ? "portal-only" : ""
+    case (nil, .text(let text)), (.text(let text), nil): text
+    default: ""
+    }
+  }
+
+  private func place(_ rule: RuleReference) -> String {
+    let file = rule.file.split(separator: "/").last.map(String.init) ?? rule.file
+    return "\(rule.name) (\(file):\(rule.line))"
+  }
+
+  // MARK: Totals
+
+  /// Too many to list: how many of each kind by rule.
+  private func writeTotals(_ line: (String) -> Void) {
+    struct Key: Hashable {
+      let kind: UInt8
+      let rule: Int32
+    }
+    var counts: [Key: Int] = [:]
+    for row in plan.rows { counts[Key(kind: plan.kindNumber(row), rule: plan.ruleNumber(row)), default: 0] += 1 }
+    line("")
+    line("\(plan.rows.count.grouped) changes, by kind and rule (--all lists every one):")
+    let rows = counts.sorted { ($0.key.kind, $0.key.rule) < ($1.key.kind, $1.key.rule) }.map {
+      key, count in
+      [
+        "  " + ChangeKind.allCases[Int(key.kind)].rawValue, count.grouped,
+        key.rule < 0 ? "" : place(plan.rules[Int(key.rule)]).shown,
+      ]
+    }
+    line(makeTable(["  change", "number", "rule"], rows, style: style))
+  }
+
+  // MARK: What is left as it is
+
+  private func writeHolds(_ line: (String) -> Void) {
+    guard !plan.holds.isEmpty else { return }
+    line("")
+    line(style.bold("Held: \(plan.holds.count.of("person is", "people are")) left exactly as they are"))
+    let most = isWhole ? plan.holds.count : 50
+    for hold in plan.holds.prefix(most) {
+      line("\(style.yellow("!")) \(HoldText.name(hold))")
+      for doubt in hold.doubts {
+        line("    \(doubt.reason.shown)")
+        line("    → \(doubt.remedy.shown)")
+      }
+    }
+    if plan.holds.count > most { line("  … and \((plan.holds.count - most).grouped) more: usher list holds") }
+  }
+
+  private func writeLeaving(_ line: (String) -> Void) {
+    guard !plan.leaving.isEmpty else { return }
+    line("")
+    line(style.bold("Leaving: \(plan.leaving.count.of("person is", "people are")) gone from the directory, still in their grace period"))
+    let most = isWhole ? plan.leaving.count : 50
+    for leaving in plan.leaving.prefix(most) {
+      line("  \(leaving.name.shown) <\(leaving.email.shown)>, until \(timeText(leaving.due))")
+    }
+    if plan.leaving.count > most { line("  … and \((plan.leaving.count - most).grouped) more: usher list leaving") }
+  }
+
+  private func writeSummary(_ line: (String) -> Void) {
+    if plan.isEmpty {
+      line(style.bold("Nothing to do") + ": the site is in line with the directory.")
+    } else {
+      let people = Set((0..<plan.rows.count).map { plan.change(at: $0).subject }).count
+      line(style.bold("Summary") + ": \(plan.rows.count.of("change", "changes")) for \(people.of("account", "accounts"))")
+      let summary = plan.summary
+      for kind in ChangeKind.allCases {
+        if let count = summary[kind] { line("  \(kind.rawValue.padded(to: 20)) \(count.grouped)") }
+      }
+    }
+    if !plan.holds.isEmpty || !plan.leaving.isEmpty {
+      line("  held: \(plan.holds.count.grouped) · leaving: \(plan.leaving.count.grouped)")
+    }
+  }
+
+  private func writeSeats(_ line: (String) -> Void) {
+    guard !plan.seats.isEmpty else { return }
+    line("")
+    let rows = plan.seats.sorted { $0.key < $1.key }.map { product, seats in
+      [
+        "  " + product, seats.now.grouped, seats.after.grouped,
+        seats.ceiling.map(\.grouped) ?? "unlimited",
+        seats.waiting.isEmpty ? "" : seats.waiting.count.of("person waits", "people wait"),
+      ]
+    }
+    line(makeTable(["  seats", "now", "after", "of", ""], rows, style: style))
+  }
+}
+
+/// How a held person is named.
+package enum HoldText {
+  package static func name(_ hold: Hold) -> String {
+    let name = hold.name ?? hold.person
+    return (hold.email.map { "\(name) <\($0)>" } ?? "\(name) (\(hold.person))").shown
+  }
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Diagnostics
+import Ports
+import Settings
+import SyncEngine
+
+/// The exit codes that schedulers act on (a contract).
+enum ExitStatus: Int32 {
+  case failed = 1
+  case changesPending = 2
+  case heldBack = 3
+  case stalePlan = 4
+  case directoryUnread = 5
+  case usage = 64
+  case badConfiguration = 65
+  case busy = 75
+}
+
+/// Why a command ends: one sentence, what to do, and the exit code.
+struct Failure: Error {
+  let status: ExitStatus
+  let message: String
+  let remedy: String?
+  let findings: Findings?
+
+  init(_ status: ExitStatus, _ message: String, remedy: String? = nil, findings: Findings? = nil) {
+    self.status = status
+    self.message = message
+    self.remedy = remedy
+    self.findings = findings
+  }
+
+  /// The failure that an error of another room means to a user.
+  init(_ error: any Error) {
+    switch error {
+    case let failure as Failure: self = failure
+    case let failure as ReadFailure:
+      self.init(.directoryUnread, "\(failure.message). Nothing was changed", remedy: failure.remedy)
+    case let faults as MappingFaults:
+      self.init(
+        .badConfiguration, "the mapping does not fit the directory. Nothing was changed",
+        findings: faults.findings)
+    case let stale as StorePlanIsStale:
+      self.init(.stalePlan, "\(stale.reason). Nothing was changed", remedy: "make a new plan: usher plan")
+    case let fault as SecretSource.Fault:
+      self.init(.badConfiguration, fault.message, remedy: fault.remedy)
+    case let nobody as Planner.NobodyFits:
+      self.init(
+        .failed, "nobody fits \(nobody.who): no account, no email and no directory id",
+        remedy: "usher list users shows the accounts; usher plan reads the directory anew")
+    case let failure as StoreFailure: self.init(failure)
+    case let fault as PlanFile.Fault: self.init(fault)
+    default: self.init(.failed, "\(error)")
+    }
+  }
+
+  private init(_ failure: StoreFailure) {
+    switch failure {
+    case .notOurs(let path):
+      self.init(.failed, "\(path) is not a site store of usher", remedy: "check site.store in the configuration")
+    case .newerVersion(let path, let found, let known):
+      self.init(
+        .failed, "\(path) was written by a newer usher (schema \(found), this one knows \(known))",
+        remedy: "install that version")
+    case .full(let path):
+      self.init(.failed, "the disk is full: \(path) could not be written. Nothing was changed", remedy: "free some space and run again")
+    case .unusable(let path, let reason):
+      self.init(.failed, "the store \(path) cannot be used: \(reason)")
+    case .busy(let path, let holder):
+      self.init(
+        .busy, "another run holds the site \(path)\(holder.map { " (\($0))" } ?? "")",
+        remedy: "wait until it has ended")
+    }
+  }
+
+  private init(_ fault: PlanFile.Fault) {
+    switch fault {
+    case .unreadable(let path, let reason): self.init(.failed, "\(path): \(reason)")
+    case .notAPlan(let path):
+      self.init(.failed, "\(path) is not a saved plan", remedy: "make one: usher plan --out FILE")
+    case .altered(let path):
+      self.init(.failed, "\(path) was changed after it was saved", remedy: "make a new plan: usher plan --out FILE")
+    }
+  }
+}

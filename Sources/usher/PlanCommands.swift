@@ -1,0 +1,118 @@
+import ArgumentParser
+import Ports
+import Reconciliation
+import SiteModel
+import SyncEngine
+import Views
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Shows what a sync would change, and changes nothing.",
+    discussion: "Reads the directory and brings the mirror up to date; the site stays as it is.")
+
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, json }
+
+  @OptionGroup var common: CommonOptions
+  @Option(help: "Save the plan for usher apply.") var out: String?
+  @Option(help: "How the plan is printed: text or json.") var format: Format = .text
+  @Flag(help: "Plan from the mirror, without the directory.") var offline = false
+  @Option(help: "Try another mapping file.") var mapping: String?
+  @Option(help: "Look at one person only: an email, an account id or a directory id.") var only: String?
+  @Flag(help: "List every change, however many there are.") var all = false
+  @Flag(help: "Exit with 2 when changes are pending.") var detailedExitcode = false
+
+  func run() throws {
+    try Session.run(common, "plan") { session in
+      let mapping = try session.mapping(mapping)
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let store = try session.store()
+      let planner = try session.planner(store, mapping: mapping)
+      let verdict = try session.plan(planner, offline ? .mirror : session.origin(), only: only)
+      let plan = verdict.plan
+      switch format {
+      case .text: PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
+      case .json: session.terminal.print(try PlanJSON.text(of: plan))
+      }
+      if let out {
+        try PlanFile.save(plan, to: out)
+        session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
+      }
+      session.say(verdict.excesses, held: verdict.approved != nil)
+      if !verdict.excesses.isEmpty { return .heldBack }
+      return detailedExitcode && !plan.isEmpty ? .changesPending : nil
+    }
+  }
+}
+
+struct Apply: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Applies a saved plan, or refuses it when the site has changed since.")
+
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "A plan saved by usher plan --out.") var file: String
+  @Flag(help: "Do not ask.") var yes = false
+
+  func run() throws {
+    try Session.run(common, "apply") { session in
+      let plan = try PlanFile.load(file)
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let store = try session.store()
+      let site = try session.desk(store).site()
+      guard site.lineage == plan.basis.lineage, site.generation == plan.basis.generation else {
+        throw StorePlanIsStale(
+          reason: site.lineage == plan.basis.lineage
+            ? "the plan is stale: the site has changed since it was made (generation \(site.generation), the plan saw \(plan.basis.generation))"
+            : "the plan was made for another store")
+      }
+      let verdict = try session.desk(store).check(plan, now: session.now)
+      guard let approved = verdict.approved else {
+        session.say(verdict.excesses, held: false)
+        throw Failure(.heldBack, "the plan goes beyond the limits. Nothing was changed", remedy: "make a new plan: usher plan")
+      }
+      if !session.terminal.quiet { PlanText(plan, style: session.terminal.output).write(session.terminal.print) }
+      guard plan.isEmpty || session.terminal.confirms("Apply \(plan.rows.count.of("change", "changes"))?", yes: yes)
+      else {
+        session.terminal.say("Nothing was changed.")
+        return nil
+      }
+      let written = try store.apply(approved, run: session.record(plan))
+      session.terminal.say("Applied: \(written.values.reduce(0, +).of("change", "changes")).")
+      return nil
+    }
+  }
+}
+
+struct Sync: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Plans, guards and applies in one go: what schedulers call.")
+
+  @OptionGroup var common: CommonOptions
+  @Flag(help: "List every change, however many there are.") var all = false
+
+  func run() throws {
+    try Session.run(common, "sync") { session in
+      let mapping = try session.mapping()
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let store = try session.store()
+      let planner = try session.planner(store, mapping: mapping)
+      let verdict = try session.plan(planner, session.origin())
+      if !session.terminal.quiet {
+        PlanText(verdict.plan, all: all, style: session.terminal.output).write(session.terminal.print)
+      }
+      guard let approved = verdict.approved else {
+        session.say(verdict.excesses, held: false)
+        throw Failure(.heldBack, "the plan goes beyond the limits. Nothing was changed", remedy: "look at it with usher plan; if it is meant, raise the limits")
+      }
+      let written = try store.apply(approved, run: session.record(verdict.plan))
+      if !verdict.plan.isEmpty {
+        session.terminal.say("Applied: \(written.values.reduce(0, +).of("change", "changes")).")
+      }
+      session.say(verdict.excesses, held: true)
+      return verdict.excesses.isEmpty ? nil : .heldBack
+    }
+  }
+}

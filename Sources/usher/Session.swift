@@ -1,0 +1,167 @@
+import ArgumentParser
+import Diagnostics
+import Foundation
+import LDAPClient
+import Mapping
+import Ports
+import Reconciliation
+import Settings
+import SiteModel
+import SiteStore
+import SyncEngine
+import Views
+
+/// One command at work: its configuration, and what it opens of store, mapping and directory.
+struct Session {
+  let terminal: Terminal
+  let configuration: Configuration
+  let command: String
+  /// When the command began, in seconds since 1970.
+  let now: Int64
+
+  /// Runs a command's body and ends the process with its exit code.
+  static func run(
+    _ options: CommonOptions, _ command: String, _ body: (Session) throws -> ExitStatus?
+  ) throws {
+    let terminal = Terminal(options)
+    do {
+      let session = Session(
+        terminal: terminal, configuration: try configuration(options, terminal), command: command,
+        now: Int64(Date().timeIntervalSince1970))
+      let status = try body(session)
+      terminal.clearProgress()
+      if let status { throw ExitCode(status.rawValue) }
+    } catch let exit as ExitCode {
+      throw exit
+    } catch {
+      let failure = Failure(error)
+      terminal.report(failure)
+      throw ExitCode(failure.status.rawValue)
+    }
+  }
+
+  // MARK: Files
+
+  private static func configuration(
+    _ options: CommonOptions, _ terminal: Terminal
+  ) throws -> Configuration {
+    let path = try configurationPath(options)
+    guard let text = load(path) else {
+      throw Failure(.badConfiguration, "the configuration \(path) cannot be read")
+    }
+    var findings = Findings()
+    guard let configuration = ConfigurationReader.read(text, path: path, into: &findings) else {
+      throw Failure(
+        .badConfiguration, "the configuration \(path) has faults", findings: findings)
+    }
+    for warning in findings.all { terminal.say(DiagnosticText.text(of: warning, style: terminal.errors)) }
+    return configuration
+  }
+
+  private static func configurationPath(_ options: CommonOptions) throws -> String {
+    if let given = options.config { return given }
+    if let given = ProcessInfo.processInfo.environment["USHER_CONFIG"], !given.isEmpty { return given }
+    let places = ["usher.yaml", "/etc/usher/usher.yaml"]
+    if let found = places.first(where: FileManager.default.fileExists(atPath:)) { return found }
+    throw Failure(
+      .badConfiguration,
+      "there is no configuration: neither ./usher.yaml nor /etc/usher/usher.yaml exists",
+      remedy: "name one with --config FILE, or write usher.yaml as the README shows")
+  }
+
+  static func load(_ path: String) -> String? {
+    FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The mapping, or another one to try.
+  func mapping(_ other: String? = nil) throws -> CompiledMapping {
+    var findings = Findings()
+    let mapping = readMapping(other, into: &findings)
+    guard let mapping else {
+      throw Failure(.badConfiguration, "the mapping has faults", findings: findings)
+    }
+    for warning in findings.all { terminal.say(DiagnosticText.text(of: warning, style: terminal.errors)) }
+    return mapping
+  }
+
+  func readMapping(_ other: String? = nil, into findings: inout Findings) -> CompiledMapping? {
+    MappingReader.read(
+      other ?? configuration.directory.mappingPath,
+      catalogue: Set(configuration.site.licenses.keys), load: Self.load, into: &findings)
+  }
+
+  // MARK: Store and directory
+
+  func store() throws -> SiteDatabase { try SiteDatabase(path: configuration.site.storePath) }
+
+  /// Keeps other runs out until the process ends or the lease is released.
+  func lease() throws -> SiteLease { try SiteLease(storePath: configuration.site.storePath) }
+
+  func desk(_ store: SiteDatabase) -> GuardDesk {
+    GuardDesk(
+      siteName: configuration.site.name, ceilings: configuration.site.licenses, limits: limits,
+      store: store)
+  }
+
+  func planner(_ store: SiteDatabase, mapping: CompiledMapping) throws -> Planner {
+    Planner(
+      desk: desk(store), directory: configuration.directory.name, mapping: mapping, store: store,
+      hashSeed: try store.hashSeed(), progress: { [terminal] in terminal.progress($0) })
+  }
+
+  private var limits: Limits {
+    let given = configuration.limits
+    var limits: [Consequence: Limits.Limit] = [:]
+    for consequence in Consequence.allCases {
+      if let percent = given.percent[consequence.rawValue], let max = given.max[consequence.rawValue] {
+        limits[consequence] = Limits.Limit(percent: percent, max: max)
+      }
+    }
+    return Limits(
+      limits: limits, freeBelow: given.freeBelow,
+      onLimit: given.onLimit == .holdPeople ? .holdPeople : .holdPlan)
+  }
+
+  /// The directory of the configuration, not yet connected.
+  func origin() throws -> Planner.Origin {
+    switch configuration.directory.location {
+    case .file(let path): return .file(LDIFSource(path: path))
+    case .server(let server): return .server(try directory(server))
+    }
+  }
+
+  func directory(_ server: Configuration.Server) throws -> LDAPDirectory {
+    let credentials = try server.bind.map {
+      LDAPServer.Credentials(dn: $0.dn, password: try $0.password.read())
+    }
+    if server.allowsClearText, credentials != nil, server.urls.contains(where: { $0.hasPrefix("ldap:") }) {
+      terminal.warn("the bind password travels without TLS (tls.clear-text: true)")
+    }
+    return LDAPDirectory(
+      server: LDAPServer(
+        urls: server.urls, bind: credentials, caPath: server.caPath,
+        allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds),
+      log: { [terminal] in terminal.detail($0) })
+  }
+
+  func record(_ plan: Plan) -> RunRecord {
+    RunRecord(command: command, user: NSUserName(), startedAt: now, planHash: plan.digest)
+  }
+
+  /// Makes a guarded plan, and says which limits it goes beyond.
+  func plan(
+    _ planner: Planner, _ origin: Planner.Origin, only: String? = nil
+  ) throws -> Guard.Verdict {
+    var findings = Findings()
+    let verdict = try planner.plan(origin, only: only, now: now, into: &findings)
+    terminal.clearProgress()
+    return verdict
+  }
+
+  func say(_ excesses: [Guard.Excess], held: Bool) {
+    for excess in excesses {
+      terminal.warn(
+        "limit \(excess.consequence.rawValue): \(excess.text); \(held ? "these people are held" : "the whole plan is held back")")
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/// The commands. Here, and only here, everything is put together; what is decided is decided elsewhere.
+
+import ArgumentParser
+
+@main
+struct Usher: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "usher",
+    abstract: "Seats everyone in your directory on your service-desk site.",
+    discussion: """
+      Reads people and groups from the corporate LDAP directory, works out from a mapping file who should \
+      have which account, licenses and groups, shows the difference as a plan, and applies it.
+
+      Exit codes: 0 done or nothing to do, 1 failed, 2 changes pending (plan --detailed-exitcode), \
+      3 held back by a limit, 4 the saved plan is stale, 5 the directory could not be read completely, \
+      64 usage, 65 a fault in mapping or configuration, 75 another run holds the site.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      Check.self, PlanCommand.self, Apply.self, Sync.self, Explain.self, List.self, Link.self,
+      ExportCommand.self, TestCommand.self,
+    ])
+}

@@ -1,0 +1,15 @@
+#!/bin/bash
+# All tests: installs what they need, then checks the form of the code, builds it, and runs them.
+set -euo pipefail
+cd -- "$(dirname -- "$0")/.."
+export CI=true # warnings are errors
+
+step() {
+  printf '\n== %s\n' "$*"
+  "$@"
+}
+
+step Tests/install.sh
+step swift format lint --strict --recursive Sources Tests Package.swift
+step swift build --build-tests
+step swift test
