@@ -62,6 +62,28 @@ let package = Package(
         "Ports", "SyncEngine", "LDAPClient", "SiteStore", "Views",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "DirectoryModelTests", dependencies: ["DirectoryModel"], swiftSettings: strict),
+    .testTarget(
+      name: "MappingTests",
+      dependencies: ["Mapping", "Settings", "Views", "Diagnostics", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ReconciliationTests", dependencies: ["Reconciliation", "SiteModel", "Views"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SiteStoreTests",
+      dependencies: [
+        "SiteStore", "Reconciliation", "TestSupport",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "SyncEngineTests", dependencies: ["SyncEngine", "SiteStore", "Views", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -12,7 +12,8 @@ package enum YAMLDocument {
         findings.error("the file is empty", at: start)
         return nil
       }
-      return node(root, file: file)
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+      return node(root, file: file, lines: lines)
     } catch let error as YamlError {
       report(error, file: file, into: &findings)
     } catch {
@@ -21,20 +22,27 @@ package enum YAMLDocument {
     return nil
   }
 
-  private static func node(_ node: Node, file: String) -> YAMLNode {
+  private static func node(_ node: Node, file: String, lines: [Substring]) -> YAMLNode {
     let position = SourcePosition(
       file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
+    // Yams does not tell flow style from block style; the opening bracket does.
+    func opens(with bracket: Character) -> Bool {
+      guard lines.indices.contains(position.line - 1) else { return false }
+      return lines[position.line - 1].dropFirst(position.column - 1).first == bracket
+    }
     switch node {
     case .scalar(let scalar):
       return YAMLNode(.scalar(scalar.string, plain: scalar.style == .plain), at: position)
     case .sequence(let list):
-      return YAMLNode(
-        .list(list.map { self.node($0, file: file) }, flow: list.style == .flow), at: position)
+      let items = list.map { self.node($0, file: file, lines: lines) }
+      return YAMLNode(.list(items, flow: opens(with: "[")), at: position)
     case .mapping(let map):
       let pairs = map.map {
-        YAMLNode.Pair(key: self.node($0.key, file: file), value: self.node($0.value, file: file))
+        YAMLNode.Pair(
+          key: self.node($0.key, file: file, lines: lines),
+          value: self.node($0.value, file: file, lines: lines))
       }
-      return YAMLNode(.map(pairs, flow: map.style == .flow), at: position)
+      return YAMLNode(.map(pairs, flow: opens(with: "{")), at: position)
     case .alias(let alias):
       return YAMLNode(.scalar("*\(alias.anchor.rawValue)", plain: true), at: position)
     }

@@ -1,0 +1,49 @@
+import DirectoryModel
+import Testing
+
+@Suite struct DistinguishedNameTests {
+  @Test(arguments: [
+    ("uid=ada,ou=people,dc=acme,dc=example", "UID=Ada, OU=People ,DC=ACME,DC=example"),
+    ("cn=Ada  Byron,dc=x", "cn=ada byron,DC=X"),
+    ("cn=a\\,b,dc=x", "cn=A\\2cB,dc=x"),
+    ("cn=\"a,b\",dc=x", "cn=a\\,b,dc=x"),
+    ("cn=a+uid=b,dc=x", "UID=B+CN=A,dc=x"),
+    ("commonName=a,domainComponent=x", "cn=a,dc=x"),
+    ("2.5.4.3=a,dc=x", "cn=a,dc=x"),
+    ("cn=a\\=b,dc=x", "cn=a=b,dc=x"),
+    ("cn=Zo\u{EB},dc=x", "cn=zoe\u{308},dc=x"),
+    ("cn=Zo\\c3\\ab,dc=x", "cn=ZO\u{CB},dc=x"),
+    ("cn=a\\20,dc=x", "cn=a ,dc=x"),
+  ])
+  func namesThatMeanTheSameAreEqual(left: String, right: String) throws {
+    let left = try #require(DistinguishedName(left))
+    #expect(left == DistinguishedName(right))
+  }
+
+  @Test(arguments: [
+    ("cn=a,dc=x", "cn=b,dc=x"), ("cn=a\\,b,dc=x", "cn=a,cn=b,dc=x"),
+    ("cn=a+uid=b,dc=x", "cn=a,uid=b,dc=x"), ("cn=zoe,dc=x", "cn=zo\u{EB},dc=x"),
+  ])
+  func namesThatDifferAreNotEqual(left: String, right: String) throws {
+    let left = try #require(DistinguishedName(left))
+    #expect(left != DistinguishedName(right))
+  }
+
+  @Test(arguments: ["people", "cn", "=a,dc=x", "cn=,dc=x", "cn=a,,dc=x", "cn=a,", "cn=a\\4"])
+  func whatIsNoNameIsRefused(text: String) {
+    #expect(DistinguishedName(text) == nil)
+  }
+
+  @Test func placesInTheTree() throws {
+    let base = try #require(DistinguishedName("ou=people,dc=x"))
+    #expect(try #require(DistinguishedName("uid=a,ou=People,dc=X")).isWithin(base))
+    #expect(try #require(DistinguishedName("OU=people,dc=x")).isWithin(base))
+    #expect(try #require(DistinguishedName("uid=a,ou=q,ou=people,dc=x")).isChild(of: base) == false)
+    #expect(try #require(DistinguishedName("uid=a,ou=people,dc=x")).isChild(of: base))
+    // A longer name that only ends in the same letters lies elsewhere.
+    #expect(!(try #require(DistinguishedName("uid=a,xou=people,dc=x")).isWithin(base)))
+    #expect(!(try #require(DistinguishedName("uid=a\\,ou=people,dc=x")).isWithin(base)))
+    let root = try #require(DistinguishedName(""))
+    #expect(base.isWithin(root))
+  }
+}

@@ -1,0 +1,209 @@
+import Diagnostics
+import DirectoryModel
+import Mapping
+import SiteModel
+import Testing
+
+/// Evaluates one person against a mapping text.
+struct Bench {
+  let mapping: CompiledMapping
+  var evaluator: PersonEvaluator
+
+  static let slotsOfGroups = ["cn", "member", "description", "objectSid", "uniqueMember", "memberUid", "entryUUID"]
+
+  init(_ rules: String, groups: [(cn: String, members: [String])] = []) throws {
+    var findings = Findings()
+    let text = """
+      usher: 1
+      search:
+        users: { base: "dc=x", filter: (objectClass=person), exclude: (type=robot), exclude-under: "ou=out,dc=x" }
+        groups: { base: "dc=x", filter: (objectClass=group), nested: true }
+      account:
+        id: entryUUID
+        email: [mail, { from: proxy, match: "^SMTP:(.+)$" }, "{uid}@acme.example"]
+        name: [displayName, "{givenName} {sn}", cn]
+        username: uid
+        active: (!(locked=TRUE))
+
+      """
+    let read = MappingReader.read(
+      "m.yaml", catalogue: ["jira-software", "confluence", "bitbucket"],
+      load: { _ in text + rules }, into: &findings)
+    mapping = try #require(read, "\(findings.all.map(\.message))")
+    let search = try #require(mapping.groupSearch(everything: false))
+    var all = DirectoryGroups(slots: search.slots, id: nil, nested: true, hash: ByteHash(seed: 1))
+    var batch = EntryBatch(slots: search.slots)
+    for group in groups {
+      batch.beginEntry(dn: "cn=\(group.cn),ou=groups,dc=x")
+      batch.appendAttribute(
+        "cn", values: [Array(group.cn.prefix { $0 != "," }.utf8)])
+      batch.appendAttribute("member", values: group.members.map { Array($0.utf8) })
+    }
+    for entry in 0..<batch.count { all.add(entry, of: batch) }
+    all.close()
+    let bound = PersonEvaluator(
+      mapping: mapping, slots: mapping.userSearch(everything: false).slots, groups: all,
+      appliesFilter: false, into: &findings)
+    guard let bound else { throw Faults(messages: findings.all.map(\.message)) }
+    evaluator = bound
+  }
+
+  struct Faults: Error {
+    let messages: [String]
+  }
+
+  mutating func evaluate(
+    _ attributes: [String: [String]], dn: String = "uid=ada,ou=people,dc=x"
+  ) throws -> Entitlement {
+    var batch = EntryBatch(slots: evaluator.slots)
+    batch.beginEntry(dn: dn)
+    for (name, values) in ["entryUUID": ["id-1"]].merging(attributes, uniquingKeysWith: { $1 }) {
+      batch.appendAttribute(name, values: values.map { Array($0.utf8) })
+    }
+    let name = try #require(DistinguishedName(dn)).normalised
+    let groups = evaluator.groups(of: 0, in: batch, name: name)
+    return evaluator.evaluate(
+      0, of: batch, name: name, groups: groups, id: evaluator.id(of: 0, in: batch), fingerprint: 0)
+  }
+}
+
+extension Entitlement {
+  /// "license confluence, group developers", "portal-only", "nothing".
+  var words: String {
+    switch outcome {
+    case .account(let mark, let grants):
+      ((mark == nil ? [] : ["portal-only"])
+        + grants.map { "\($0.right.kind.rawValue) \($0.right.name)" }).joined(separator: ", ")
+    case .nothing: "nothing"
+    case .leaver: "leaver"
+    }
+  }
+}
+
+@Suite struct EvaluationTests {
+  @Test func everyMatchingRuleAddsAndDenyTakesAway() throws {
+    var bench = try Bench(
+      """
+      rules:
+        - { name: a, when: everyone, licenses: [confluence], groups: [all] }
+        - { name: b, member-of: [dev, ops], when: (type=staff), licenses: [jira-software, bitbucket] }
+        - { name: c, when: (clean=no), deny: [bitbucket, all] }
+      """, groups: [("dev", ["uid=ada,ou=people,dc=x"]), ("ops", [])])
+    #expect(try bench.evaluate(["type": ["staff"]]).words == "license confluence, group all, license jira-software, license bitbucket")
+    #expect(try bench.evaluate(["type": ["staff"], "clean": ["NO"]]).words == "license confluence, license jira-software")
+    #expect(try bench.evaluate([:]).words == "license confluence, group all")
+  }
+
+  @Test func eachGroupGivesOneSiteGroupForEachDirectoryGroup() throws {
+    let ada = ["uid=ada,ou=people,dc=x"]
+    var bench = try Bench(
+      """
+      rules:
+        - { name: a, each-group: (cn=site-*), groups: ["{cn}"] }
+        - { name: b, each-group: { cn: "^APP-(.+)-RW$" }, groups: ["{1|lower}-{person.l}"] }
+      """, groups: [("site-a", ada), ("site-b", ada), ("other", ada), ("APP-Wiki-RW", ada), ("site-c", [])])
+    #expect(try bench.evaluate(["l": ["Rome", "Paris"]]).words == "group site-a, group site-b, group wiki-Paris, group wiki-Rome")
+    // An attribute without a value gives none.
+    #expect(try bench.evaluate([:]).words == "group site-a, group site-b")
+  }
+
+  @Test(arguments: [
+    ("nothing", "nothing"), ("unlicensed", ""), ("portal-only", "portal-only"), ("leaver", "leaver"),
+  ])
+  func otherwiseDecidesAboutWhomNoRuleMatches(word: String, expected: String) throws {
+    var bench = try Bench("otherwise: \(word)\nrules:\n  - { name: a, when: (a=1), groups: [g] }\n  - { name: d, when: everyone, deny: [bitbucket] }\n")
+    #expect(try bench.evaluate([:]).words == expected)
+  }
+
+  @Test(arguments: [("hold", true, "portal-only, license confluence"), ("licensed", false, "license confluence"), ("portal-only", false, "portal-only")])
+  func conflictsAreHeldOrDecidedAsTheMappingSays(word: String, isHeld: Bool, expected: String) throws {
+    var bench = try Bench(
+      "conflicts: \(word)\nrules:\n  - { name: a, under: \"ou=people,dc=x\", portal-only: true }\n  - { name: b, when: (a=1), licenses: [confluence] }\n")
+    let entitlement = try bench.evaluate(["a": ["1"]])
+    #expect(entitlement.words == expected)
+    #expect(entitlement.doubts.isEmpty != isHeld)
+  }
+
+  @Test func theFirstSourceWithAUsableValueDecides() throws {
+    var bench = try Bench("rules:\n  - { name: a, when: everyone, groups: [g] }\n")
+    #expect(try bench.evaluate(["mail": [" B@x ", "a@x", "A@X"], "uid": ["ada"]]).emails == ["A@X", "B@x"])
+    #expect(try bench.evaluate(["mail": ["none", "a b@x", "a@@x"], "proxy": ["smtp:b@x", "SMTP:p@x"]]).emails == ["p@x"])
+    #expect(try bench.evaluate(["uid": ["ada"]]).emails == ["ada@acme.example"])
+    #expect(try bench.evaluate([:]).emails == [])
+    #expect(try bench.evaluate(["givenName": ["Ada"], "sn": ["Byron", "King"], "cn": ["x"]]).names == ["Ada Byron", "Ada King"])
+    #expect(try bench.evaluate(["givenName": ["Ada"], "cn": ["Countess"]]).names == ["Countess"])
+    // Fields read the plain attribute, not its options.
+    #expect(try bench.evaluate(["displayName;lang-de": ["Gräfin"], "cn": ["Countess"]]).names == ["Countess"])
+  }
+
+  @Test func personsWithoutOneIDAreDoubted() throws {
+    var bench = try Bench("rules:\n  - { name: a, when: everyone, groups: [g] }\n")
+    #expect(try bench.evaluate(["entryUUID": ["1", "2"]]).hasID == false)
+    let without = try bench.evaluate(["entryUUID": []])
+    #expect(without.person == "uid=ada,ou=people,dc=x")
+    #expect(without.doubts.count == 1)
+  }
+
+  @Test func whoIsExcludedIsNoPerson() throws {
+    let bench = try Bench("rules:\n  - { name: a, when: everyone, groups: [g] }\n")
+    var batch = EntryBatch(slots: bench.evaluator.slots)
+    for (dn, type) in [("uid=a,dc=x", "staff"), ("uid=b,dc=x", "Robot"), ("uid=c,OU=Out,dc=x", "staff")] {
+      batch.beginEntry(dn: dn)
+      batch.appendAttribute("type", values: [Array(type.utf8)])
+    }
+    let selected = try (0..<3).map { entry in
+      bench.evaluator.selects(
+        entry, of: batch, name: try #require(DistinguishedName.normalise(batch.dn(of: entry))), groups: .none)
+    }
+    #expect(selected == [true, false, false])
+  }
+
+  @Test(arguments: [
+    ("member-of: enginering", ["engineering"], "the directory has no group `enginering`"),
+    ("when: (memberOf=dev)", ["dev", "Dev,ou=old"], "cn=Dev,ou=old,ou=groups,dc=x and cn=dev,ou=groups,dc=x"),
+  ])
+  func groupsThatAreNotThereOrBearOneNameAreFaults(
+    condition: String, groups: [String], words: String
+  ) {
+    do {
+      _ = try Bench(
+        "rules:\n  - { name: a, \(condition), groups: [g] }\n", groups: groups.map { ($0, []) })
+      Issue.record("no fault")
+    } catch {
+      #expect((error as? Bench.Faults)?.messages.first?.contains(words) == true, "\(error)")
+    }
+  }
+
+  @Test func theMappingsOwnTestsRun() throws {
+    let bench = try Bench(
+      """
+      rules:
+        - { name: a, member-of: engineering, when: (type=staff), licenses: [confluence], groups: [developers] }
+      tests:
+        - person: { uid: ada, type: staff, memberOf: [engineering] }
+          expect: { licenses: [confluence], groups: [developers], portal-only: false }
+        - person: { uid: eve, type: staff }
+          expect: { licenses: [confluence] }
+      """, groups: [("engineering", [])])
+    let failures = bench.mapping.testFailures()
+    #expect(failures.count == 1)
+    #expect(failures.first?.message == "licenses are none, not confluence")
+  }
+}
+
+@Suite struct PresetTests {
+  @Test(arguments: Presets.names)
+  func everyPresetReadsWithoutAFault(name: String) throws {
+    var findings = Findings()
+    let text = """
+      usher: 1
+      extends: \(name)
+      search: { users: { base: "ou=people,dc=x" }, groups: { base: "ou=groups,dc=x" } }
+      rules: [{ name: all, member-of: staff, groups: [staff] }]
+      """
+    let mapping = MappingReader.read("m.yaml", catalogue: [], load: { $0 == "m.yaml" ? text : nil }, into: &findings)
+    #expect(findings.all.isEmpty, "\(findings.all.map(\.message))")
+    #expect(mapping?.account.active != nil)
+    #expect(mapping?.groups?.nested == true)
+  }
+}

@@ -1,0 +1,146 @@
+import Diagnostics
+import Mapping
+import Testing
+import Views
+
+/// A mapping in which every place that is wrong is marked with `«` before it.
+private func check(_ marked: String, files: [String: String] = [:]) -> (found: [Diagnostic], expected: [SourcePosition]) {
+  var expected: [SourcePosition] = []
+  var text = ""
+  for (number, line) in marked.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    var clean = ""
+    for character in line {
+      if character == "«" {
+        expected.append(SourcePosition(file: "m.yaml", line: number + 1, column: clean.count + 1))
+      } else {
+        clean.append(character)
+      }
+    }
+    text += clean + "\n"
+  }
+  var findings = Findings()
+  let mapping = MappingReader.read(
+    "m.yaml", catalogue: ["jira-software", "confluence", "bitbucket"],
+    load: { $0 == "m.yaml" ? text : files[$0] }, into: &findings)
+  if mapping == nil { #expect(findings.hasErrors) }
+  return (findings.all, expected)
+}
+
+private let head = """
+  usher: 1
+  extends: openldap
+  search:
+    users: { base: "dc=x" }
+    groups: { base: "ou=groups,dc=x" }
+  rules:
+
+  """
+
+@Suite struct MappingFaultTests {
+  @Test(arguments: [
+    (head + "  - name: a\n    when: everyone\n    licences: [confluence]", "unknown key `licences`", 9),
+  ])
+  func unknownKeysAreNamedWithTheNearestKnownOne(text: String, message: String, line: Int) {
+    let found = check(text).found
+    #expect(found.contains { $0.message.contains(message) && $0.position.line == line && $0.hint?.contains("licenses") == true })
+  }
+
+  @Test(arguments: [
+    ("  - name: a\n    when: «(employeeType=staff\n    licenses: [confluence]", "ends too early"),
+    ("  - name: a\n    when: (&(a=1)«b=2)\n    licenses: [confluence]", "`)` is missing"),
+    ("  - name: a\n    when: everyone\n    licenses: [«conflunce]", "unknown license `conflunce`"),
+    ("  - «name: a\n    licenses: [confluence]", "has no condition"),
+    ("  - «name: a\n    when: everyone", "has no effect"),
+    ("  - name: a\n    member-of: [\"cn=a,dc=x\"]\n    groups: [«{cn}]", "must be text"),
+    ("  - name: a\n    member-of: [cn=a, «ou=b, dc=c]\n    groups: [x]", "cut at its commas"),
+    ("  - name: a\n    each-group: { cn: «\"(\" }\n    groups: [x]", "not a regular expression"),
+    ("  - name: a\n    each-group: { cn: \"^a$\" }\n    groups: [«\"{1}\"]", "catches 0"),
+    ("  - name: a\n    when: everyone\n    groups: [«\"{person.cn}\"]", "each-group"),
+    ("  - name: a\n    under: «people\n    portal-only: true", "not a distinguished name"),
+    ("  - name: a\n    when: everyone\n    portal-only: «maybe", "true or false"),
+    ("  - name: a\n    when: everyone\n    portal-only: «true\n    licenses: [confluence]", "portal-only and licenses"),
+    ("  - name: a\n    when: «(accountExpires<={now+14d})\n    deny: [bitbucket]", "not carry it out yet"),
+    ("  - name: a\n    when: everyone\n    groups: [x]\n  - «name: a\n    when: everyone\n    groups: [y]", "second rule"),
+    ("  - name: a\n    when: «(cn:dn:=x)\n    groups: [x]", ":dn"),
+  ])
+  func faultsOfRulesPointAtTheirPlace(text: String, message: String) throws {
+    let (found, expected) = check(head + text)
+    let errors = found.filter { $0.severity == .error }
+    #expect(errors.count == 1, "\(errors.map(\.message))")
+    let fault = try #require(errors.first)
+    #expect(fault.message.contains(message), "\(fault.message)")
+    if text.contains(":dn") || text.contains("staff") || text.contains("b=2") {
+      #expect(fault.position.line == expected[0].line)
+    } else {
+      #expect(fault.position == expected[0])
+    }
+  }
+
+  @Test func allFaultsAreToldAtOnceWithLineCaretAndHint() {
+    let (found, _) = check(
+      """
+      usher: 2
+      search:
+        users: { base: dc=x, filter: (a=1 }
+      account: { id: entryUUID, email: mail, match: employeeNumber }
+      otherwise: nothng
+      leavers: { after: soon }
+      lists: { a: b.txt }
+      """)
+    #expect(found.filter { $0.severity == .error }.count >= 6)
+    let all = found.map { DiagnosticText.text(of: $0, style: .plain) }.joined(separator: "\n")
+    #expect(all.contains("m.yaml:5:12: error: `otherwise` must be one of"))
+    #expect(all.contains("  otherwise: nothng\n             ^\n  hint: did you mean `nothing`?"))
+    #expect(all.contains("`lists` is part of the format, but this version"))
+    #expect(all.contains("`match` is part of the format, but this version"))
+  }
+
+  @Test func aFilterCutByACommentGetsAHint() throws {
+    let fault = try #require(
+      check(head + "  - name: a\n    when: (description=a #b)\n    licenses: [confluence]").found.first)
+    #expect(fault.hint?.contains("comment") == true)
+  }
+
+  @Test func brokenYAMLIsPointedAt() throws {
+    let fault = try #require(check("usher: 1\nsearch: {users: [\n").found.first)
+    #expect(fault.message.hasPrefix("not YAML"))
+    #expect(fault.position.line >= 2)
+  }
+
+  @Test func extendsFindsFilesBesideAndPresetsAndRefusesCircles() {
+    #expect(check("usher: 1\nextends: nowhere\n").found.contains { $0.message.contains("no preset `nowhere`") })
+    let circle = check("usher: 1\nextends: b\n", files: ["b.yaml": "usher: 1\nextends: m\n"])
+    #expect(circle.found.contains { $0.message.contains("circle") })
+    let base = check(
+      "usher: 1\nextends: base\notherwise: unlicensed\n",
+      files: ["base.yaml": "usher: 1\nextends: openldap\nsearch: { users: { base: dc=x } }\n"])
+    #expect(!base.found.contains { $0.severity == .error })
+  }
+
+  @Test func rulesThatAddNothingOrNeverMatchAreWarnedAbout() {
+    let found = check(
+      head
+        + """
+          - name: wide
+            when: (a=1)
+            licenses: [confluence, bitbucket]
+          - name: narrow
+            when: (A=1)
+            licenses: [confluence]
+          - name: elsewhere
+            under: dc=other
+            groups: [g]
+        """).found
+    #expect(found.count == 2)
+    #expect(found.contains { $0.severity == .warning && $0.message.contains("`narrow` adds nothing beyond `wide`") })
+    #expect(found.contains { $0.severity == .warning && $0.message.contains("`elsewhere` can never match") })
+  }
+
+  @Test func secretsNeverShowInDiagnostics() {
+    var findings = Findings()
+    _ = findings.line(at: SourcePosition(file: "a", line: 1, column: 1))
+    findings.register(file: "a", text: "bind: { password: hunter2 }")
+    findings.error("wrong", at: SourcePosition(file: "a", line: 1, column: 9))
+    #expect(!DiagnosticText.text(of: findings, style: .plain).contains("hunter2"))
+  }
+}

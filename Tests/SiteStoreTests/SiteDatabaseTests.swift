@@ -1,0 +1,178 @@
+import Foundation
+import GRDB
+import Ports
+import SiteModel
+import SiteStore
+import TestSupport
+import Testing
+
+@_spi(Guard) import SiteModel
+
+/// A store in a folder of its own, and plans written by hand.
+private final class Bench {
+  let folder: TemporaryFolder
+  let store: SiteDatabase
+
+  init() throws {
+    folder = try TemporaryFolder()
+    store = try SiteDatabase(path: folder.path + "/usher.db")
+  }
+
+  func builder(generation: Int64? = nil) throws -> PlanBuilder {
+    let site = try store.site(name: "acme", ceilings: [:])
+    return PlanBuilder(
+      basis: Plan.Basis(
+        site: "acme", lineage: site.lineage, generation: generation ?? site.generation,
+        mappingDigest: "", createdAt: 1, peopleRead: 0, groupsRead: 0),
+      rules: [RuleReference(name: "staff", file: "m.yaml", line: 3)])
+  }
+
+  @discardableResult
+  func apply(_ plan: Plan, at time: Int64 = 100) throws -> [ChangeKind: Int] {
+    try store.apply(
+      ApprovedPlan(plan, seal: GuardSeal()),
+      run: RunRecord(command: "sync", user: "root", startedAt: time, planHash: "h"))
+  }
+
+  /// Creates accounts a@x, b@x … for people 1, 2 …, each with a license.
+  func create(_ emails: String...) throws {
+    var builder = try builder()
+    for (index, email) in emails.enumerated() {
+      let subject = builder.addSubject(
+        account: nil, person: "\(index + 1)", email: email, name: "N", username: nil)
+      builder.add(.createAccount, subject: subject, rule: 0)
+      builder.add(.grantLicense, subject: subject, after: "confluence", rule: 0)
+      builder.settle("\(index + 1)", fingerprint: .max)
+    }
+    try apply(builder.finish())
+  }
+
+  func accounts() throws -> [Account] {
+    var all: [Account] = []
+    try store.allAccounts { all.append($0) }
+    return all
+  }
+}
+
+@Suite struct SiteDatabaseTests {
+  @Test func aPlanIsCarriedOutWithItsBookkeeping() throws {
+    let bench = try Bench()
+    try bench.create("Ada@x", "b@x")
+    let accounts = try bench.accounts()
+    #expect(accounts.map(\.email) == ["Ada@x", "b@x"])
+    #expect(accounts[0].holdings == [Holding(Right(.license, "confluence"), Givers(rule: "staff"))])
+    #expect(accounts[0].person == "1" && !accounts[0].isEmailVerified)
+    let site = try bench.store.site(name: "acme", ceilings: [:])
+    #expect(site.generation == 1 && site.seatsTaken == ["confluence": 2])
+    #expect(try bench.store.people().map(\.settled) == [.max, .max])
+    #expect(
+      try bench.store.recentChanges(since: 99).contains(
+        RecentChange(kind: .createAccount, group: nil, count: 2)))
+    #expect(try bench.store.recentChanges(since: 100).isEmpty)
+  }
+
+  @Test func swappedEmailsAndSuspendedRightsAreWritten() throws {
+    let bench = try Bench()
+    try bench.create("a@x", "b@x")
+    var builder = try bench.builder()
+    let first = builder.addSubject(account: 1, person: "1", email: "b@x", name: "N", username: nil)
+    let second = builder.addSubject(account: 2, person: "2", email: "a@x", name: "N", username: nil)
+    builder.add(.changeEmail, subject: first, before: "a@x", after: "b@x")
+    builder.add(.changeEmail, subject: second, before: "b@x", after: "a@x")
+    builder.add(.joinGroup, subject: first, after: "Dev", rule: 0)
+    builder.add(.updateProfile, subject: second, before: "username=", after: "username=bob")
+    builder.add(.deactivateAccount, subject: second)
+    #expect(try bench.apply(builder.finish()) == [.changeEmail: 2, .joinGroup: 1, .updateProfile: 1, .deactivateAccount: 1])
+    let accounts = try bench.accounts()
+    #expect(accounts.map(\.id) == [2, 1])
+    #expect(accounts[0].deactivatedBy == .sync && accounts[0].username == "bob")
+    builder = try bench.builder()
+    let again = builder.addSubject(account: 1, person: "1", email: "b@x", name: "N", username: nil)
+    builder.add(.leaveGroup, subject: again, before: "dev")
+    try bench.apply(builder.finish())
+    #expect(try bench.store.recentChanges(since: 0).contains(RecentChange(kind: .leaveGroup, group: "dev", count: 1)))
+  }
+
+  @Test func aPlanThatSawAnotherSiteIsStaleAndChangesNothing() throws {
+    let bench = try Bench()
+    let old = try bench.builder()
+    try bench.create("a@x")
+    #expect(throws: StorePlanIsStale.self) { try bench.apply(old.finish()) }
+    var wrong = try bench.builder()
+    let subject = wrong.addSubject(account: 1, person: "1", email: "a@x", name: "N", username: nil)
+    wrong.add(.grantLicense, subject: subject, after: "jira", rule: 0)
+    wrong.add(.leaveGroup, subject: subject, before: "never joined")
+    #expect(throws: (any Error).self) { try bench.apply(wrong.finish()) }
+    #expect(try bench.accounts()[0].holdings.count == 1)
+    #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 1)
+  }
+
+  @Test func bookkeepingAloneDoesNotMoveTheGeneration() throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    var builder = try bench.builder()
+    builder.absence(of: "1", since: 77)
+    builder.hold(Hold(person: "1", account: 1, email: "a@x", name: "N", doubts: [Doubt("why", remedy: "so")]))
+    try bench.apply(builder.finish())
+    #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 1)
+    #expect(try bench.store.people() == [KnownPerson(person: "1", account: 1, settled: nil, absentSince: 77)])
+    #expect(try bench.store.openQuestions().holds.map(\.person) == ["1"])
+  }
+
+  @Test func linkingMovesTheAccountAndTheGeneration() throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    try bench.store.link(
+      account: 1, person: "new", run: RunRecord(command: "link", user: "root", startedAt: 1, planHash: ""))
+    #expect(try bench.accounts().map(\.person) == ["new"])
+    #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 2)
+  }
+
+  @Test func accountsAreFoundByPersonAndByEmailInAnyLetterCase() throws {
+    let bench = try Bench()
+    try bench.create("a@x", "b@x", "c@x")
+    let found = try bench.store.accounts(ofPeople: ["1"], emails: ["B@X", "a@x", "none@x"])
+    #expect(found.map(\.email) == ["a@x", "b@x"])
+  }
+
+  @Test func filesThatAreNotOursOrNewerAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let text = try folder.write("not a database, but a long enough text to look at ".padding(toLength: 4096, withPad: "x", startingAt: 0), to: "a.db")
+    #expect(throws: StoreFailure.notOurs(path: text)) { try SiteDatabase(path: text) }
+    let foreign = folder.path + "/b.db"
+    try DatabaseQueue(path: foreign).write { try $0.execute(sql: "CREATE TABLE t (a)") }
+    #expect(throws: StoreFailure.notOurs(path: foreign)) { try SiteDatabase(path: foreign) }
+    let newer = folder.path + "/c.db"
+    _ = try SiteDatabase(path: newer)
+    try DatabaseQueue(path: newer).write { try $0.execute(sql: "PRAGMA user_version = 99") }
+    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 1)) { try SiteDatabase(path: newer) }
+    #expect(throws: StoreFailure.self) { try SiteDatabase(path: folder.path + "/none/d.db") }
+  }
+
+  @Test func theStoreIsForItsOwnerOnly() throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    for name in try FileManager.default.contentsOfDirectory(atPath: bench.folder.path) {
+      let mode = try FileManager.default.attributesOfItem(atPath: bench.folder.path + "/" + name)[.posixPermissions] as? NSNumber
+      #expect(mode?.intValue == 0o600, "\(name)")
+    }
+  }
+
+  @Test func oneRunAtATimeHoldsTheSite() throws {
+    let bench = try Bench()
+    let path = bench.folder.path + "/usher.db"
+    let first = try SiteLease(storePath: path)
+    #expect(throws: StoreFailure.busy(path: path, holder: "process \(getpid())")) { try SiteLease(storePath: path) }
+    withExtendedLifetime(first) {}
+  }
+
+  @Test func theSchemaItselfKeepsOneEmailOneAccount() throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    var builder = try bench.builder()
+    let subject = builder.addSubject(account: nil, person: "2", email: "A@X", name: "N", username: nil)
+    builder.add(.createAccount, subject: subject, rule: 0)
+    #expect(throws: (any Error).self) { try bench.apply(builder.finish()) }
+    #expect(try bench.accounts().count == 1)
+  }
+}
