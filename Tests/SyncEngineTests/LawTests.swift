@@ -1,0 +1,82 @@
+import SiteModel
+import Testing
+
+@Suite struct LawTests {
+  /// A second sync plans nothing, also when entries and values come in another order, and names and
+  /// emails in other letter case and spacing.
+  @Test func aSecondSyncPlansNothing() throws {
+    for seed in 0..<UInt64(cases(1000)) {
+      var random = SeededRandom(seed)
+      let directory = RandomDirectory(&random)
+      let mapping = directory.mapping(&random)
+      let site = try TestSite()
+      try site.sync(directory.ldif(shuffled: &random, disguised: false), mapping)
+      let export = try site.export()
+      for disguised in [false, true] {
+        let plan = try site.sync(directory.ldif(shuffled: &random, disguised: disguised), mapping)
+        #expect(plan.isEmpty, "seed \(seed): \(plan.summary)")
+        #expect(try site.export() == export, "seed \(seed)")
+      }
+    }
+  }
+
+  /// The order in which a directory answers decides nothing.
+  @Test func theOrderOfEntriesDecidesNothing() throws {
+    for seed in 0..<UInt64(cases(200)) {
+      var random = SeededRandom(seed)
+      let directory = RandomDirectory(&random)
+      let mapping = directory.mapping(&random)
+      var exports: Set<String> = []
+      for _ in 0..<3 {
+        let site = try TestSite()
+        site.ceilings["jira"] = 2
+        try site.sync(directory.ldif(shuffled: &random, disguised: false), mapping)
+        exports.insert(try site.export() + site.open())
+      }
+      #expect(exports.count == 1, "seed \(seed)")
+    }
+  }
+
+  /// Incremental = from scratch: skipping settled people gives the same as deciding about everybody
+  /// again, whatever happens between, previews included.
+  @Test func skippingTheSettledChangesNothing() throws {
+    for seed in 0..<UInt64(cases(500)) {
+      var random = SeededRandom(seed)
+      var directory = RandomDirectory(&random)
+      let mapping = directory.mapping(&random)
+      let incremental = try TestSite()
+      let fromScratch = try TestSite()
+      for site in [incremental, fromScratch] { site.ceilings["jira"] = 3 }
+      for step in 0..<6 {
+        let ldif = directory.ldif(shuffled: &random, disguised: false)
+        let now = Int64(1000 + step * 2400)
+        if directory.people.isEmpty { break }
+        if Bool.random(using: &random) { _ = try incremental.plan(ldif, mapping, now: now) }
+        let first = try incremental.sync(ldif, mapping, now: now)
+        // Another mapping digest, the same meaning: nobody counts as settled.
+        let second = try fromScratch.sync(ldif, mapping + "\n# \(step)\n", now: now)
+        let place = "seed \(seed), step \(step)"
+        #expect(first.summary == second.summary, "\(place)")
+        #expect(try incremental.export() == fromScratch.export(), "\(place)")
+        #expect(try incremental.open() == fromScratch.open(), "\(place)")
+        for _ in 0..<Int.random(in: 1...3, using: &random) { directory.change(&random) }
+      }
+    }
+  }
+
+  /// What the mirror holds is what the directory said.
+  @Test func planningFromTheMirrorGivesTheSamePlan() throws {
+    for seed in 0..<UInt64(cases(200)) {
+      var random = SeededRandom(seed)
+      var directory = RandomDirectory(&random)
+      let mapping = directory.mapping(&random)
+      let site = try TestSite()
+      try site.sync(directory.ldif(shuffled: &random, disguised: false), mapping)
+      directory.change(&random)
+      if directory.people.isEmpty { continue }
+      let online = try site.plan(directory.ldif(shuffled: &random, disguised: false), mapping)
+      let offline = try site.offline(mapping)
+      #expect(online.digest == offline.digest, "seed \(seed)")
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import Foundation
+import Ports
+import SiteModel
+import SyncEngine
+import TestSupport
+import Testing
+
+private let mapping = """
+  usher: 1
+  search:
+    users: { base: "ou=people,dc=x", filter: (objectClass=person) }
+    groups: { base: "ou=groups,dc=x", filter: (objectClass=group), id: entryUUID }
+  account: { id: entryUUID, email: mail, name: cn, username: uid }
+  rules:
+    - { name: staff, member-of: staff, licenses: [confluence], groups: [developers] }
+  """
+
+/// People as `name: id, uid, email, unit`; all are staff.
+private func directory(_ people: [(id: String, uid: String, mail: String, place: String)]) -> String {
+  let units = "dn: ou=people,dc=x\nou: people\n\ndn: ou=groups,dc=x\nou: groups\n\n"
+  let entries = people.map { person in
+    "dn: uid=\(person.uid),\(person.place)ou=people,dc=x\nobjectClass: person\nentryUUID: \(person.id)\nuid: \(person.uid)\nmail: \(person.mail)\ncn: \(person.uid.capitalized)\n"
+  }
+  let members = people.map { "member: uid=\($0.uid),\($0.place)ou=people,dc=x" }.joined(separator: "\n")
+  return units + entries.joined(separator: "\n")
+    + "\ndn: cn=staff,ou=groups,dc=x\nobjectClass: group\nentryUUID: g1\ncn: staff\n\(members)\n"
+}
+
+@Suite struct StoryTests {
+  @Test func renamesAndMovesAreUpdatesNeverNewAccounts() throws {
+    let site = try TestSite()
+    try site.sync(directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")]), mapping)
+    let moved = try site.sync(directory([("1", "ada", "ada@x", "ou=vienna,"), ("2", "eva", "eve@x", "")]), mapping)
+    #expect(moved.summary == [.updateProfile: 2])
+  }
+
+  @Test func anEmptyAnswerWherePeopleWereChangesNothing() throws {
+    let site = try TestSite()
+    try site.sync(directory([("1", "ada", "ada@x", "")]), mapping)
+    let before = try site.export()
+    #expect(throws: ReadFailure.self) { try site.sync(directory([]), mapping) }
+    #expect(try site.export() == before)
+    #expect(try site.offline(mapping).isEmpty)
+  }
+
+  @Test func aBaseThatIsNotThereIsNoEmptyAnswer() throws {
+    let site = try TestSite()
+    let other = mapping.replacing("ou=people,dc=x", with: "ou=peple,dc=x")
+    #expect(throws: ReadFailure.self) { try site.sync(directory([("1", "ada", "ada@x", "")]), other) }
+  }
+
+  @Test func aGroupThatVanishedStopsTheRunInsteadOfRevoking() throws {
+    let site = try TestSite()
+    let whole = directory([("1", "ada", "ada@x", "")])
+    try site.sync(whole, mapping)
+    let without = whole.replacing("cn: staff", with: "cn: personnel")
+    #expect(throws: MappingFaults.self) { try site.sync(without, mapping) }
+    #expect(try site.export().contains("confluence"))
+  }
+
+  @Test func aNewIdWithAnOldEmailWaitsForTheLink() throws {
+    let site = try TestSite()
+    try site.sync(directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")]), mapping)
+    let recreated = directory([("9", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")])
+    for now: Int64 in [2000, 200_000, 400_000] {
+      let held = try site.sync(recreated, mapping, now: now)
+      #expect(held.isEmpty && held.holds.map(\.person) == ["9"])
+      #expect(held.holds.first?.doubts.first?.remedy == "usher link ada@x 9")
+    }
+    let account = try #require(try site.store.account("ada@x"))
+    try site.store.link(
+      account: account.id, person: "9", run: RunRecord(command: "link", user: "t", startedAt: 1, planHash: ""))
+    let linked = try site.sync(recreated, mapping, now: 500_000)
+    #expect(linked.isEmpty && linked.holds.isEmpty)
+    #expect(try site.export().contains("\"directory_id\":\"9\""))
+  }
+
+  @Test func previewsSettleNothingAndStartNoClock() throws {
+    let site = try TestSite()
+    let both = directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")])
+    let one = directory([("1", "ada", "ada@x", "")])
+    try site.sync(both, mapping)
+    for _ in 0..<3 { _ = try site.plan(one, mapping, now: 2000) }
+    #expect(try site.store.people().allSatisfy { $0.absentSince == nil })
+    #expect(try site.plan(one, mapping, now: 500_000).isEmpty)
+  }
+
+  @Test func aPlanMadeBeforeAnythingExistedIsStampedToo() throws {
+    let site = try TestSite()
+    let whole = directory([("1", "ada", "ada@x", "")])
+    let verdict = try site.verdict(whole, mapping)
+    let run = RunRecord(command: "apply", user: "t", startedAt: 1, planHash: "")
+    _ = try site.store.apply(try #require(verdict.approved), run: run)
+    #expect(throws: StorePlanIsStale.self) { try site.store.apply(try #require(verdict.approved), run: run) }
+  }
+
+  @Test func savedPlansComeBackWholeAndAlteredOnesAreRefused() throws {
+    let site = try TestSite()
+    let plan = try site.plan(directory([("1", "ada", "ada@x", "")]), mapping)
+    let file = site.folder.path + "/p.usher"
+    try PlanFile.save(plan, to: file)
+    #expect(try PlanFile.load(file).digest == plan.digest)
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    try text.replacing("ada@x", with: "eve@x").write(toFile: file, atomically: true, encoding: .utf8)
+    #expect(throws: PlanFile.Fault.altered(path: file)) { try PlanFile.load(file) }
+    try "{}".write(toFile: file, atomically: true, encoding: .utf8)
+    #expect(throws: PlanFile.Fault.notAPlan(path: file)) { try PlanFile.load(file) }
+  }
+
+  @Test func onlyOnePersonIsPlannedAndAppliedAndTheOthersStayOpen() throws {
+    let site = try TestSite()
+    let both = directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")])
+    for who in ["ada@x", "ADA@X", "1"] {
+      #expect(try site.plan(both, mapping, only: who).subjects.map(\.email) == ["ada@x"])
+    }
+    #expect(throws: Planner.NobodyFits.self) { try site.plan(both, mapping, only: "nobody@x") }
+  }
+
+  @Test func theMirrorRefusesAMappingThatNeedsMore() throws {
+    let site = try TestSite()
+    try site.sync(directory([("1", "ada", "ada@x", "")]), mapping)
+    do {
+      _ = try site.offline(mapping.replacing("name: cn", with: "name: [displayName, cn]"))
+      Issue.record("planned with what the mirror lacks")
+    } catch let failure as ReadFailure {
+      #expect(failure.message.contains("displayName"))
+    }
+    do {
+      _ = try site.offline(mapping.replacing("(objectClass=person)", with: "(objectClass=inetOrgPerson)"))
+      Issue.record("planned with another search")
+    } catch let failure as ReadFailure {
+      #expect(failure.message.contains("another search"))
+    }
+  }
+
+  @Test func aPersonWhoseEmailSomebodyElseTakesIsHeldThoughSettled() throws {
+    let site = try TestSite()
+    try site.sync(directory([("1", "ada", "ada@x", "")]), mapping)
+    let both = directory([("1", "ada", "ada@x", ""), ("2", "eve", "ADA@x", "")])
+    #expect(try site.sync(both, mapping).holds.map(\.person).sorted() == ["1", "2"])
+    #expect(try site.sync(directory([("1", "ada", "ada@x", "")]), mapping).isEmpty)
+    #expect(try site.store.openQuestions().holds.isEmpty)
+  }
+}

@@ -1,0 +1,102 @@
+import Diagnostics
+import DirectoryModel
+import Foundation
+import Mapping
+import Ports
+import Reconciliation
+import SiteModel
+import SiteStore
+import SyncEngine
+import TestSupport
+import Testing
+import Views
+
+/// A directory given as LDIF text, read anew at each sync.
+struct TextDirectory: DirectorySource {
+  let file: LDIFSource
+  func read(
+    _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
+  ) throws -> ReadSummary { try file.read(search, deliver: deliver) }
+}
+
+/// A site with its store in a folder of its own, synced from LDIF texts.
+final class TestSite {
+  let folder: TemporaryFolder
+  let store: SiteDatabase
+  var ceilings: [String: Int?] = ["confluence": nil, "jira": nil]
+  var limits = Limits(limits: [:], freeBelow: 0, onLimit: .holdPeople)
+
+  init() throws {
+    folder = try TemporaryFolder()
+    store = try SiteDatabase(path: folder.path + "/usher.db")
+  }
+
+  func planner(_ mapping: String) throws -> Planner {
+    var findings = Findings()
+    let read = MappingReader.read(
+      "m.yaml", catalogue: Set(ceilings.keys), load: { $0 == "m.yaml" ? mapping : nil },
+      into: &findings)
+    return Planner(
+      desk: GuardDesk(siteName: "acme", ceilings: ceilings, limits: limits, store: store),
+      directory: "corporate", mapping: try #require(read, "\(findings.all.map(\.message))"),
+      store: store, hashSeed: try store.hashSeed(), progress: { _ in })
+  }
+
+  func origin(_ ldif: String) throws -> Planner.Origin {
+    .file(LDIFSource(path: try folder.write(ldif, to: "data.ldif")))
+  }
+
+  func verdict(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws -> Guard.Verdict {
+    var findings = Findings()
+    return try planner(mapping).plan(origin(ldif), only: only, now: now, into: &findings)
+  }
+
+  func plan(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws -> Plan {
+    try verdict(ldif, mapping, now: now, only: only).plan
+  }
+
+  func offline(_ mapping: String, now: Int64 = 1000) throws -> Plan {
+    var findings = Findings()
+    return try planner(mapping).plan(.mirror, now: now, into: &findings).plan
+  }
+
+  @discardableResult
+  func sync(_ ldif: String, _ mapping: String, now: Int64 = 1000) throws -> Plan {
+    let verdict = try verdict(ldif, mapping, now: now)
+    let approved = try #require(verdict.approved)
+    _ = try store.apply(
+      approved, run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: verdict.plan.digest))
+    return verdict.plan
+  }
+
+  /// The public export, without account numbers: two sites that agree give the same bytes.
+  func export() throws -> String {
+    var lines: [String] = []
+    try store.allAccounts { lines.append(try Export.json(of: $0, transition: .before)) }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Holds, leavers and waiting people, as text.
+  func open() throws -> String {
+    let open = try store.openQuestions()
+    return "\(open.holds.map { "\($0.person) \($0.doubts.map(\.reason).sorted())" }) \(open.leaving.map { "\($0.person) \($0.due)" }.sorted()) \(open.waiting.sorted { $0.key < $1.key })"
+  }
+}
+
+/// A small deterministic random number generator (SplitMix64), so that a seed names a case.
+struct SeededRandom: RandomNumberGenerator {
+  private var state: UInt64
+  init(_ seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+/// How many random cases a law is tried on: a tenth in everyday runs, all with USHER_FULL_TESTS=1.
+func cases(_ all: Int) -> Int {
+  ProcessInfo.processInfo.environment["USHER_FULL_TESTS"] == nil ? all / 10 : all
+}
