@@ -4,11 +4,12 @@ package indirect enum CompiledFilter: Sendable {
   case and([CompiledFilter])
   case or([CompiledFilter])
   case not(CompiledFilter)
-  case constant(Bool)
   case present(slot: Int)
   case equal(slot: Int, Assertion)
   case substring(slot: Int, initial: [UInt8], any: [[UInt8]], final: [UInt8])
   case ordered(slot: Int, Assertion, atLeast: Bool)
+  /// Active Directory's objectCategory: a name, also known by its first part ([MS-ADTS] 3.1.1.3.1.3.5).
+  case category(slot: Int, folded: [UInt8])
   case exact(slot: Int, [UInt8])
   case bits(slot: Int, mask: Int64, all: Bool)
   /// True for people in one of these directory groups.
@@ -64,6 +65,8 @@ package indirect enum CompiledFilter: Sendable {
       self = .or(compiled)
     case .not(let part): self = .not(try compile(part))
     case .present(let name): self = .present(slot: try slot(name))
+    case .equal(let name, let value) where name.lowercased() == "objectcategory" && !value.contains(UInt8(ascii: "=")):
+      self = .category(slot: try slot(name), folded: TextFold.fold(value[...]))
     case .equal(let name, let value), .approximate(let name, let value):
       self = .equal(slot: try slot(name), Assertion(value))
     case .substring(let name, let initial, let any, let final):
@@ -146,13 +149,17 @@ extension CompiledFilter {
     _ entry: Int, of batch: EntryBatch, isMember: (GroupTest) -> Bool = { _ in false }
   ) -> Bool {
     switch self {
-    case .constant(let value): value
     case .and(let parts): parts.allSatisfy { $0.matches(entry, of: batch, isMember: isMember) }
     case .or(let parts): parts.contains { $0.matches(entry, of: batch, isMember: isMember) }
     case .not(let part): !part.matches(entry, of: batch, isMember: isMember)
     case .group(let test): isMember(test)
     case .present(let slot):
       batch.anyValue(of: entry, slot: slot, withOptions: true) { _ in true }
+    case .category(let slot, let folded):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        let name = DistinguishedName.normalise($0) ?? []
+        return name.starts(with: Array("cn=".utf8) + folded + [UInt8(ascii: ",")])
+      }
     case .exact(let slot, let bytes):
       batch.anyValue(of: entry, slot: slot, withOptions: true) { $0 == bytes[...] }
     case .equal(let slot, let assertion):

@@ -31,8 +31,8 @@ package struct EntryBatch: Sendable {
 
   package var count: Int { names.count }
   package var isEmpty: Bool { names.isEmpty }
-  /// The size of all names and values in bytes.
-  package var byteCount: Int { bytes.count }
+  /// Enough to hand on: a thousand entries, or four megabytes of large ones.
+  package var isFull: Bool { names.count >= 1000 || bytes.count >= 4_000_000 }
 
   package mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
@@ -210,7 +210,8 @@ extension EntryBatch {
     return true
   }
 
-  /// Adds a copy of one entry of another batch with the same slots, less the attributes left out.
+  /// Adds a copy of one entry of another batch, less the attributes left out; the others have the same
+  /// slots in both.
   package mutating func appendEntry(
     _ entry: Int, of other: EntryBatch, leavingOut left: Set<Int> = []
   ) {

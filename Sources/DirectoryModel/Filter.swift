@@ -62,6 +62,16 @@ package indirect enum Filter: Sendable, Hashable {
     [UInt8(ascii: "\\")] + [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 }
   }
 
+  /// The parts that name one of the attributes, as far as they can be told apart; nil when none does.
+  package func keeping(attributes names: Set<String>) -> Filter? {
+    func isNamed(_ part: Filter) -> Bool {
+      part.attributes.contains { names.contains($0.lowercased()) }
+    }
+    guard case .and(let parts) = self else { return isNamed(self) ? self : nil }
+    let kept = parts.filter(isNamed)
+    return kept.isEmpty ? nil : .and(kept)
+  }
+
   /// The widest filter that a server may be asked so that nothing which this one selects is missed,
   /// with the parts left out that name one of the attributes; nil means "everything".
   package func leavingOut(attributes names: Set<String>) -> Filter? {

@@ -35,6 +35,10 @@ package struct LDIFReader {
           message: "a change record (`changetype:`); usher reads content records only, as ldapsearch or slapcat writes them")
       case "dn":
         throw LDIFFault(line: line, message: "a second `dn:` in one entry; is an empty line missing?")
+      case _ where name.contains(";range="):
+        throw LDIFFault(
+          line: line,
+          message: "`\(attribute.name)` holds a part of the values only; export the entry with all of them")
       default: break
       }
       if grouped.last?.name == name {

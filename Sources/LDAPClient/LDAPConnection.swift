@@ -13,6 +13,8 @@ final class LDAPConnection {
   let url: String
   let handle: OpaquePointer
   let timeoutSeconds: Int
+  private let watch: HandshakeWatch
+  private let callback: UnsafeMutablePointer<ldap_conncb>
 
   init(url: String, server: LDAPServer) throws {
     self.url = url
@@ -24,14 +26,27 @@ final class LDAPConnection {
         failure: ReadFailure("\(url) is not a server's URL"), isFinal: true)
     }
     self.handle = handle
-    try setOptions(server)
-    try secure(server)
-    try signIn(server.bind)
+    watch = HandshakeWatch(seconds: timeoutSeconds)
+    callback = watch.callback()
+    ldap_set_option(handle, LDAP_OPT_CONNECT_CB, callback)
+    do {
+      try setOptions(server)
+      try secure(server)
+      try signIn(server.bind)
+    } catch {
+      if watch.hasExpired { throw late("connecting") }
+      throw error
+    }
+    watch.end()
     limitSocketWaits()
     _ = usher_ldap_read_ahead(handle, 65_536)
   }
 
-  deinit { ldap_unbind_ext(handle, nil, nil) }
+  deinit {
+    watch.end()
+    ldap_unbind_ext(handle, nil, nil)
+    callback.deallocate()
+  }
 
   // MARK: Options and TLS
 
@@ -154,15 +169,17 @@ final class LDAPConnection {
     var received: OpaquePointer?
     let type = ldap_result(handle, message, 0, &wait, &received)
     if type > 0, let received { return received }
-    if type == 0 {
-      throw ConnectFailure(
-        failure: ReadFailure(
-          "\(url) did not answer within \(timeoutSeconds) s while \(doing)",
-          remedy: "is the server overloaded or stopped? `timeout` sets the patience"),
-        isFinal: false)
-    }
+    if type == 0 { throw late(doing) }
     throw ConnectFailure(
       failure: ReadFailure("the connection to \(url) was lost while \(doing) (\(lastError))"),
+      isFinal: false)
+  }
+
+  private func late(_ doing: String) -> ConnectFailure {
+    ConnectFailure(
+      failure: ReadFailure(
+        "\(url) did not answer within \(timeoutSeconds) s while \(doing)",
+        remedy: "is the server overloaded or stopped? `timeout` sets the patience"),
       isFinal: false)
   }
 

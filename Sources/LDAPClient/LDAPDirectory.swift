@@ -82,7 +82,7 @@ package struct LDAPDirectory: DirectorySource {
     _ = try connect()
     guard let connection else { return ReadSummary() }
     var summary = ReadSummary()
-    for base in search.bases {
+    for base in try search.bases.flatMap({ try $0.isEmpty ? namingContexts(connection) : [$0] }) {
       log(searchLine(search, base: base, url: connection.url))
       var reader = SearchReader(
         connection: connection, search: search, base: base, pageSize: pageSize)
@@ -91,6 +91,26 @@ package struct LDAPDirectory: DirectorySource {
       summary.referrals += part.referrals
     }
     return summary
+  }
+
+  /// What the server holds, by its rootDSE (RFC 4512 §5.1).
+  private func namingContexts(_ connection: LDAPConnection) throws -> [String] {
+    let search = DirectorySearch(
+      bases: [""], scope: .base, filter: .present("objectClass"),
+      slots: AttributeSlots(["namingContexts"]))
+    var reader = SearchReader(connection: connection, search: search, base: "", pageSize: nil)
+    var found: [String] = []
+    _ = try reader.read { batch in
+      for entry in 0..<batch.count {
+        found += batch.values(of: entry, slot: 0).map { String(decoding: $0, as: UTF8.self) }
+      }
+    }
+    guard !found.isEmpty else {
+      throw ReadFailure(
+        "\(connection.url) does not say what it holds (namingContexts)",
+        remedy: "name the base in the mapping")
+    }
+    return found
   }
 
   private func searchLine(_ search: DirectorySearch, base: String, url: String) -> String {

@@ -14,7 +14,7 @@ struct SearchReader {
   private var batch: EntryBatch
   private var summary = ReadSummary()
 
-  init(connection: LDAPConnection, search: DirectorySearch, base: String, pageSize: Int) {
+  init(connection: LDAPConnection, search: DirectorySearch, base: String, pageSize: Int?) {
     self.connection = connection
     self.search = search
     self.base = base
@@ -115,7 +115,7 @@ struct SearchReader {
       case usher_res_search_result: return try Answer(connection.handle, received)
       default: break
       }
-      if pageSize == nil, batch.count >= 1000 { try flush(deliver) }
+      if batch.isFull, pageSize == nil || batch.count < pageSize ?? 0 { try flush(deliver) }
     }
   }
 
@@ -151,10 +151,14 @@ struct SearchReader {
       return
     }
     let text = String(decoding: description, as: UTF8.self)
-    if let range = text.range(of: ";range="), !text.hasSuffix("-*") {
-      throw ReadFailure(
-        "\(connection.url) sends \(text[..<range.lowerBound]) in parts (\(text)), which this version of usher does not put together",
-        remedy: "raise MaxValRange on the server")
+    if let range = text.range(of: ";range=") {
+      guard text[range.upperBound...] == "0-*" else {
+        throw ReadFailure(
+          "\(connection.url) sends \(text[..<range.lowerBound]) in parts (\(text)), which this version of usher does not put together",
+          remedy: "raise MaxValRange on the server")
+      }
+      try add(UnsafeRawBufferPointer(rebasing: description.prefix(range.lowerBound.utf16Offset(in: text))), values)
+      return
     }
     for place in search.slots.places(of: description) {
       batch.beginAttribute(slot: place.slot, hasOptions: place.hasOptions)

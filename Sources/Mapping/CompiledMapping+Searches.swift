@@ -3,15 +3,14 @@ import DirectoryModel
 /// What a mapping asks of a directory.
 extension CompiledMapping {
   /// The search for people.
-  /// - Parameter everything: the whole filter is evaluated here, so its attributes are read too.
-  package func userSearch(everything: Bool) -> DirectorySearch {
+  package func userSearch() -> DirectorySearch {
     let sent = users.filter.leavingOut(attributes: ["memberof"])
     var names = [account.id]
     names += (account.emails + account.names + [account.username].compactMap(\.self))
       .flatMap(\.attributes)
     names += account.active?.attributes ?? []
     names += users.exclude?.attributes ?? []
-    if everything || needsFilterHere { names += users.filter.attributes }
+    names += filterHere?.attributes ?? []
     for rule in rules {
       if case .filter(let filter) = rule.when { names += filter.value.attributes }
       for template in rule.groups {
@@ -25,17 +24,14 @@ extension CompiledMapping {
       slots: AttributeSlots(names))
   }
 
-  /// Parts of the filter say something of memberOf, which is evaluated here.
-  package var needsFilterHere: Bool {
-    users.filter.leavingOut(attributes: ["memberof"]) != users.filter
-  }
+  /// The parts of the search filter that say something of memberOf, which is evaluated here; nil mostly.
+  package var filterHere: Filter? { users.filter.keeping(attributes: ["memberof"]) }
 
   /// The search for directory groups; nil when the mapping has none.
-  package func groupSearch(everything: Bool) -> DirectorySearch? {
+  package func groupSearch() -> DirectorySearch? {
     groups.map { search in
       var names = [search.id, "cn", "objectSid"].compactMap(\.self)
       names += DirectoryGroups.memberAttributes
-      if everything { names += search.filter.attributes }
       for rule in rules {
         switch rule.eachGroup {
         case .filter(let filter): names += filter.attributes

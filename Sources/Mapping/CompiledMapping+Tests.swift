@@ -18,8 +18,8 @@ extension CompiledMapping {
 
   private func failure(of test: MappingTest) -> String? {
     let hash = ByteHash(seed: 0)
-    let search = userSearch(everything: true)
-    let groupSlots = groupSearch(everything: true)?.slots ?? AttributeSlots(["cn"])
+    let search = userSearch()
+    let groupSlots = groupSearch()?.slots ?? AttributeSlots(["cn"])
     var groups = DirectoryGroups(slots: groupSlots, id: nil, nested: false, hash: hash)
     var directory = EntryBatch(slots: groupSlots)
     for name in groupNames.union(test.groups).sorted() {
@@ -35,7 +35,7 @@ extension CompiledMapping {
     var findings = Findings()
     guard
       var evaluator = PersonEvaluator(
-        mapping: self, slots: search.slots, groups: groups, appliesFilter: false, into: &findings)
+        mapping: self, slots: search.slots, groups: groups, into: &findings)
     else { return findings.all.first?.message ?? "the mapping cannot be evaluated" }
     var person = EntryBatch(slots: search.slots)
     person.beginEntry(dn: "cn=somebody")

@@ -65,6 +65,7 @@ package struct MappingReader {
         at: file.root.position, hint: "add `rules:`")
     }
     warnAboutRules(rules, users: users)
+    if groups == nil { refuseMemberOf(rules, users, account, at: file.root.position) }
     guard let users, let account, let otherwise, let conflicts, let leavers else { return nil }
     func reference(_ key: String) -> RuleReference {
       let position = map[key]?.position ?? file.root.position
@@ -75,6 +76,25 @@ package struct MappingReader {
       conflicts: conflicts, leavers: leavers, tests: tests,
       references: rules.map(\.reference) + [reference("otherwise"), reference("leavers")],
       sources: file.sources)
+  }
+
+  /// Without a search for groups nobody is in any, and `(!(memberOf=…))` would be true of everybody.
+  private mutating func refuseMemberOf(
+    _ rules: [Rule], _ users: CompiledMapping.UserSearch?,
+    _ account: CompiledMapping.AccountFields?, at start: SourcePosition
+  ) {
+    var filters: [(Filter?, SourcePosition)] = [
+      (users?.filter, start), (users?.exclude, start), (account?.active, start),
+    ]
+    for rule in rules {
+      if case .filter(let filter) = rule.when { filters.append((filter.value, filter.position)) }
+    }
+    for (filter, position) in filters
+    where filter?.attributes.contains(where: { $0.lowercased() == "memberof" }) == true {
+      findings.error(
+        "a filter names memberOf, and the mapping does not search for directory groups",
+        at: position, hint: "add search.groups with base and filter")
+    }
   }
 
   private mutating func checkVersion(_ map: MapReader) {
@@ -139,7 +159,18 @@ package struct MappingReader {
       return nil
     }
     if case .scalar("", plain: false) = node.value { return [""] }
-    let items = names(node, "`base`", texts: true)
+    var items = names(node, "`base`", texts: true)
+    // A base within another one would bring its entries twice.
+    for index in items.names.indices.reversed() {
+      let isCovered = items.names.indices.contains { other in
+        other != index && items.names[index].isWithin(items.names[other])
+          && (items.names[index] != items.names[other] || other < index)
+      }
+      if isCovered, scope(map) == .subtree || items.names.filter({ $0 == items.names[index] }).count > 1 {
+        items.names.remove(at: index)
+        items.texts.remove(at: index)
+      }
+    }
     if items.texts.isEmpty, !findings.hasErrors {
       findings.error("`base` is empty", at: node.position, hint: "write \"\" for everything")
     }

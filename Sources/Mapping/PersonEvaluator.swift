@@ -34,7 +34,7 @@ package struct PersonEvaluator {
 
   /// What is evaluated here of the question who is a person.
   struct Selection {
-    /// nil: the source has applied the filter already.
+    /// What of the search filter the source has not applied; nil mostly.
     let filter: CompiledFilter?
     let exclude: CompiledFilter?
   }
@@ -51,11 +51,10 @@ package struct PersonEvaluator {
 
   /// - Parameters:
   ///   - groups: closed; nil when the mapping uses none.
-  ///   - appliesFilter: whether the search filter has to be evaluated here.
   /// - Returns: nil when a rule names a directory group that is not there, or that two bear.
   package init?(
     mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups,
-    appliesFilter: Bool, into findings: inout Findings
+    into findings: inout Findings
   ) {
     self.mapping = mapping
     self.slots = slots
@@ -69,8 +68,9 @@ package struct PersonEvaluator {
         try CompiledFilter($0, slots: slots, membership: true)
       }
       selection = Selection(
-        filter: appliesFilter
-          ? try CompiledFilter(mapping.users.filter, slots: slots, membership: true) : nil,
+        filter: try mapping.filterHere.map {
+          try CompiledFilter($0, slots: slots, membership: true)
+        },
         exclude: try mapping.users.exclude.map {
           try CompiledFilter($0, slots: slots, membership: true)
         })

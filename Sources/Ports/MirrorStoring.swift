@@ -25,17 +25,19 @@ package protocol MirrorStoring: AnyObject {
 package enum MirrorKind: Int, Sendable { case person, group }
 
 package struct MirrorDescription: Sendable, Hashable {
-  /// Bases, filters, scopes: what was asked, as text.
-  package let searches: String
+  /// Base, filter and scope of what was asked, as text; empty for groups that were not read.
+  package let personSearch: String
+  package let groupSearch: String
   package let personAttributes: [String]
   package let groupAttributes: [String]
   /// When it was last read, in seconds since 1970.
   package let readAt: Int64
 
   package init(
-    searches: String, personAttributes: [String], groupAttributes: [String], readAt: Int64
+    personSearch: String, groupSearch: String, personAttributes: [String], groupAttributes: [String], readAt: Int64
   ) {
-    self.searches = searches
+    self.personSearch = personSearch
+    self.groupSearch = groupSearch
     self.personAttributes = personAttributes
     self.groupAttributes = groupAttributes
     self.readAt = readAt
@@ -43,7 +45,8 @@ package struct MirrorDescription: Sendable, Hashable {
 
   /// Whether the same was asked, so that entries and fingerprints can be compared.
   package func asksTheSame(as other: MirrorDescription) -> Bool {
-    searches == other.searches && personAttributes == other.personAttributes
+    personSearch == other.personSearch && groupSearch == other.groupSearch
+      && personAttributes == other.personAttributes
       && groupAttributes == other.groupAttributes
   }
 }

@@ -14,6 +14,9 @@ package protocol SiteStoring: AnyObject {
   /// Emails are compared as `emailKey` says. An account appears once.
   func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]
 
+  /// One account by its number; nil when there is none.
+  func account(id: Int64) throws -> Account?
+
   /// Every account, in the order of lower-cased emails.
   func allAccounts(_ body: (Account) throws -> Void) throws
 
@@ -29,6 +32,9 @@ package protocol SiteStoring: AnyObject {
 
   /// Changes of the last 24 hours.
   func recentChanges(since: Int64) throws -> [RecentChange]
+
+  /// Since when people wait for a seat, by product and directory id; seconds since 1970.
+  func waitingSince() throws -> [String: [String: Int64]]
 
   /// What the last sync held, and who waits for a seat.
   func openQuestions() throws -> OpenQuestions

@@ -55,7 +55,7 @@ struct Cases {
     sort()
     absent = world.accounts.indices.filter { index in
       guard let person = world.accounts[index].person else { return false }
-      return caseOfPerson[person] == nil && !world.isPresent(person)
+      return isGone(person)
     }
     absent.sort { world.accounts[$0].id < world.accounts[$1].id }
   }
@@ -77,6 +77,7 @@ struct Cases {
       let entitlement = world.entitlements[index]
       guard entitlement.wantsAccount else { continue }
       all[index].doubts += entitlement.doubts
+      if all[index].account == nil, holdNewID(index) { continue }
       guard !entitlement.emails.isEmpty else {
         all[index].doubts.append(Doubt.noEmail)
         continue
@@ -98,6 +99,28 @@ struct Cases {
         all[index].account = accountOfEmail[emailKey(email)]
       }
     }
+  }
+
+  /// R16: somebody new, or without an id, bears an email of an account whose person is gone.
+  private mutating func holdNewID(_ index: Int) -> Bool {
+    let entitlement = world.entitlements[index]
+    var isHeld = false
+    for email in entitlement.emails {
+      guard let occupant = accountOfEmail[emailKey(email)],
+        let person = world.accounts[occupant].person, isGone(person)
+      else { continue }
+      paused.insert(occupant)
+      isHeld = true
+      if entitlement.hasID {
+        all[index].email = email
+        all[index].doubts.append(Doubt.newID(email, person: entitlement.person))
+      }
+    }
+    return isHeld
+  }
+
+  private func isGone(_ person: String) -> Bool {
+    caseOfPerson[person] == nil && !world.isPresent(person)
   }
 
   /// R14 and R17: what rules did not give stands against what the mapping asks.
@@ -176,19 +199,14 @@ struct Cases {
 
   private mutating func doubtOccupied(_ index: Int, email: String, occupant: Int) {
     let other = world.accounts[occupant]
-    let entitlement = world.entitlements[index]
     guard let person = other.person else {
       all[index].doubts.append(Doubt.occupied(email, by: other.name))
       return
     }
-    let isGone = caseOfPerson[person] == nil && !world.isPresent(person)
-    if isGone, all[index].account == nil { paused.insert(occupant) }
+    if isGone(person), all[index].account == nil { return }  // Held as a new id.
     if let holder = caseOfPerson[person], all[holder].email.map(emailKey) == emailKey(email) {
       return  // Both claim it, and both are held as such.
     }
-    all[index].doubts.append(
-      isGone && all[index].account == nil
-        ? Doubt.newID(email, person: entitlement.person)
-        : Doubt.linkedElsewhere(email, to: person, isGone: isGone))
+    all[index].doubts.append(Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))
   }
 }

@@ -22,13 +22,18 @@ package struct World {
   package let doubled: Set<String>
   /// People without an account who are gone.
   package let forgotten: [String]
+  /// Since when people wait for a seat, by product and directory id; seconds since 1970.
+  package let waitingSince: [String: [String: Int64]]
+  /// What the reader of the plan should hear about.
+  package let warnings: [String]
   package let basis: Plan.Basis
 
   package init(
     site: Site, accounts: [Account], entitlements: [Entitlement], rules: [RuleReference],
     leavers: LeaverPolicy, leaversRule: Int, isPresent: @escaping (String) -> Bool,
     isInScope: @escaping (String) -> Bool = { _ in true }, doubled: Set<String> = [],
-    forgotten: [String] = [], basis: Plan.Basis
+    forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
+    warnings: [String] = [], basis: Plan.Basis
   ) {
     self.site = site
     self.accounts = accounts
@@ -40,6 +45,8 @@ package struct World {
     self.isInScope = isInScope
     self.doubled = doubled
     self.forgotten = forgotten
+    self.waitingSince = waitingSince
+    self.warnings = warnings
     self.basis = basis
   }
 
@@ -60,7 +67,7 @@ package struct Reconciler {
   package init(world: World, heldBack: [String: Doubt] = [:]) {
     self.world = world
     self.heldBack = heldBack
-    builder = PlanBuilder(basis: world.basis, rules: world.rules)
+    builder = PlanBuilder(basis: world.basis, rules: world.rules, warnings: world.warnings)
   }
 
   package consuming func plan() -> Plan {
@@ -106,6 +113,7 @@ package struct Reconciler {
       guard let account else { break }
       if entitlement.isActive {
         let subject = addSubject(account, entitlement.person)
+        comeBack(account, subject, entitlement.person)
         releaseRuleGiven(account, subject, keeping: [], reason: Reason.noRule)
         unmarkRuleGiven(account, subject, reason: Reason.noRule)
       } else {
@@ -137,9 +145,7 @@ package struct Reconciler {
     if account.person == nil {
       builder.add(.linkAccount, subject: subject, after: entitlement.person, reason: Reason.email)
     }
-    if !account.isActive {
-      builder.add(.reactivateAccount, subject: subject, reason: Reason.returned)
-    }
+    comeBack(account, subject, entitlement.person)
     if changesEmail {
       builder.add(.changeEmail, subject: subject, before: account.email, after: email)
     }
@@ -147,10 +153,10 @@ package struct Reconciler {
       builder.add(
         .updateProfile, subject: subject, before: "name=\(account.name)", after: "name=\(name)")
     }
-    if account.username != entitlement.username {
+    if let username = entitlement.username, account.username != username {
       builder.add(
         .updateProfile, subject: subject, before: "username=\(account.username ?? "")",
-        after: "username=\(entitlement.username ?? "")")
+        after: "username=\(username)")
     }
     if let rule = portalOnly {
       restrict(account, subject, rule: rule)
@@ -177,12 +183,28 @@ package struct Reconciler {
   private mutating func provide(
     _ grants: [Grant], _ account: Account, _ subject: Int, _ person: String
   ) {
-    var held: Set<Right> = []
-    for holding in account.holdings {
-      held.insert(holding.right)
-      if holding.isSuspended { resume(holding, subject, person) }
+    var held: [Right: Givers] = [:]
+    for holding in account.holdings { held[holding.right] = holding.givers }
+    for grant in grants {
+      guard let givers = held[grant.right] else {
+        request(grant, subject, person)
+        continue
+      }
+      let rule = world.rules[grant.rule].name
+      if let before = givers.rule, before != rule {
+        builder.regive(grant.right, of: account.id, rule: rule)
+      }
     }
-    for grant in grants where !held.contains(grant.right) { request(grant, subject, person) }
+  }
+
+  /// An active person's account that the sync deactivated is active again, with what hands and imports
+  /// gave (R20).
+  private mutating func comeBack(_ account: Account, _ subject: Int, _ person: String) {
+    guard account.deactivatedBy == .sync else { return }
+    builder.add(.reactivateAccount, subject: subject, reason: Reason.returned)
+    for holding in account.holdings where holding.isSuspended {
+      resume(holding, subject, person)
+    }
   }
 
   // MARK: Releases
@@ -264,6 +286,7 @@ package struct Reconciler {
       }
       return
     }
+    builder.depart(person, since: account.absentSince)
     switch world.leavers.action {
     case .keep: break
     case .deactivate: deactivate(account, reason: Reason.gone)
@@ -292,7 +315,7 @@ package struct Reconciler {
       let entitlement = world.entitlements[person.entitlement]
       guard person.inScope, entitlement.hasID else { continue }
       if person.isHeld || waiting.contains(entitlement.person) || entitlement.isLeaver {
-        if person.account != nil { builder.unsettle(entitlement.person) }
+        builder.unsettle(entitlement.person)
       } else {
         builder.settle(entitlement.person, fingerprint: entitlement.fingerprint)
       }
@@ -311,9 +334,7 @@ package struct Reconciler {
 
   /// The value that stays while it is still usable, else the bytewise smallest.
   private func choose(_ current: String?, among usable: [String]) -> String? {
-    if let current, usable.contains(where: { $0.utf8.elementsEqual(current.utf8) }) {
-      return current
-    }
+    if let current, usable.contains(current) { return current }
     return usable.first
   }
 }

@@ -28,8 +28,8 @@ extension Reconciler {
         right: holding.right, subject: subject, person: person, rule: nil, keepsGivers: true))
   }
 
-  /// Hands out the seats that are left after all releases: by rule order, then by directory id.
-  /// What a hand gave comes first. Who gets none is waiting.
+  /// Hands out the seats that are left after all releases: by rule order, then to who has waited longest,
+  /// then by directory id. What a hand gave comes first. Who gets none is waiting.
   mutating func grantSeats() {
     var left: [String: Int] = [:]
     var seats: [String: Seats] = [:]
@@ -43,7 +43,12 @@ extension Reconciler {
       all.count > left[product] ?? .max
     }
     if isShort {
-      seatRequests.sort { ($0.rule ?? -1, $0.person) < ($1.rule ?? -1, $1.person) }
+      let waitingSince = world.waitingSince
+      func rank(_ request: SeatRequest) -> (Int, Int64, String) {
+        let since = waitingSince[request.right.name]?[request.person] ?? .max
+        return (request.rule ?? -1, since, request.person)
+      }
+      seatRequests.sort { rank($0) < rank($1) }
     }
     for request in seatRequests {
       let product = request.right.name

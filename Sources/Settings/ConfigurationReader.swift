@@ -183,7 +183,7 @@ package struct ConfigurationReader {
         hint: "base and filter stand in the mapping, the user under `bind`")
       return nil
     }
-    return text
+    return scheme + text.dropFirst(scheme.count)
   }
 
   private mutating func bind(_ node: YAMLNode) -> Configuration.Bind? {

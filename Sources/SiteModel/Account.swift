@@ -1,6 +1,8 @@
 /// The site's side of the house: accounts and what they hold, what people should have, plans that
 /// bring the two together, and why. It knows nothing of directories and never reads a clock.
 
+import Foundation
+
 /// One user of the site.
 package struct Account: Sendable, Hashable {
   package let id: Int64
@@ -62,7 +64,7 @@ package struct Right: Sendable, Hashable, Comparable {
   }
 
   /// What two spellings of one right have in common.
-  package var key: String { kind == .group ? name.lowercased() : name }
+  package var key: String { kind == .group ? folded(name) : name }
 
   package static func == (left: Right, right: Right) -> Bool {
     left.kind == right.kind && left.key == right.key
@@ -120,4 +122,12 @@ package struct Holding: Sendable, Hashable {
 }
 
 /// The form in which emails are compared: without regard to letter case (R15).
-package func emailKey(_ email: String) -> String { email.lowercased() }
+package func emailKey(_ email: String) -> String { folded(email) }
+
+/// Small letters, Unicode composed.
+private func folded(_ text: String) -> String {
+  let isASCII = text.utf8.allSatisfy { $0 < 0x80 }
+  return isASCII
+    ? text.lowercased()
+    : text.precomposedStringWithCanonicalMapping.lowercased().precomposedStringWithCanonicalMapping
+}

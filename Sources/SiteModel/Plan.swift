@@ -70,7 +70,7 @@ package struct Plan: Sendable, Codable {
   /// What apply remembers beside the changes; it is no change of the site.
   package internal(set) var memory = Memory()
   /// What people should hear about, for example referrals that were not followed.
-  package var warnings: [String] = []
+  package internal(set) var warnings: [String] = []
 
   init(basis: Basis) { self.basis = basis }
 
@@ -194,11 +194,22 @@ package struct Memory: Sendable, Hashable, Codable {
     package let since: Int64?
   }
 
+  package struct Regiven: Sendable, Hashable, Codable {
+    package let account: Int64
+    package let kind: String
+    package let key: String
+    package let rule: String
+  }
+
   /// People about whom nothing is left to do.
   package internal(set) var settled: [Settled] = []
   /// People to look at again at the next run.
   package internal(set) var unsettled: [String] = []
   package internal(set) var absences: [Absence] = []
+  /// People treated as gone, with the beginning of their absence as the plan saw it.
+  package internal(set) var departed: [Absence] = []
+  /// Rights that another rule gives now.
+  package internal(set) var regiven: [Regiven] = []
   /// People without an account who are gone.
   package internal(set) var forgotten: [String] = []
 }

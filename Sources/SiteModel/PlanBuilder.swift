@@ -7,9 +7,10 @@ package struct PlanBuilder {
   private var textNumbers: [String: Int32] = [:]
 
   /// - Parameter rules: the mapping's rules; changes name them by number.
-  package init(basis: Plan.Basis, rules: [RuleReference]) {
+  package init(basis: Plan.Basis, rules: [RuleReference], warnings: [String] = []) {
     plan = Plan(basis: basis)
     plan.rules = rules
+    plan.warnings = warnings
   }
 
   /// Adds a subject and returns its number.
@@ -55,6 +56,17 @@ package struct PlanBuilder {
 
   package mutating func absence(of person: String, since: Int64?) {
     plan.memory.absences.append(.init(person: person, since: since))
+  }
+
+  /// Notes that the plan treats a person as gone; apply checks that they have not come back since.
+  package mutating func depart(_ person: String, since: Int64?) {
+    plan.memory.departed.append(.init(person: person, since: since))
+  }
+
+  /// Notes that another rule gives what a person has.
+  package mutating func regive(_ right: Right, of account: Int64, rule: String) {
+    plan.memory.regiven.append(
+      .init(account: account, kind: right.kind.rawValue, key: right.key, rule: rule))
   }
 
   package mutating func forget(_ person: String) { plan.memory.forgotten.append(person) }

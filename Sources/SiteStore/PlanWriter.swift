@@ -29,12 +29,13 @@ struct PlanWriter {
       person: try make(
         """
         INSERT INTO person (id, account) VALUES (?, ?)
-        ON CONFLICT (id) DO UPDATE SET account = excluded.account
+        ON CONFLICT (id) DO UPDATE SET account = excluded.account, settled = NULL
         """),
       link: try make(
         """
         INSERT INTO person (id, account) VALUES (?, ?)
-        ON CONFLICT (id) DO UPDATE SET account = excluded.account, absent_since = NULL
+        ON CONFLICT (id) DO UPDATE
+        SET account = excluded.account, settled = NULL, absent_since = NULL
         """),
       grant: try make("INSERT INTO holding (account, right_id, by_rule) VALUES (?, ?, ?)"),
       resume: try make(

@@ -102,6 +102,7 @@ enum Schema {
     CREATE TABLE waiting (
       product TEXT NOT NULL,
       person TEXT NOT NULL,
+      since INTEGER NOT NULL,
       PRIMARY KEY (product, person)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE leaving (
@@ -113,7 +114,8 @@ enum Schema {
     -- entries, so that comparing costs little.
     CREATE TABLE mirror (
       directory TEXT PRIMARY KEY,
-      searches TEXT NOT NULL,
+      person_search TEXT NOT NULL,
+      group_search TEXT NOT NULL,
       person_attributes TEXT NOT NULL,
       group_attributes TEXT NOT NULL,
       read_at INTEGER NOT NULL

@@ -16,9 +16,10 @@ extension SiteDatabase {
         throw StorePlanIsStale(
           reason: "the site has changed since the plan was made (generation \(generation), the plan saw \(plan.basis.generation))")
       }
+      try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
       try writer.write()
-      try remember(plan, in: db)
+      try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty {
         try db.execute(sql: "UPDATE site SET generation = generation + 1")
         try Journal.write(plan, accounts: writer.accounts, run: run, generation: generation + 1, in: db)
@@ -48,8 +49,33 @@ extension SiteDatabase {
     return (row[0], row[1])
   }
 
+  /// Whoever the plan treats as gone must not have been seen since.
+  private static func checkDeparted(_ plan: Plan, in db: Database) throws {
+    let find = try db.makeStatement(sql: "SELECT absent_since FROM person WHERE id = ?")
+    for departed in plan.memory.departed {
+      find.setUncheckedArguments([departed.person])
+      let since = try Row.fetchOne(find).flatMap { $0[0] as Int64? }
+      guard since == departed.since else {
+        throw StorePlanIsStale(
+          reason: "\(departed.person), whom the plan treats as gone, was seen or missed anew since it was made")
+      }
+    }
+  }
+
   /// Commits the plan's bookkeeping: settled people, absences, and what is left open.
-  private func remember(_ plan: Plan, in db: Database) throws {
+  private func remember(_ plan: Plan, now: Int64, in db: Database) throws {
+    let touch = try db.makeStatement(sql: "UPDATE person SET settled = NULL WHERE account = ?")
+    for subject in plan.subjects {
+      if let account = subject.account { try touch.run(account) }
+    }
+    let regive = try db.makeStatement(
+      sql: """
+        UPDATE holding SET by_rule = ? WHERE account = ? AND by_rule IS NOT NULL
+        AND right_id = (SELECT id FROM rights WHERE kind = ? AND key = ?)
+        """)
+    for right in plan.memory.regiven {
+      try regive.run(right.rule, right.account, right.kind, right.key)
+    }
     let settle = try db.makeStatement(
       sql: """
         INSERT INTO person (id, settled) VALUES (?, ?)
@@ -66,6 +92,7 @@ extension SiteDatabase {
     let forget = try db.makeStatement(sql: "DELETE FROM person WHERE id = ? AND account IS NULL")
     for person in plan.memory.forgotten { try forget.run(person) }
     guard plan.basis.only == nil else { return }
+    let waited = try Self.waitingSince(db)
     try db.execute(sql: "DELETE FROM hold; DELETE FROM waiting; DELETE FROM leaving")
     let encoder = JSONEncoder()
     for hold in plan.holds {
@@ -80,9 +107,25 @@ extension SiteDatabase {
     }
     for (product, seats) in plan.seats {
       for person in seats.waiting {
-        try db.execute(sql: "INSERT OR REPLACE INTO waiting VALUES (?, ?)", arguments: [product, person])
+        try db.execute(
+          sql: "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?)",
+          arguments: [product, person, waited[product]?[person] ?? now])
       }
     }
+  }
+}
+
+extension SiteDatabase {
+  package func waitingSince() throws -> [String: [String: Int64]] {
+    try read { try Self.waitingSince($0) }
+  }
+
+  private static func waitingSince(_ db: Database) throws -> [String: [String: Int64]] {
+    var found: [String: [String: Int64]] = [:]
+    for row in try Row.fetchAll(db, sql: "SELECT product, person, since FROM waiting") {
+      found[row[0], default: [:]][row[1]] = row[2]
+    }
+    return found
   }
 }
 

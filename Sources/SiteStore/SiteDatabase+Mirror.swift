@@ -11,7 +11,8 @@ extension SiteDatabase {
           let people: String = row["person_attributes"]
           let groups: String = row["group_attributes"]
           return MirrorDescription(
-            searches: row["searches"], personAttributes: people.split(separator: " ").map(String.init),
+            personSearch: row["person_search"], groupSearch: row["group_search"],
+            personAttributes: people.split(separator: " ").map(String.init),
             groupAttributes: groups.split(separator: " ").map(String.init), readAt: row["read_at"])
         }
     }
@@ -47,9 +48,10 @@ extension SiteDatabase {
       }
       try body(try DatabaseMirrorWriter(db, directory: directory))
       try db.execute(
-        sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?)",
+        sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
         arguments: [
-          directory, description.searches, description.personAttributes.joined(separator: " "),
+          directory, description.personSearch, description.groupSearch,
+          description.personAttributes.joined(separator: " "),
           description.groupAttributes.joined(separator: " "), description.readAt,
         ])
     }

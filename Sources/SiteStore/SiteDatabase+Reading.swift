@@ -65,6 +65,14 @@ extension SiteDatabase {
     return accounts
   }
 
+  package func account(id: Int64) throws -> Account? {
+    var found: Account?
+    try read { db in
+      try fetch(db, filter: "WHERE account.id = ?", arguments: [id], order: "account.id") { found = $0 }
+    }
+    return found
+  }
+
   package func allAccounts(_ body: (Account) throws -> Void) throws {
     try read { db in
       try fetch(db, filter: "", arguments: [], order: "account.email_key", body)

@@ -26,8 +26,6 @@ struct DirectoryReader {
   let mapping: CompiledMapping
   let mappingFingerprint: UInt64
   let hash: ByteHash
-  /// The source applies no search filters, or cannot be believed to: all of them are evaluated here.
-  let everything: Bool
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -40,7 +38,7 @@ struct DirectoryReader {
     var reading = DirectoryReading(index: index)
     var evaluator = try evaluator(
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
-    let search = mapping.userSearch(everything: everything)
+    let search = mapping.userSearch()
     let apart = Set([search.slots.slot(of: "memberOf")].compactMap(\.self))
     let summary = try source.read(search) { batch in
       for entry in 0..<batch.count {
@@ -67,17 +65,16 @@ struct DirectoryReader {
     writer: (any MirrorWriter)?, _ reading: inout DirectoryReading, into findings: inout Findings
   ) throws -> PersonEvaluator {
     var groups = DirectoryGroups(
-      slots: mapping.groupSearch(everything: everything)?.slots ?? AttributeSlots([]),
+      slots: mapping.groupSearch()?.slots ?? AttributeSlots([]),
       id: mapping.groups?.id, nested: mapping.groups?.nested ?? false, hash: hash)
-    if mapping.usesGroups, let search = mapping.groupSearch(everything: everything) {
+    if mapping.usesGroups, let search = mapping.groupSearch() {
       try readGroups(
         &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
     }
     groups.close()
     guard
       let evaluator = PersonEvaluator(
-        mapping: mapping, slots: mapping.userSearch(everything: everything).slots, groups: groups,
-        appliesFilter: everything || mapping.needsFilterHere, into: &findings)
+        mapping: mapping, slots: mapping.userSearch().slots, groups: groups, into: &findings)
     else { throw MappingFaults(findings: findings) }
     return evaluator
   }
@@ -102,11 +99,6 @@ struct DirectoryReader {
     }
     reading.groupsRead = groups.count
     reading.referrals += summary.referrals
-    if groups.count == 0, !known.isEmpty {
-      throw ReadFailure(
-        "no directory groups were read where there were \(known.count) before",
-        remedy: "check the base and filter of search.groups, and the rights of the bind account")
-    }
     for key in unseen.keys { try writer?.remove(.group, key: key) }
   }
 
@@ -120,23 +112,36 @@ struct DirectoryReader {
     let id = evaluator.id(of: entry, in: batch)
     let key = id ?? "dn:" + String(decoding: name, as: UTF8.self)
     let print = batch.fingerprint(of: entry, hash: hash, apart: apart)
-    let person = reading.index.entry(for: key)
-    let mirrored = hash.combine(print.kept, print.apart)
-    if reading.index.isMirrored(person) {
-      if let id { reading.doubled.insert(id) }
-      return
-    }
-    if reading.index.mirror(person, as: mirrored), let writer {
-      try writer.write(.person, key: key, fingerprint: mirrored, entry: batch.stored(entry))
-    }
     let groups = evaluator.groups(of: entry, in: batch, name: name)
+    try mirror(key, name, entry, batch, hash.combine(print.kept, print.apart), &reading, writer)
     guard evaluator.selects(entry, of: batch, name: name, groups: groups) else { return }
     reading.peopleRead += 1
-    reading.index.see(person)
+    let person = reading.index.entry(for: key)
+    let isTwin = !reading.index.see(person)
+    if isTwin { reading.doubled.insert(key) }
     let state = hash.combine(print.kept, groups.fingerprint, mappingFingerprint)
-    if reading.index.isSettled(person, with: state) { return }
+    if isTwin ? reading.index.isEvaluated(person) : reading.index.isSettled(person, with: state) {
+      return
+    }
+    reading.index.evaluate(person)
     reading.entitlements.append(
       evaluator.evaluate(
         entry, of: batch, name: name, groups: groups, id: id, fingerprint: state))
+  }
+
+  /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
+  private func mirror(
+    _ key: String, _ name: [UInt8], _ entry: Int, _ batch: borrowing EntryBatch,
+    _ fingerprint: UInt64, _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
+  ) throws {
+    var key = key
+    var row = reading.index.entry(for: key)
+    if reading.index.isMirrored(row) {
+      key += " dn:" + String(decoding: name, as: UTF8.self)
+      row = reading.index.entry(for: key)
+    }
+    if reading.index.mirror(row, as: fingerprint), let writer {
+      try writer.write(.person, key: key, fingerprint: fingerprint, entry: batch.stored(entry))
+    }
   }
 }

@@ -13,12 +13,10 @@ extension Planner {
   ) throws -> Explanation {
     let key = emailKey(who)
     let account = try store.account(who)
-    let everything = try mirrorHoldsEverything()
     var source: any DirectorySource = try MirrorSource(
-      mirror: store, directory: directory, mapping: mapping, everything: everything)
+      mirror: store, directory: directory, mapping: mapping)
     let reader = DirectoryReader(
-      mapping: mapping, mappingFingerprint: 0, hash: hash, everything: everything,
-      progress: { _ in })
+      mapping: mapping, mappingFingerprint: 0, hash: hash, progress: { _ in })
     var evaluator = try reader.evaluator(&source, into: &findings)
     var found: Found?
     func look(_ batch: borrowing EntryBatch) {

@@ -38,14 +38,25 @@ package struct GuardDesk {
   }
 }
 
+/// An account id of one is the directory id of another.
+package struct SeveralFit: Error {
+  package let who: String
+  /// The emails of the accounts that fit.
+  package let candidates: [String]
+}
+
 extension SiteStoring {
   /// The account that an email, an account id or a directory id names; nil when none does.
+  /// - Throws: `SeveralFit` when two accounts fit.
   package func account(_ who: String) throws -> Account? {
     let key = emailKey(who)
-    if let account = try accounts(ofPeople: [key], emails: [key]).first { return account }
-    guard let id = Int64(who) else { return nil }
-    var found: Account?
-    try allAccounts { if $0.id == id { found = $0 } }
-    return found
+    var found = try accounts(ofPeople: [key], emails: [key])
+    if let id = Int64(who), let account = try account(id: id),
+      !found.contains(where: { $0.id == id })
+    {
+      found.append(account)
+    }
+    if found.count > 1 { throw SeveralFit(who: who, candidates: found.map(\.email).sorted()) }
+    return found.first
   }
 }

@@ -16,31 +16,33 @@ package struct LDIFSource: DirectorySource {
     }
     let bases = search.bases.compactMap { DistinguishedName($0) }
     var seen = [Bool](repeating: false, count: bases.count)
+    // The filter may name attributes that nobody asked for; they are read and left out again.
+    let wide = AttributeSlots(search.slots.names + search.filter.attributes)
+    let extra = Set(search.slots.count..<wide.count)
     let filter: CompiledFilter
     do {
-      filter = try CompiledFilter(search.filter, slots: search.slots, membership: false)
+      filter = try CompiledFilter(search.filter, slots: wide, membership: false)
     } catch {
       throw ReadFailure("the filter \(search.filter.text) cannot be evaluated on a file: \(error.message)")
     }
     var reader = LDIFReader(Array(data))
+    var entry = EntryBatch(slots: wide)
     var batch = EntryBatch(slots: search.slots)
     var summary = ReadSummary()
     do {
-      while try reader.appendEntry(to: &batch) {
-        let entry = batch.count - 1
-        let dn = batch.dn(of: entry)
+      while try reader.appendEntry(to: &entry) {
+        defer { entry.removeAll() }
+        let dn = entry.dn(of: 0)
         guard let name = DistinguishedName(dn) else {
           throw ReadFailure("\(path): not a distinguished name: \(String(decoding: dn, as: UTF8.self))")
         }
         for index in bases.indices where name.isWithin(bases[index]) { seen[index] = true }
         guard bases.contains(where: { isInScope(name, $0, search.scope) }),
-          filter.matches(entry, of: batch)
-        else {
-          batch.removeLastEntry()
-          continue
-        }
+          filter.matches(0, of: entry)
+        else { continue }
+        batch.appendEntry(0, of: entry, leavingOut: extra)
         summary.entries += 1
-        if batch.count == 1000 {
+        if batch.isFull {
           try deliver(batch)
           batch.removeAll()
         }

@@ -9,7 +9,7 @@ struct MirrorSource: DirectorySource {
 
   /// - Throws: `ReadFailure` naming what the mapping needs and the mirror lacks.
   init(
-    mirror: any MirrorStoring, directory: String, mapping: CompiledMapping, everything: Bool
+    mirror: any MirrorStoring, directory: String, mapping: CompiledMapping
   ) throws {
     self.mirror = mirror
     self.directory = directory
@@ -17,7 +17,14 @@ struct MirrorSource: DirectorySource {
       throw ReadFailure(
         "the mirror of \(directory) is empty", remedy: "run usher plan once without --offline")
     }
-    let wanted = MirrorDescription(mapping, everything: everything, readAt: 0)
+    let wanted = MirrorDescription(mapping, readAt: 0)
+    for (needed, present) in [
+      (wanted.personSearch, held.personSearch), (wanted.groupSearch, held.groupSearch),
+    ] where needed != present && !needed.isEmpty {
+      throw ReadFailure(
+        "the mirror of \(directory) was read with another search: \(present.isEmpty ? "no groups" : present), not \(needed)",
+        remedy: "run usher plan without --offline")
+    }
     for (what, needed, present) in [
       ("people", wanted.personAttributes, held.personAttributes),
       ("groups", wanted.groupAttributes, held.groupAttributes),
@@ -29,11 +36,6 @@ struct MirrorSource: DirectorySource {
           "the mirror of \(directory) lacks attributes of \(what) that the mapping needs: \(missing.joined(separator: ", "))",
           remedy: "run usher plan without --offline")
       }
-    }
-    guard held.searches == wanted.searches else {
-      throw ReadFailure(
-        "the mirror of \(directory) was read with another search: \(held.searches)",
-        remedy: "run usher plan without --offline")
     }
   }
 
@@ -50,14 +52,14 @@ struct MirrorSource: DirectorySource {
 
 extension MirrorDescription {
   /// What a mapping asks, as the mirror remembers it.
-  init(_ mapping: CompiledMapping, everything: Bool, readAt: Int64) {
-    let people = mapping.userSearch(everything: everything)
-    let groups = mapping.usesGroups ? mapping.groupSearch(everything: everything) : nil
+  init(_ mapping: CompiledMapping, readAt: Int64) {
+    let people = mapping.userSearch()
+    let groups = mapping.usesGroups ? mapping.groupSearch() : nil
     func text(_ search: DirectorySearch) -> String {
       "\(search.filter.text) under \(search.bases.joined(separator: " and ")) (\(search.scope.rawValue))"
     }
     self.init(
-      searches: ([people] + [groups].compactMap(\.self)).map(text).joined(separator: "; "),
+      personSearch: text(people), groupSearch: groups.map(text) ?? "",
       personAttributes: people.slots.names, groupAttributes: groups?.slots.names ?? [],
       readAt: readAt)
   }

@@ -17,6 +17,7 @@ struct PersonIndex {
     /// It came, and it is a person.
     static let isSeen = Flags(rawValue: 8)
     static let isAbsent = Flags(rawValue: 16)
+    static let isEvaluated = Flags(rawValue: 32)
   }
 
   init(people: [KnownPerson], mirror: [String: UInt64]) {
@@ -51,7 +52,12 @@ struct PersonIndex {
     return mirrored[row] != fingerprint
   }
 
-  mutating func see(_ row: Int) { flags[row].insert(.isSeen) }
+  /// Notes that a person came.
+  /// - Returns: false when they came before.
+  mutating func see(_ row: Int) -> Bool { flags[row].insert(.isSeen).inserted }
+
+  mutating func evaluate(_ row: Int) { flags[row].insert(.isEvaluated) }
+  func isEvaluated(_ row: Int) -> Bool { flags[row].contains(.isEvaluated) }
 
   func isSettled(_ row: Int, with fingerprint: UInt64) -> Bool {
     settled[row] == fingerprint && !flags[row].contains(.isAbsent)
@@ -83,5 +89,4 @@ struct PersonIndex {
   }
 
   var accountCount: Int { flags.count { $0.contains(.hasAccount) } }
-  var mirrorCount: Int { mirrored.count { $0 != nil } }
 }

@@ -20,7 +20,7 @@ package enum PlanFile {
   package static func save(_ plan: Plan, to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    let data = try encoder.encode(Envelope(usherPlanFile: 1, hash: plan.digest, plan: plan))
+    let data = try encoder.encode(Envelope(usherPlanFile: 1, hash: seal(plan), plan: plan))
     let before = umask(0o077)
     defer { umask(before) }
     do {
@@ -28,6 +28,13 @@ package enum PlanFile {
     } catch {
       throw Fault.unreadable(path: path, reason: "it cannot be written")
     }
+  }
+
+  /// A SHA-256 over all that the file holds.
+  private static func seal(_ plan: Plan) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    return SHA256.hash(data: try encoder.encode(plan)).hexadecimal
   }
 
   /// - Throws: `Fault` when the file is not a plan, or not as it was saved.
@@ -38,7 +45,7 @@ package enum PlanFile {
     guard let envelope = try? JSONDecoder().decode(Envelope.self, from: data),
       envelope.usherPlanFile == 1
     else { throw Fault.notAPlan(path: path) }
-    guard envelope.plan.isWhole, envelope.plan.digest == envelope.hash else {
+    guard envelope.plan.isWhole, try seal(envelope.plan) == envelope.hash else {
       throw Fault.altered(path: path)
     }
     return envelope.plan
@@ -70,6 +77,12 @@ extension Plan {
     for person in memory.unsettled + memory.forgotten { add(person) }
     for absence in memory.absences { add("\(absence.person) \(absence.since ?? 0)") }
     hash.update(data: buffer)
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    return hash.finalize().hexadecimal
+  }
+}
+
+extension SHA256.Digest {
+  var hexadecimal: String {
+    map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 }

@@ -39,9 +39,7 @@ package struct Planner {
 
   /// Where a plan's people come from.
   package enum Origin {
-    case server(any DirectorySource)
-    /// A source that applies no filters itself.
-    case file(any DirectorySource)
+    case directory(any DirectorySource)
     case mirror
   }
 
@@ -65,7 +63,7 @@ package struct Planner {
     let unseen = reading.index.unseen
     let site = try desk.site()
     let accounts = try relevantAccounts(&reading, absent: unseen.withAccount)
-    let scope = try only.map { try self.scope($0, reading.entitlements, accounts) }
+    let scope = try only.map { try self.scope($0, reading, accounts) }
     let index = reading.index
     let world = World(
       site: site, accounts: accounts, entitlements: reading.entitlements,
@@ -73,6 +71,7 @@ package struct Planner {
       isPresent: { index.isSeen($0) },
       isInScope: { person in scope.map { $0.contains(person) } ?? true },
       doubled: reading.doubled, forgotten: unseen.withoutAccount,
+      waitingSince: try store.waitingSince(), warnings: warnings(reading),
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
@@ -87,57 +86,33 @@ package struct Planner {
     for (name, ceiling) in desk.ceilings.sorted(by: { $0.key < $1.key }) {
       hash.update(data: Array("\(name)=\(ceiling.map(String.init) ?? "")\n".utf8))
     }
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    return hash.finalize().hexadecimal
   }
 
   // MARK: Reading
 
   func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading {
     let people = try store.people()
-    switch origin {
-    case .mirror:
-      let everything = try mirrorHoldsEverything()
+    guard case .directory(var source) = origin else {
       var source: any DirectorySource = try MirrorSource(
-        mirror: store, directory: directory, mapping: mapping, everything: everything)
-      return try reader(everything: everything).read(
+        mirror: store, directory: directory, mapping: mapping)
+      return try reader.read(
         &source, index: PersonIndex(people: people, mirror: [:]), groupFingerprints: [:],
         writer: nil, into: &findings)
-    case .server(let source):
-      return try read(source, everything: false, people, now: now, into: &findings)
-    case .file(let source):
-      return try read(source, everything: true, people, now: now, into: &findings)
     }
-  }
-
-  /// Whether the mirror was read with all that the filters name, as it is from a file.
-  func mirrorHoldsEverything() throws -> Bool {
-    let all = MirrorDescription(mapping, everything: true, readAt: 0)
-    return try store.mirrorDescription(of: directory)?.asksTheSame(as: all) == true
-  }
-
-  private func reader(everything: Bool) -> DirectoryReader {
-    DirectoryReader(
-      mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
-      everything: everything, progress: progress)
-  }
-
-  private func read(
-    _ source: any DirectorySource, everything: Bool, _ people: [KnownPerson], now: Int64,
-    into findings: inout Findings
-  ) throws -> DirectoryReading {
-    let description = MirrorDescription(mapping, everything: everything, readAt: now)
+    let description = MirrorDescription(mapping, readAt: now)
     let held = try store.mirrorDescription(of: directory)
+    let known = try store.mirrorFingerprints(of: directory, kind: .person)
+    let groups = try store.mirrorFingerprints(of: directory, kind: .group)
+    // Asked for something else, the mirror is written anew.
     let isSame = held?.asksTheSame(as: description) == true
-    let known = isSame ? try store.mirrorFingerprints(of: directory, kind: .person) : [:]
-    let groups = isSame ? try store.mirrorFingerprints(of: directory, kind: .group) : [:]
-    let index = PersonIndex(people: people, mirror: known)
-    var source = source
-    let reader = reader(everything: everything)
+    let index = PersonIndex(people: people, mirror: isSame ? known : [:])
     var reading: DirectoryReading?
     try store.updateMirror(of: directory, description: description) { writer in
       let new = try reader.read(
-        &source, index: index, groupFingerprints: groups, writer: writer, into: &findings)
-      try believe(new, before: index)
+        &source, index: index, groupFingerprints: isSame ? groups : [:], writer: writer,
+        into: &findings)
+      try believe(new, people: max(index.accountCount, known.count), groups: groups.count)
       for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
       reading = new
     }
@@ -145,14 +120,26 @@ package struct Planner {
     return reading
   }
 
-  /// An empty answer where there were people before is no answer.
-  private func believe(_ reading: DirectoryReading, before: PersonIndex) throws {
-    guard reading.peopleRead == 0 else { return }
-    let known = max(before.accountCount, before.mirrorCount)
-    guard known > 0 else { return }
-    throw ReadFailure(
-      "the directory \(directory) shows no people where there were \(known) before",
-      remedy: "check base and filter of search.users, and the rights of the bind account")
+  private var reader: DirectoryReader {
+    DirectoryReader(
+      mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
+      progress: progress)
+  }
+
+  /// An empty answer where there was something before is no answer.
+  /// - Parameters:
+  ///   - people, groups: how many there were.
+  private func believe(_ reading: DirectoryReading, people: Int, groups: Int) throws {
+    if reading.peopleRead == 0, people > 0 {
+      throw ReadFailure(
+        "the directory \(directory) shows no people where there were \(people) before",
+        remedy: "check base and filter of search.users, and the rights of the bind account")
+    }
+    if mapping.usesGroups, reading.groupsRead == 0, groups > 0 {
+      throw ReadFailure(
+        "the directory \(directory) shows no groups where there were \(groups) before",
+        remedy: "check base and filter of search.groups, and the rights of the bind account")
+    }
   }
 
   // MARK: Accounts
@@ -192,12 +179,19 @@ package struct Planner {
     return accounts
   }
 
+  private func warnings(_ reading: DirectoryReading) -> [String] {
+    if reading.referrals == 0 { return [] }
+    return [
+      "the directory refers to other servers in \(reading.referrals) places; they were not followed, and whoever is there is not in this plan"
+    ]
+  }
+
   private func scope(
-    _ who: String, _ entitlements: [Entitlement], _ accounts: [Account]
+    _ who: String, _ reading: DirectoryReading, _ accounts: [Account]
   ) throws -> Set<String> {
     let key = emailKey(who)
-    var people: Set<String> = []
-    for entitlement in entitlements
+    var people: Set<String> = reading.index.isSeen(key) ? [key] : []
+    for entitlement in reading.entitlements
     where entitlement.person == key || entitlement.emails.contains(where: { emailKey($0) == key }) {
       people.insert(entitlement.person)
     }

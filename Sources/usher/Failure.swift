@@ -48,6 +48,10 @@ struct Failure: Error {
       self.init(
         .failed, "nobody fits \(nobody.who): no account, no email and no directory id",
         remedy: "usher list users shows the accounts; usher plan reads the directory anew")
+    case let several as SeveralFit:
+      self.init(
+        .failed, "\(several.who) fits several accounts: \(several.candidates.joined(separator: ", "))",
+        remedy: "name the account by its email")
     case let failure as StoreFailure: self.init(failure)
     case let fault as PlanFile.Fault: self.init(fault)
     default: self.init(.failed, "\(error)")

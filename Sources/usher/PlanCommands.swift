@@ -29,7 +29,7 @@ struct PlanCommand: ParsableCommand {
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
       let planner = try session.planner(store, mapping: mapping)
-      let verdict = try session.plan(planner, offline ? .mirror : session.origin(), only: only)
+      let verdict = try session.plan(planner, offline ? .mirror : .directory(session.source()), only: only)
       let plan = verdict.plan
       switch format {
       case .text: PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
@@ -99,7 +99,7 @@ struct Sync: ParsableCommand {
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
       let planner = try session.planner(store, mapping: mapping)
-      let verdict = try session.plan(planner, session.origin())
+      let verdict = try session.plan(planner, .directory(session.source()))
       if !session.terminal.quiet {
         PlanText(verdict.plan, all: all, style: session.terminal.output).write(session.terminal.print)
       }

@@ -31,14 +31,14 @@ struct Check: ParsableCommand {
   }
 
   private func connect(_ session: Session, mapping: CompiledMapping) throws {
-    var origin = try session.origin()
-    if case .server(let source) = origin, var directory = source as? LDAPDirectory {
+    var source = try session.source()
+    if var directory = source as? LDAPDirectory {
       session.terminal.print("Signed in to \(try directory.connect()).")
-      origin = .server(directory)
+      source = directory
     }
     let store = try session.store()
     var findings = Findings()
-    let survey = try session.planner(store, mapping: mapping).survey(origin, into: &findings)
+    let survey = try session.planner(store, mapping: mapping).survey(source, into: &findings)
     session.terminal.clearProgress()
     session.terminal.print(
       "The directory \(session.configuration.directory.name) holds \(survey.people.of("person", "people")) and \(survey.groups.of("group", "groups")) for this mapping.")

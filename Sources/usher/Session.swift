@@ -24,6 +24,8 @@ struct Session {
     _ options: CommonOptions, _ command: String, _ body: (Session) throws -> ExitStatus?
   ) throws {
     let terminal = Terminal(options)
+    // A server that closes the connection is an error to report, not a signal to die of.
+    signal(SIGPIPE, SIG_IGN)
     do {
       let session = Session(
         terminal: terminal, configuration: try configuration(options, terminal), command: command,
@@ -123,10 +125,10 @@ struct Session {
   }
 
   /// The directory of the configuration, not yet connected.
-  func origin() throws -> Planner.Origin {
+  func source() throws -> any DirectorySource {
     switch configuration.directory.location {
-    case .file(let path): return .file(LDIFSource(path: path))
-    case .server(let server): return .server(try directory(server))
+    case .file(let path): LDIFSource(path: path)
+    case .server(let server): try directory(server)
     }
   }
 

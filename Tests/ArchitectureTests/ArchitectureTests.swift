@@ -26,7 +26,7 @@ private let allowed: [String: Set<String>] = [
 ]
 
 /// Part of the toolchain; any room may use it.
-private let toolchain: Set<String> = ["Foundation"]
+private let toolchain: Set<String> = ["Foundation", "Dispatch", "Synchronization"]
 
 private struct Import {
   let room: String

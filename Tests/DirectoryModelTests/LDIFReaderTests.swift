@@ -51,6 +51,7 @@ import Testing
     ("dn: cn=a\ncn: a\n\ncn: b\n", 4, "begins with"),
     ("dn: cn=a\n\ndn: cn=b\ncn: x\n y\nnonsense\n", 6, "expected"),
     ("dn: cn=a\ncn:: !!\n", 2, "base64"), ("dn: cn=a\njpeg:< file:///etc/passwd\n", 2, "URL"),
+    ("dn: cn=a\nmember;range=0-1499: cn=b\n", 2, "part of the values"),
     ("dn: cn=a\ndn: cn=b\n", 2, "second"), ("version: 2\ndn: cn=a\n", 1, "version"),
   ])
   func faultsNameTheLine(text: String, line: Int, words: String) {

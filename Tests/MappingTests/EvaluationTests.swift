@@ -30,7 +30,7 @@ struct Bench {
       "m.yaml", catalogue: ["jira-software", "confluence", "bitbucket"],
       load: { _ in text + rules }, into: &findings)
     mapping = try #require(read, "\(findings.all.map(\.message))")
-    let search = try #require(mapping.groupSearch(everything: false))
+    let search = try #require(mapping.groupSearch())
     var all = DirectoryGroups(slots: search.slots, id: nil, nested: true, hash: ByteHash(seed: 1))
     var batch = EntryBatch(slots: search.slots)
     for group in groups {
@@ -42,8 +42,7 @@ struct Bench {
     for entry in 0..<batch.count { all.add(entry, of: batch) }
     all.close()
     let bound = PersonEvaluator(
-      mapping: mapping, slots: mapping.userSearch(everything: false).slots, groups: all,
-      appliesFilter: false, into: &findings)
+      mapping: mapping, slots: mapping.userSearch().slots, groups: all, into: &findings)
     guard let bound else { throw Faults(messages: findings.all.map(\.message)) }
     evaluator = bound
   }

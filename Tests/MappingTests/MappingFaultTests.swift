@@ -117,6 +117,18 @@ private let head = """
     #expect(!base.found.contains { $0.severity == .error })
   }
 
+  @Test func memberOfWithoutASearchForGroupsIsAFault() {
+    let found = check(
+      """
+      usher: 1
+      extends: openldap
+      search: { users: { base: dc=x } }
+      rules:
+        - { name: a, when: (!(memberOf=*external*)), licenses: [confluence] }
+      """).found
+    #expect(found.map(\.message) == ["a filter names memberOf, and the mapping does not search for directory groups"])
+  }
+
   @Test func rulesThatAddNothingOrNeverMatchAreWarnedAbout() {
     let found = check(
       head

@@ -158,6 +158,21 @@ import Testing
     #expect(plan.absences == ["old back"])
   }
 
+  @Test func r16ANewIdIsKnownByAnyOfItsEmails() {
+    let old = account(1, "z@x", person: "old", absentSince: 5)
+    let plan = plan(world([old], [person("new", "a@x", "z@x")]))
+    #expect(plan.isEmpty && plan.leaving.isEmpty && plan.held == ["new"])
+    #expect(plan.holds[0].doubts[0].remedy == "usher link z@x new")
+  }
+
+  @Test func r16WhoLosesTheirIdDoesNotAgeAsALeaver() {
+    let lost = Entitlement(
+      person: "uid=ada,dc=x", hasID: false, emails: ["ada@x"],
+      outcome: .account(portalOnly: nil, grants: []), doubts: [Doubt("no id", remedy: "")])
+    let plan = plan(world([account(1, "ada@x", person: "1", absentSince: 5)], [lost]))
+    #expect(plan.isEmpty && plan.leaving.isEmpty && plan.held == ["uid=ada,dc=x"])
+  }
+
   @Test func r16MarriagesAreUpdates() {
     let plan = plan(
       world(
@@ -238,6 +253,22 @@ import Testing
       ])
   }
 
+  @Test func r20WhoReturnsWithoutARuleIsActiveAgain() {
+    var away = account(1, "a@x", person: "1", hand: [Right(.license, "confluence")], deactivatedBy: .sync)
+    away.holdings[0].isSuspended = true
+    let plan = plan(world([away], [person("1", "a@x", outcome: .nothing)]))
+    #expect(plan.words == ["a@x reactivate-account", "a@x grant-license confluence (kept)"])
+  }
+
+  @Test func r17AnotherRuleThatGivesTheSameIsRememberedWithoutAChange() {
+    let holder = Account(
+      id: 1, email: "a@x", name: "Somebody",
+      holdings: [Holding(Right(.license, "jira"), Givers(rule: "old rule"))], person: "1")
+    let plan = plan(world([holder], [person("1", "a@x", licenses: ["jira"])]))
+    #expect(plan.isEmpty)
+    #expect(plan.memory.regiven.map(\.rule) == ["licenses"])
+  }
+
   @Test func r21NobodyKeepsWhatNoRuleGivesAnyMore() {
     let holder = account(1, "a@x", person: "1", licenses: ["jira"], groups: ["g"])
     let marked = account(2, "b@x", person: "2", mark: Givers(rule: "portal"))
@@ -250,6 +281,12 @@ import Testing
   @Test func oneIdOnSeveralEntriesHoldsThePersonOnce() {
     let plan = plan(world([], [person("1", "a@x")], doubled: ["1"]))
     #expect(plan.isEmpty && plan.holds.count == 1)
+  }
+
+  @Test func formsOfUnicodeAreOne() {
+    let holder = account(1, "zo\u{EB}@x", person: "1", name: "Zo\u{EB}", groups: ["caf\u{E9}"])
+    #expect(
+      plan(world([holder], [person("1", "zoe\u{308}@x", name: "Zoe\u{308}", groups: ["cafe\u{301}"])])).isEmpty)
   }
 
   @Test func groupsThatDifferInLetterCaseAreOne() {

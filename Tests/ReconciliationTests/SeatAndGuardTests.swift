@@ -23,6 +23,13 @@ import Testing
     }
   }
 
+  @Test func whoHasWaitedLongestComesFirst() {
+    let people = ["1", "2"].map { person($0, "p\($0)@x", licenses: ["jira"]) }
+    let plan = plan(world([], people, ceilings: ["jira": 1], waitingSince: ["jira": ["2": 5]]))
+    #expect(plan.words.contains("p2@x grant-license jira"))
+    #expect(plan.seats["jira"]?.waiting == ["1"])
+  }
+
   @Test func whoHoldsASeatKeepsItEvenAboveTheCeiling() {
     let plan = plan(
       world(

@@ -133,6 +133,57 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     }
   }
 
+  /// A person who waited for a seat and then lost every rule keeps nothing, whatever was settled before.
+  @Test func r21WhatCameWhileWaitingGoesWithItsRule() throws {
+    let site = try TestSite()
+    site.ceilings["jira"] = 0
+    let seats = mapping.replacing("licenses: [confluence]", with: "licenses: [confluence, jira]")
+    let outside = directory([("1", "ada", "ada@x", "")]).replacing("member: ", with: "member: cn=no,")
+    try site.sync(outside, seats)
+    try site.sync(directory([("1", "ada", "ada@x", "")]), seats)
+    #expect(try site.export().contains("confluence"))
+    try site.sync(outside, seats)
+    #expect(try !site.export().contains("confluence"))
+  }
+
+  /// A saved plan that deactivates a leaver is refused once they are back, though nothing else changed.
+  @Test func aPlanAboutALeaverWhoCameBackIsStale() throws {
+    let site = try TestSite()
+    let both = directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")])
+    let one = directory([("1", "ada", "ada@x", "")])
+    try site.sync(both, mapping)
+    try site.sync(one, mapping, now: 2000)
+    let due = try site.verdict(one, mapping, now: 200_000)
+    #expect(due.plan.summary[.deactivateAccount] == 1)
+    #expect(try site.sync(both, mapping, now: 200_001).isEmpty)
+    #expect(throws: StorePlanIsStale.self) {
+      try site.store.apply(
+        try #require(due.approved), run: RunRecord(command: "apply", user: "t", startedAt: 1, planHash: ""))
+    }
+  }
+
+  @Test func twoEntriesWithOneIdAreHeldAndATwinThatIsExcludedHidesNobody() throws {
+    let site = try TestSite()
+    let twins = directory([("1", "ada", "ada@x", ""), ("1", "bot", "bot@x", ""), ("2", "eve", "eve@x", "")])
+    #expect(try site.sync(twins, mapping).holds.map(\.person) == ["1"])
+    let other = try TestSite()
+    let excluding = mapping.replacing("(objectClass=person) }", with: "(objectClass=person), exclude: (uid=bot) }")
+    #expect(try other.sync(twins, excluding).holds.isEmpty)
+    for _ in 0..<2 { #expect(try other.sync(twins, excluding).isEmpty) }
+    #expect(try other.offline(excluding).isEmpty)
+    #expect(try other.export().contains("ada@x"))
+  }
+
+  @Test func noGroupsWhereThereWereSomeIsNoAnswerEvenForAnotherMapping() throws {
+    let site = try TestSite()
+    let each = mapping.replacing("member-of: staff", with: "each-group: (cn=*)")
+    let whole = directory([("1", "ada", "ada@x", "")])
+    try site.sync(whole, each)
+    let without = String(whole.prefix(upTo: try #require(whole.firstRange(of: "dn: cn=staff")).lowerBound))
+    #expect(throws: ReadFailure.self) { try site.sync(without, each) }
+    #expect(throws: ReadFailure.self) { try site.sync(without, each.replacing("name: cn", with: "name: uid")) }
+  }
+
   @Test func aPersonWhoseEmailSomebodyElseTakesIsHeldThoughSettled() throws {
     let site = try TestSite()
     try site.sync(directory([("1", "ada", "ada@x", "")]), mapping)

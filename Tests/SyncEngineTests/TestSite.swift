@@ -11,14 +11,6 @@ import TestSupport
 import Testing
 import Views
 
-/// A directory given as LDIF text, read anew at each sync.
-struct TextDirectory: DirectorySource {
-  let file: LDIFSource
-  func read(
-    _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
-  ) throws -> ReadSummary { try file.read(search, deliver: deliver) }
-}
-
 /// A site with its store in a folder of its own, synced from LDIF texts.
 final class TestSite {
   let folder: TemporaryFolder
@@ -43,7 +35,7 @@ final class TestSite {
   }
 
   func origin(_ ldif: String) throws -> Planner.Origin {
-    .file(LDIFSource(path: try folder.write(ldif, to: "data.ldif")))
+    .directory(LDIFSource(path: try folder.write(ldif, to: "data.ldif")))
   }
 
   func verdict(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws -> Guard.Verdict {
