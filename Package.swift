@@ -50,7 +50,9 @@ let package = Package(
     .target(
       name: "SiteStore",
       dependencies: [
-        "Ports", "DirectoryModel", "SiteModel", .product(name: "GRDB", package: "GRDB.swift"),
+        "Ports", "DirectoryModel", "SiteModel",
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .target(
       name: "Views", dependencies: ["Diagnostics", "DirectoryModel", "SiteModel"],
@@ -68,20 +70,25 @@ let package = Package(
       name: "DirectoryModelTests", dependencies: ["DirectoryModel"], swiftSettings: strict),
     .testTarget(
       name: "MappingTests",
-      dependencies: ["Mapping", "Settings", "Views", "Diagnostics", "TestSupport"],
+      dependencies: [
+        "Mapping", "Settings", "Views", "Diagnostics", "DirectoryModel", "SiteModel", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
-      name: "ReconciliationTests", dependencies: ["Reconciliation", "SiteModel", "Views"],
+      name: "ReconciliationTests", dependencies: ["Reconciliation", "SiteModel"],
       swiftSettings: strict),
     .testTarget(
       name: "SiteStoreTests",
       dependencies: [
-        "SiteStore", "Reconciliation", "TestSupport",
+        "SiteStore", "SiteModel", "Ports", "TestSupport",
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "SyncEngineTests", dependencies: ["SyncEngine", "SiteStore", "Views", "TestSupport"],
-      swiftSettings: strict),
+      name: "SyncEngineTests",
+      dependencies: [
+        "SyncEngine", "SiteStore", "Views", "Diagnostics", "DirectoryModel", "Mapping", "Ports",
+        "Reconciliation", "SiteModel", "TestSupport",
+      ], swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),
   ],

@@ -2,6 +2,12 @@
 /// objectGUID's 16 bytes as Active Directory shows them.
 package enum DirectoryID {
   package static func text(of value: ArraySlice<UInt8>) -> String {
+    if value.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+      return String(unsafeUninitializedCapacity: value.count) { buffer in
+        for (index, byte) in value.enumerated() { buffer[index] = byte.asciiLowercased }
+        return value.count
+      }
+    }
     let isPrintable = value.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     if isPrintable, let text = String(validating: value, as: UTF8.self) {
       return text.split(separator: " ").joined(separator: " ").lowercased()

@@ -161,6 +161,7 @@ package struct PersonEvaluator {
     for source in mapping.account.emails {
       let usable = source.values(of: entry, in: batch).map(\.trimmed).filter(\.isUsableEmail)
       if usable.isEmpty { continue }
+      if usable.count == 1 { return usable }
       var seen: Set<String> = []
       return usable.sorted(by: bytewise).filter { seen.insert(emailKey($0)).inserted }
     }

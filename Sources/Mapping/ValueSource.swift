@@ -34,16 +34,26 @@ package enum ValueSource: Sendable {
 extension EntryBatch {
   /// The values of an attribute that are text, less spaces at their ends; empty ones left out.
   func texts(of entry: Int, slot: Int) -> [String] {
-    values(of: entry, slot: slot).compactMap {
-      String(validating: $0, as: UTF8.self)?.trimmed
-    }.filter { !$0.isEmpty }
+    var texts: [String] = []
+    _ = anyValue(of: entry, slot: slot, withOptions: false) { value in
+      if let text = String(validating: value, as: UTF8.self)?.trimmed, !text.isEmpty {
+        texts.append(text)
+      }
+      return false
+    }
+    return texts
   }
 }
 
 extension String {
   /// The text without white space at its ends.
   var trimmed: String {
-    guard first?.isWhitespace == true || last?.isWhitespace == true else { return self }
+    // Characters that are shown in ASCII end most texts.
+    if let first = utf8.first, let last = utf8.last, (0x21..<0x7F).contains(first),
+      (0x21..<0x7F).contains(last)
+    {
+      return self
+    }
     guard let start = firstIndex(where: { !$0.isWhitespace }),
       let end = lastIndex(where: { !$0.isWhitespace })
     else { return "" }
@@ -52,10 +62,14 @@ extension String {
 
   /// One @ with something on both sides, no spaces, nothing that is not shown.
   var isUsableEmail: Bool {
-    let parts = split(separator: "@", omittingEmptySubsequences: false)
-    return parts.count == 2 && parts.allSatisfy { !$0.isEmpty } && utf8.count <= 254
-      && unicodeScalars.allSatisfy {
-        !$0.properties.isWhitespace && $0.properties.generalCategory != .control
-      }
+    let at = UInt8(ascii: "@")
+    guard utf8.count <= 254, utf8.count(where: { $0 == at }) == 1, utf8.first != at,
+      utf8.last != at
+    else { return false }
+    return unicodeScalars.allSatisfy { scalar in
+      scalar.isASCII
+        ? (0x21..<0x7F).contains(scalar.value)
+        : !scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
+    }
   }
 }

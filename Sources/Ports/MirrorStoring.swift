@@ -5,8 +5,9 @@ package protocol MirrorStoring: AnyObject {
   /// What the mirror holds; nil when it is empty.
   func mirrorDescription(of directory: String) throws -> MirrorDescription?
 
-  /// Fingerprints of the mirror's entries by key.
-  func mirrorFingerprints(of directory: String, kind: MirrorKind) throws -> [String: UInt64]
+  /// Tells the key and the fingerprint of each of the mirror's entries.
+  func mirrorFingerprints(
+    of directory: String, kind: MirrorKind, _ body: (String, UInt64) -> Void) throws
 
   /// Opens the one transaction in which the mirror is brought up to date.
   func updateMirror(
@@ -53,6 +54,8 @@ package struct MirrorDescription: Sendable, Hashable {
 
 /// Writes into the mirror's open transaction.
 package protocol MirrorWriter: AnyObject {
-  func write(_ kind: MirrorKind, key: String, fingerprint: UInt64, entry: [UInt8]) throws
+  /// - Parameter isNew: the mirror has nothing under this key.
+  func write(
+    _ kind: MirrorKind, key: String, isNew: Bool, fingerprint: UInt64, entry: [UInt8]) throws
   func remove(_ kind: MirrorKind, key: String) throws
 }

@@ -7,8 +7,8 @@ package protocol SiteStoring: AnyObject {
   /// - Parameter ceilings: the catalogue of the configuration.
   func site(name: String, ceilings: [String: Int?]) throws -> Site
 
-  /// What is remembered of every known person.
-  func people() throws -> [KnownPerson]
+  /// Tells what is remembered of every known person.
+  func people(_ body: (KnownPerson) -> Void) throws
 
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails.
   /// Emails are compared as `emailKey` says. An account appears once.

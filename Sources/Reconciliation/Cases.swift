@@ -27,7 +27,7 @@ struct Cases {
   /// Of these, the accounts whose email a new id has: they do not age (R16).
   private(set) var paused: Set<Int> = []
   private var accountOfEmail: [String: Int] = [:]
-  private var caseOfPerson: [String: Int] = [:]
+  private var caseOfPerson: [String: Int32] = [:]
 
   init(world: World, heldBack: [String: Doubt]) {
     self.world = world
@@ -41,7 +41,7 @@ struct Cases {
       let linked = entitlement.hasID ? accountOfPerson[entitlement.person] : nil
       var new = Case(
         entitlement: index, account: linked, inScope: world.isInScope(entitlement.person))
-      caseOfPerson[entitlement.person] = index
+      caseOfPerson[entitlement.person] = Int32(index)
       if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
         new.doubts.append(Doubt.sameID(entitlement.person))
       }
@@ -148,12 +148,19 @@ struct Cases {
 
   /// R15: two people with one email are both held.
   private mutating func holdSharedEmails() {
-    var claims: [String: [Int]] = [:]
-    claims.reserveCapacity(all.count)
+    var first: [String: Int32] = [:]
+    first.reserveCapacity(all.count)
+    var shared: [Int32: [Int]] = [:]
     for index in all.indices {
-      if let email = all[index].email { claims[emailKey(email), default: []].append(index) }
+      guard let email = all[index].email else { continue }
+      let key = emailKey(email)
+      if let other = first[key] {
+        shared[other, default: [Int(other)]].append(index)
+      } else {
+        first[key] = Int32(index)
+      }
     }
-    for (_, claimants) in claims where claimants.count > 1 {
+    for claimants in shared.values {
       let people = Set(claimants.map { world.entitlements[$0].person })
       guard people.count > 1 else { continue }
       for index in claimants {
@@ -179,7 +186,7 @@ struct Cases {
         occupant != all[index].account
       else { continue }
       let other = world.accounts[occupant]
-      if let mover = other.person.flatMap({ caseOfPerson[$0] }), let moved = all[mover].email,
+      if let mover = other.person.flatMap({ caseOfPerson[$0] }).map(Int.init), let moved = all[mover].email,
         emailKey(moved) != emailKey(email)
       {
         waitingFor[mover, default: []].append(index)
@@ -204,7 +211,7 @@ struct Cases {
       return
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
-    if let holder = caseOfPerson[person], all[holder].email.map(emailKey) == emailKey(email) {
+    if let holder = caseOfPerson[person].map(Int.init), all[holder].email.map(emailKey) == emailKey(email) {
       return  // Both claim it, and both are held as such.
     }
     all[index].doubts.append(Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))

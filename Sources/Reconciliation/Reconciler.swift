@@ -333,7 +333,7 @@ package struct Reconciler {
   }
 
   /// The value that stays while it is still usable, else the bytewise smallest.
-  private func choose(_ current: String?, among usable: [String]) -> String? {
+  private func choose(_ current: String?, among usable: UsableValues) -> String? {
     if let current, usable.contains(current) { return current }
     return usable.first
   }

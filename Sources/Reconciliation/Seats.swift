@@ -2,11 +2,13 @@ import SiteModel
 
 /// A license or group that somebody is to have.
 struct SeatRequest {
-  let right: Right
-  let subject: Int
+  let product: String
+  let subject: Int32
+  /// -1 for what a hand or an import gave.
+  let rule: Int32
   let person: String
-  let rule: Int?
-  let keepsGivers: Bool
+
+  var keepsGivers: Bool { rule < 0 }
 }
 
 extension Reconciler {
@@ -16,8 +18,8 @@ extension Reconciler {
     } else {
       seatRequests.append(
         SeatRequest(
-          right: grant.right, subject: subject, person: person, rule: grant.rule,
-          keepsGivers: false))
+          product: grant.right.name, subject: Int32(subject), rule: Int32(grant.rule),
+          person: person))
     }
   }
 
@@ -25,7 +27,7 @@ extension Reconciler {
   mutating func resume(_ holding: Holding, _ subject: Int, _ person: String) {
     seatRequests.append(
       SeatRequest(
-        right: holding.right, subject: subject, person: person, rule: nil, keepsGivers: true))
+        product: holding.right.name, subject: Int32(subject), rule: -1, person: person))
   }
 
   /// Hands out the seats that are left after all releases: by rule order, then to who has waited longest,
@@ -39,19 +41,19 @@ extension Reconciler {
       seats[product] = Seats(ceiling: ceiling, now: now, after: after)
       left[product] = ceiling.map { max(0, $0 - after) } ?? .max
     }
-    let isShort = Dictionary(grouping: seatRequests, by: \.right.name).contains { product, all in
-      all.count > left[product] ?? .max
-    }
+    var wanted: [String: Int] = [:]
+    for request in seatRequests { wanted[request.product, default: 0] += 1 }
+    let isShort = wanted.contains { product, count in count > left[product] ?? .max }
     if isShort {
       let waitingSince = world.waitingSince
-      func rank(_ request: SeatRequest) -> (Int, Int64, String) {
-        let since = waitingSince[request.right.name]?[request.person] ?? .max
-        return (request.rule ?? -1, since, request.person)
+      func rank(_ request: SeatRequest) -> (Int32, Int64, String) {
+        let since = waitingSince[request.product]?[request.person] ?? .max
+        return (request.rule, since, request.person)
       }
       seatRequests.sort { rank($0) < rank($1) }
     }
     for request in seatRequests {
-      let product = request.right.name
+      let product = request.product
       guard left[product] ?? .max > 0 else {
         seats[product]?.waiting.append(request.person)
         waiting.insert(request.person)
@@ -60,7 +62,8 @@ extension Reconciler {
       if let free = left[product], free != .max { left[product] = free - 1 }
       seats[product]?.after += 1
       builder.add(
-        .grantLicense, subject: request.subject, after: product, rule: request.rule,
+        .grantLicense, subject: Int(request.subject), after: product,
+        rule: request.keepsGivers ? nil : Int(request.rule),
         reason: request.keepsGivers ? Reason.returned : nil, keepsGivers: request.keepsGivers)
     }
     for (product, seats) in seats { builder.seats(seats, of: product) }

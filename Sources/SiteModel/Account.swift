@@ -126,6 +126,8 @@ package func emailKey(_ email: String) -> String { folded(email) }
 
 /// Small letters, Unicode composed.
 private func folded(_ text: String) -> String {
+  // Most texts are in their folded form already and are not copied.
+  if text.utf8.allSatisfy({ $0 < 0x80 && !(0x41...0x5A).contains($0) }) { return text }
   let isASCII = text.utf8.allSatisfy { $0 < 0x80 }
   return isASCII
     ? text.lowercased()

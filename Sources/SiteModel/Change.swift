@@ -14,6 +14,12 @@ package enum ChangeKind: String, Sendable, Hashable, CaseIterable, Codable {
   case deactivateAccount = "deactivate-account"
   case reactivateAccount = "reactivate-account"
 
+  /// All kinds by number; plans and journals store the number.
+  package static let byNumber = allCases
+
+  /// The kind's place in `byNumber`.
+  package var number: UInt8 { UInt8(Self.byNumber.firstIndex(of: self) ?? 0) }
+
   /// Releases go before everything else, so that a full pool of seats frees up first.
   package var isRelease: Bool {
     self == .revokeLicense || self == .leaveGroup || self == .deactivateAccount

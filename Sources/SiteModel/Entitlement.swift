@@ -37,9 +37,9 @@ package struct Entitlement: Sendable {
   package let person: String
   package let hasID: Bool
   /// The usable values of the first email source that has any, bytewise ascending; empty: none.
-  package let emails: [String]
+  package let emails: UsableValues
   /// Likewise of the first name source.
-  package let names: [String]
+  package let names: UsableValues
   package let username: String?
   package let isActive: Bool
   package let outcome: Outcome
@@ -55,8 +55,8 @@ package struct Entitlement: Sendable {
   ) {
     self.person = person
     self.hasID = hasID
-    self.emails = emails
-    self.names = names
+    self.emails = UsableValues(emails)
+    self.names = UsableValues(names)
     self.username = username
     self.isActive = isActive
     self.outcome = outcome
@@ -68,6 +68,33 @@ package struct Entitlement: Sendable {
   package var wantsAccount: Bool {
     if case .account = outcome { return isActive }
     return false
+  }
+}
+
+/// Values that nearly always are one; costs no array then.
+package enum UsableValues: Sendable, Hashable, RandomAccessCollection {
+  case none
+  case one(String)
+  case several([String])
+
+  package init(_ values: [String]) {
+    self = values.isEmpty ? .none : values.count == 1 ? .one(values[0]) : .several(values)
+  }
+
+  package var startIndex: Int { 0 }
+
+  package var endIndex: Int {
+    switch self {
+    case .none: 0
+    case .one: 1
+    case .several(let values): values.count
+    }
+  }
+
+  package subscript(index: Int) -> String {
+    if case .one(let value) = self, index == 0 { return value }
+    guard case .several(let values) = self else { return [String]()[index] }
+    return values[index]
   }
 }
 

@@ -86,21 +86,21 @@ package struct Plan: Sendable, Codable {
 
   /// How many changes of each kind; kinds without any are absent.
   package var summary: [ChangeKind: Int] {
-    var counts = [Int](repeating: 0, count: ChangeKind.allCases.count)
+    var counts = [Int](repeating: 0, count: ChangeKind.byNumber.count)
     for row in rows { counts[Int(row.kind)] += 1 }
     var summary: [ChangeKind: Int] = [:]
-    for (index, kind) in ChangeKind.allCases.enumerated() where counts[index] > 0 {
+    for (index, kind) in ChangeKind.byNumber.enumerated() where counts[index] > 0 {
       summary[kind] = counts[index]
     }
     return summary
   }
 
-  package func kind(at index: Int) -> ChangeKind { ChangeKind.allCases[Int(rows[index].kind)] }
+  package func kind(at index: Int) -> ChangeKind { ChangeKind.byNumber[Int(rows[index].kind)] }
 
   /// One change. `index` counts from 0 in the order in which the changes are made.
   package func change(at index: Int) -> Change {
     let row = rows[index]
-    let kind = ChangeKind.allCases[Int(row.kind)]
+    let kind = ChangeKind.byNumber[Int(row.kind)]
     let subject = subjects[Int(row.subject)]
     return Change(
       kind: kind, subject: Int(row.subject), before: value(row.before, kind, isAfter: false),
@@ -231,7 +231,7 @@ extension Plan {
   package var isWhole: Bool {
     func isIn(_ index: Int32, _ count: Int) -> Bool { index >= -1 && Int(index) < count }
     return rows.allSatisfy { row in
-      Int(row.kind) < ChangeKind.allCases.count && row.subject >= 0
+      Int(row.kind) < ChangeKind.byNumber.count && row.subject >= 0
         && isIn(row.subject, subjects.count) && isIn(row.before, texts.count)
         && isIn(row.after, texts.count) && isIn(row.reason, texts.count)
         && isIn(row.rule, rules.count)
@@ -243,9 +243,13 @@ extension Plan {
 }
 
 extension Plan.Row {
-  /// The row as numbers, for hashing.
-  package var text: String {
-    "\(kind) \(keepsGivers) \(subject) \(before) \(after) \(rule) \(reason)"
+  /// Adds the row's numbers to a buffer, for hashing.
+  package func append(to buffer: inout [UInt8]) {
+    buffer.append(kind)
+    buffer.append(keepsGivers ? 1 : 0)
+    for number in [subject, before, after, rule, reason] {
+      withUnsafeBytes(of: number.littleEndian) { buffer.append(contentsOf: $0) }
+    }
   }
 }
 

@@ -34,7 +34,7 @@ package struct PlanBuilder {
     rule: Int? = nil, reason: String? = nil, keepsGivers: Bool = false
   ) {
     let row = Plan.Row(
-      kind: UInt8(ChangeKind.allCases.firstIndex(of: kind) ?? 0), keepsGivers: keepsGivers,
+      kind: kind.number, keepsGivers: keepsGivers,
       subject: Int32(subject), before: number(before), after: number(after),
       rule: Int32(rule ?? -1), reason: number(reason))
     switch kind {
@@ -74,6 +74,7 @@ package struct PlanBuilder {
   /// The plan, its changes in the order in which they are made.
   package consuming func finish() -> Plan {
     plan.rows = releases
+    plan.rows.reserveCapacity(releases.count + middle.count + grants.count)
     releases = []
     plan.rows += middle
     middle = []

@@ -89,7 +89,7 @@ struct JournalBlock {
   mutating func append(
     _ kind: ChangeKind, account: Int64, before: String?, after: String?, rule: Int?
   ) {
-    bytes.append(UInt8(ChangeKind.allCases.firstIndex(of: kind) ?? 0))
+    bytes.append(kind.number)
     bytes.appendVarint(UInt64(account))
     bytes.appendField((before ?? "").utf8)
     bytes.appendField((after ?? "").utf8)

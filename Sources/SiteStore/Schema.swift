@@ -39,19 +39,21 @@ enum Schema {
       email_verified INTEGER NOT NULL DEFAULT 0 CHECK (email_verified IN (0, 1))
     ) STRICT;
 
-    -- Licenses and groups by name; group names that differ in letter case only are one group.
+    -- Licenses and groups by name; group names that differ in letter case only are one group. `taken`
+    -- counts the holdings that are not suspended.
     CREATE TABLE rights (
       id INTEGER PRIMARY KEY,
       kind TEXT NOT NULL CHECK (kind IN ('license', 'group')),
       name TEXT NOT NULL,
       key TEXT NOT NULL,
+      taken INTEGER NOT NULL DEFAULT 0,
       UNIQUE (kind, key)
     ) STRICT;
 
     -- Who holds what, and who gave it (R17). Suspended: given back while the person cannot sign in (R20).
     CREATE TABLE holding (
-      account INTEGER NOT NULL REFERENCES account,
-      right_id INTEGER NOT NULL REFERENCES rights,
+      account INTEGER NOT NULL,
+      right_id INTEGER NOT NULL,
       by_rule TEXT,
       by_hand TEXT,
       by_import TEXT,
@@ -59,13 +61,18 @@ enum Schema {
       PRIMARY KEY (account, right_id),
       CHECK (coalesce(by_rule, by_hand, by_import) IS NOT NULL)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX holding_by_right ON holding (right_id, suspended);
+
+    -- Nothing of the site is ever deleted (R18), so that no holding, person or run loses what it names.
+    CREATE TRIGGER accounts_stay BEFORE DELETE ON account
+    BEGIN SELECT raise(ABORT, 'accounts are deactivated, never deleted'); END;
+    CREATE TRIGGER rights_stay BEFORE DELETE ON rights
+    BEGIN SELECT raise(ABORT, 'rights are never deleted'); END;
 
     -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
     -- which they were last settled (NULL: to do), and since when they are gone.
     CREATE TABLE person (
       id TEXT PRIMARY KEY,
-      account INTEGER UNIQUE REFERENCES account,
+      account INTEGER UNIQUE,
       settled INTEGER,
       absent_since INTEGER
     ) STRICT, WITHOUT ROWID;
@@ -81,13 +88,13 @@ enum Schema {
       rules TEXT NOT NULL
     ) STRICT;
     CREATE TABLE run_block (
-      run INTEGER NOT NULL REFERENCES run,
+      run INTEGER NOT NULL,
       number INTEGER NOT NULL,
       changes BLOB NOT NULL,
       PRIMARY KEY (run, number)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE run_count (
-      run INTEGER NOT NULL REFERENCES run,
+      run INTEGER NOT NULL,
       kind TEXT NOT NULL,
       group_key TEXT NOT NULL,
       count INTEGER NOT NULL,
@@ -106,12 +113,12 @@ enum Schema {
       PRIMARY KEY (product, person)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE leaving (
-      account INTEGER PRIMARY KEY REFERENCES account,
+      account INTEGER PRIMARY KEY,
       details TEXT NOT NULL
     ) STRICT;
 
     -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
-    -- entries, so that comparing costs little.
+    -- entries, so that comparing costs little. The index is made anew after the mirror is filled.
     CREATE TABLE mirror (
       directory TEXT PRIMARY KEY,
       person_search TEXT NOT NULL,
@@ -121,16 +128,18 @@ enum Schema {
       read_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE mirror_key (
+      entry INTEGER PRIMARY KEY,
       directory TEXT NOT NULL,
       kind INTEGER NOT NULL,
       key TEXT NOT NULL,
-      fingerprint INTEGER NOT NULL,
-      entry INTEGER NOT NULL,
-      PRIMARY KEY (directory, kind, key)
-    ) STRICT, WITHOUT ROWID;
+      fingerprint INTEGER NOT NULL
+    ) STRICT;
     CREATE TABLE mirror_entry (
       id INTEGER PRIMARY KEY,
       data BLOB NOT NULL
     ) STRICT;
-    """
+    """ + mirrorIndex
+
+  static let mirrorIndex =
+    "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"
 }

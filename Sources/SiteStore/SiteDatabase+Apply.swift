@@ -19,6 +19,7 @@ extension SiteDatabase {
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
       try writer.write()
+      try writePeople(plan, writer, in: db)
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty {
         try db.execute(sql: "UPDATE site SET generation = generation + 1")
@@ -62,35 +63,58 @@ extension SiteDatabase {
     }
   }
 
-  /// Commits the plan's bookkeeping: settled people, absences, and what is left open.
-  private func remember(_ plan: Plan, now: Int64, in db: Database) throws {
-    let touch = try db.makeStatement(sql: "UPDATE person SET settled = NULL WHERE account = ?")
+  /// Writes the people of new accounts and the settled ones, in the order of their ids, which is the order of
+  /// the table.
+  private func writePeople(_ plan: Plan, _ writer: PlanWriter, in db: Database) throws {
+    let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
     for subject in plan.subjects {
-      if let account = subject.account { try touch.run(account) }
+      if let account = subject.account { try touch.run(.int(account)) }
     }
-    let regive = try db.makeStatement(
-      sql: """
+    let created = writer.created.map { (person: plan.subjects[$0].person ?? "", subject: $0) }
+      .sorted { $0.person < $1.person }
+    let settled = plan.memory.settled.sorted { $0.person < $1.person }
+    let upsert = try RapidStatement(
+      db, """
+        INSERT INTO person (id, account, settled) VALUES (?1, ?2, ?3)
+        ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3
+        """)
+    var next = settled.startIndex
+    func settle(before person: String?) throws {
+      while next < settled.endIndex, person.map({ settled[next].person < $0 }) ?? true {
+        try upsert.run(
+          .text(settled[next].person), .int(nil),
+          .int(Int64(bitPattern: settled[next].fingerprint)))
+        next += 1
+      }
+    }
+    for (person, subject) in created {
+      try settle(before: person)
+      let isSettled = next < settled.endIndex && settled[next].person == person
+      try upsert.run(
+        .text(person), .int(writer.accounts[subject]),
+        .int(isSettled ? Int64(bitPattern: settled[next].fingerprint) : nil))
+      if isSettled { next += 1 }
+    }
+    try settle(before: nil)
+  }
+
+  /// Commits the plan's bookkeeping: absences, and what is left open.
+  private func remember(_ plan: Plan, now: Int64, in db: Database) throws {
+    let regive = try RapidStatement(
+      db, """
         UPDATE holding SET by_rule = ? WHERE account = ? AND by_rule IS NOT NULL
         AND right_id = (SELECT id FROM rights WHERE kind = ? AND key = ?)
         """)
     for right in plan.memory.regiven {
-      try regive.run(right.rule, right.account, right.kind, right.key)
+      try regive.run(.text(right.rule), .int(right.account), .text(right.kind), .text(right.key))
     }
-    let settle = try db.makeStatement(
-      sql: """
-        INSERT INTO person (id, settled) VALUES (?, ?)
-        ON CONFLICT (id) DO UPDATE SET settled = excluded.settled
-        """)
-    for settled in plan.memory.settled {
-      try settle.run(settled.person, Int64(bitPattern: settled.fingerprint))
-    }
-    let unsettle = try db.makeStatement(sql: "UPDATE person SET settled = NULL WHERE id = ?")
-    for person in plan.memory.unsettled { try unsettle.run(person) }
-    let absence = try db.makeStatement(
-      sql: "UPDATE person SET absent_since = ?2, settled = iif(?2 IS NULL, settled, NULL) WHERE id = ?1")
-    for absent in plan.memory.absences { try absence.run(absent.person, absent.since) }
-    let forget = try db.makeStatement(sql: "DELETE FROM person WHERE id = ? AND account IS NULL")
-    for person in plan.memory.forgotten { try forget.run(person) }
+    let unsettle = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE id = ?")
+    for person in plan.memory.unsettled { try unsettle.run(.text(person)) }
+    let absence = try RapidStatement(
+      db, "UPDATE person SET absent_since = ?2, settled = iif(?2 IS NULL, settled, NULL) WHERE id = ?1")
+    for absent in plan.memory.absences { try absence.run(.text(absent.person), .int(absent.since)) }
+    let forget = try RapidStatement(db, "DELETE FROM person WHERE id = ? AND account IS NULL")
+    for person in plan.memory.forgotten { try forget.run(.text(person)) }
     guard plan.basis.only == nil else { return }
     let waited = try Self.waitingSince(db)
     try db.execute(sql: "DELETE FROM hold; DELETE FROM waiting; DELETE FROM leaving")
@@ -129,10 +153,3 @@ extension SiteDatabase {
   }
 }
 
-extension Statement {
-  /// Executes with these values, without checking their number again.
-  func run(_ values: (any DatabaseValueConvertible)?...) throws {
-    setUncheckedArguments(StatementArguments(values))
-    try execute()
-  }
-}

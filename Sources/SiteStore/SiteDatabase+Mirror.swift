@@ -19,18 +19,16 @@ extension SiteDatabase {
   }
 
   package func mirrorFingerprints(
-    of directory: String, kind: MirrorKind
-  ) throws -> [String: UInt64] {
+    of directory: String, kind: MirrorKind, _ body: (String, UInt64) -> Void
+  ) throws {
     try read { db in
-      var found: [String: UInt64] = [:]
       let rows = try Row.fetchCursor(
         db, sql: "SELECT key, fingerprint FROM mirror_key WHERE directory = ? AND kind = ?",
         arguments: [directory, kind.rawValue])
       while let row = try rows.next() {
         let fingerprint: Int64 = row[1]
-        found[row[0]] = UInt64(bitPattern: fingerprint)
+        body(row[0], UInt64(bitPattern: fingerprint))
       }
-      return found
     }
   }
 
@@ -46,7 +44,11 @@ extension SiteDatabase {
           arguments: [directory])
         try db.execute(sql: "DELETE FROM mirror_key WHERE directory = ?", arguments: [directory])
       }
+      // Filling an empty mirror is faster without the index.
+      let isEmpty = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
+      if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key") }
       try body(try DatabaseMirrorWriter(db, directory: directory))
+      if isEmpty { try db.execute(sql: Schema.mirrorIndex) }
       try db.execute(
         sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
         arguments: [
@@ -98,15 +100,18 @@ extension SiteDatabase {
 private final class DatabaseMirrorWriter: MirrorWriter {
   private let directory: String
   private let db: Database
-  private let find, insertEntry, insertKey, updateEntry, updateKey, removeEntry, removeKey: Statement
+  private let find: Statement
+  private let insertEntry, insertKey, updateEntry, updateKey, removeEntry, removeKey: RapidStatement
 
   init(_ db: Database, directory: String) throws {
     self.db = db
     self.directory = directory
-    func make(_ sql: String) throws -> Statement { try db.makeStatement(sql: sql) }
-    find = try make("SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
+    func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
+    find = try db.makeStatement(
+      sql: "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
     insertEntry = try make("INSERT INTO mirror_entry (data) VALUES (?)")
-    insertKey = try make("INSERT INTO mirror_key VALUES (?, ?, ?, ?, ?)")
+    insertKey = try make(
+      "INSERT INTO mirror_key (directory, kind, key, fingerprint, entry) VALUES (?, ?, ?, ?, ?)")
     updateEntry = try make("UPDATE mirror_entry SET data = ? WHERE id = ?")
     updateKey = try make(
       "UPDATE mirror_key SET fingerprint = ? WHERE directory = ? AND kind = ? AND key = ?")
@@ -114,21 +119,25 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     removeKey = try make("DELETE FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
   }
 
-  func write(_ kind: MirrorKind, key: String, fingerprint: UInt64, entry: [UInt8]) throws {
-    let stored = Int64(bitPattern: fingerprint)
-    if let known = try place(kind, key) {
-      try updateEntry.run(Data(entry), known)
-      try updateKey.run(stored, directory, kind.rawValue, key)
+  func write(
+    _ kind: MirrorKind, key: String, isNew: Bool, fingerprint: UInt64, entry: [UInt8]
+  ) throws {
+    let stored = RapidStatement.Value.int(Int64(bitPattern: fingerprint))
+    if !isNew, let known = try place(kind, key) {
+      try updateEntry.run(.bytes(entry), .int(known))
+      try updateKey.run(stored, .text(directory), .int(Int64(kind.rawValue)), .text(key))
     } else {
-      try insertEntry.run(Data(entry))
-      try insertKey.run(directory, kind.rawValue, key, stored, db.lastInsertedRowID)
+      try insertEntry.run(.bytes(entry))
+      try insertKey.run(
+        .text(directory), .int(Int64(kind.rawValue)), .text(key), stored,
+        .int(db.lastInsertedRowID))
     }
   }
 
   func remove(_ kind: MirrorKind, key: String) throws {
     guard let known = try place(kind, key) else { return }
-    try removeEntry.run(known)
-    try removeKey.run(directory, kind.rawValue, key)
+    try removeEntry.run(.int(known))
+    try removeKey.run(.text(directory), .int(Int64(kind.rawValue)), .text(key))
   }
 
   private func place(_ kind: MirrorKind, _ key: String) throws -> Int64? {

@@ -12,11 +12,7 @@ extension SiteDatabase {
       var taken: [String: Int] = [:]
       var members: [String: Int] = [:]
       let counts = try Row.fetchCursor(
-        db,
-        sql: """
-          SELECT kind, name, key, count(*) AS taken FROM holding JOIN rights ON rights.id = right_id
-          WHERE suspended = 0 GROUP BY right_id
-          """)
+        db, sql: "SELECT kind, name, key, taken FROM rights WHERE taken > 0")
       while let row = try counts.next() {
         if row["kind"] == "license" { taken[row["name"]] = row["taken"] } else {
           members[row["key"]] = row["taken"]
@@ -34,23 +30,25 @@ extension SiteDatabase {
     }
   }
 
-  package func people() throws -> [KnownPerson] {
+  package func people(_ body: (KnownPerson) -> Void) throws {
     try read { db in
-      var people: [KnownPerson] = []
       let rows = try Row.fetchCursor(db, sql: "SELECT id, account, settled, absent_since FROM person")
       while let row = try rows.next() {
         let settled: Int64? = row[2]
-        people.append(
+        body(
           KnownPerson(
             person: row[0], account: row[1], settled: settled.map { UInt64(bitPattern: $0) },
             absentSince: row[3]))
       }
-      return people
     }
   }
 
   package func accounts(ofPeople people: [String], emails: [String]) throws -> [Account] {
     if people.isEmpty, emails.isEmpty { return [] }
+    let isEmpty = try read { db in
+      try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM account)") == true
+    }
+    if isEmpty { return [] }
     let filter = """
       WHERE account.id IN (
         SELECT account FROM person WHERE id IN (SELECT value FROM json_each(?))

@@ -19,9 +19,10 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     let isNew = !FileManager.default.fileExists(atPath: path)
     var configuration = Configuration()
     configuration.busyMode = .timeout(10)
-    configuration.foreignKeysEnabled = true
+    // References are kept by triggers that let nothing be deleted, which costs an insert nothing.
+    configuration.foreignKeysEnabled = false
     configuration.prepareDatabase { db in
-      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -16000")
+      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -8000")
     }
     let before = umask(0o077)
     defer { umask(before) }
@@ -35,7 +36,9 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
         )
       }
       if found.tables == 0, isNew || found.application == 0 {
-        try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+        try queue.writeWithoutTransaction { 
+          try $0.execute(sql: "PRAGMA journal_mode = WAL")
+        }
         try queue.write { try Schema.create($0) }
       } else if found.application != Schema.applicationID {
         throw StoreFailure.notOurs(path: path)

@@ -55,7 +55,7 @@ struct DirectoryReader {
   func evaluator(
     _ source: inout any DirectorySource, into findings: inout Findings
   ) throws -> PersonEvaluator {
-    var reading = DirectoryReading(index: PersonIndex(people: [], mirror: [:]))
+    var reading = DirectoryReading(index: PersonIndex())
     return try evaluator(
       &source, groupFingerprints: [:], writer: nil, &reading, into: &findings)
   }
@@ -85,14 +85,18 @@ struct DirectoryReader {
     _ reading: inout DirectoryReading
   ) throws {
     var unseen = known
+    var keys: Set<String> = []
     let summary = try source.read(search) { batch in
       for entry in 0..<batch.count {
         groups.add(entry, of: batch)
-        guard let writer, let key = groups.ids.last else { continue }
+        guard let writer, var key = groups.ids.last else { continue }
+        if !keys.insert(key).inserted { key += " \(groups.count)" }
         let fingerprint = batch.fingerprint(of: entry, hash: hash).kept
-        if unseen.removeValue(forKey: key) != fingerprint {
+        let before = unseen.removeValue(forKey: key)
+        if before != fingerprint {
           try writer.write(
-            .group, key: key, fingerprint: fingerprint, entry: batch.stored(entry))
+            .group, key: key, isNew: before == nil, fingerprint: fingerprint,
+            entry: batch.stored(entry))
         }
       }
       progress("\(groups.count) groups")
@@ -140,8 +144,10 @@ struct DirectoryReader {
       key += " dn:" + String(decoding: name, as: UTF8.self)
       row = reading.index.entry(for: key)
     }
+    let isNew = !reading.index.wasMirrored(row)
     if reading.index.mirror(row, as: fingerprint), let writer {
-      try writer.write(.person, key: key, fingerprint: fingerprint, entry: batch.stored(entry))
+      try writer.write(
+        .person, key: key, isNew: isNew, fingerprint: fingerprint, entry: batch.stored(entry))
     }
   }
 }

@@ -20,16 +20,16 @@ struct PersonIndex {
     static let isEvaluated = Flags(rawValue: 32)
   }
 
-  init(people: [KnownPerson], mirror: [String: UInt64]) {
-    rows.reserveCapacity(max(people.count, mirror.count))
-    for person in people {
-      let row = entry(for: person.person)
-      settled[row] = person.settled
-      flags[row].insert(.isRemembered)
-      if person.account != nil { flags[row].insert(.hasAccount) }
-      if person.absentSince != nil { flags[row].insert(.isAbsent) }
-    }
-    for (key, fingerprint) in mirror { mirrored[entry(for: key)] = fingerprint }
+  mutating func add(_ person: KnownPerson) {
+    let row = entry(for: person.person)
+    settled[row] = person.settled
+    flags[row].insert(.isRemembered)
+    if person.account != nil { flags[row].insert(.hasAccount) }
+    if person.absentSince != nil { flags[row].insert(.isAbsent) }
+  }
+
+  mutating func addMirrored(_ key: String, fingerprint: UInt64) {
+    mirrored[entry(for: key)] = fingerprint
   }
 
   /// The row of a key; a new one where the key is new.
@@ -44,6 +44,9 @@ struct PersonIndex {
   }
 
   func isMirrored(_ row: Int) -> Bool { flags[row].contains(.isInMirror) }
+
+  /// Whether the mirror had the entry before this read.
+  func wasMirrored(_ row: Int) -> Bool { mirrored[row] != nil }
 
   /// Notes that the entry came.
   /// - Returns: whether it differs from the mirror's.

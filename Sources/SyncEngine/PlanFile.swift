@@ -70,7 +70,10 @@ extension Plan {
       add("\(subject.account ?? 0) \(subject.person ?? "")")
       add("\(subject.email)\n\(subject.name)\n\(subject.username ?? "")\n\(subject.portalOnly)")
     }
-    for row in rows { add(row.text) }
+    for row in rows {
+      row.append(to: &buffer)
+      if buffer.count > 65_536 { add("") }
+    }
     for text in allTexts { add(text) }
     for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
     for settled in memory.settled { add("\(settled.person) \(settled.fingerprint)") }

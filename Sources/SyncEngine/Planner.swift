@@ -92,27 +92,34 @@ package struct Planner {
   // MARK: Reading
 
   func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading {
-    let people = try store.people()
+    var index = PersonIndex()
+    try store.people { index.add($0) }
     guard case .directory(var source) = origin else {
       var source: any DirectorySource = try MirrorSource(
         mirror: store, directory: directory, mapping: mapping)
       return try reader.read(
-        &source, index: PersonIndex(people: people, mirror: [:]), groupFingerprints: [:],
-        writer: nil, into: &findings)
+        &source, index: index, groupFingerprints: [:], writer: nil, into: &findings)
     }
     let description = MirrorDescription(mapping, readAt: now)
-    let held = try store.mirrorDescription(of: directory)
-    let known = try store.mirrorFingerprints(of: directory, kind: .person)
-    let groups = try store.mirrorFingerprints(of: directory, kind: .group)
     // Asked for something else, the mirror is written anew.
-    let isSame = held?.asksTheSame(as: description) == true
-    let index = PersonIndex(people: people, mirror: isSame ? known : [:])
+    let isSame = try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
+    var peopleBefore = index.accountCount
+    var mirrored = 0
+    try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
+      if isSame { index.addMirrored(key, fingerprint: fingerprint) }
+      mirrored += 1
+    }
+    peopleBefore = max(peopleBefore, mirrored)
+    var groups: [String: UInt64] = [:]
+    try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
+    let known = index
+    index = PersonIndex()
     var reading: DirectoryReading?
     try store.updateMirror(of: directory, description: description) { writer in
       let new = try reader.read(
-        &source, index: index, groupFingerprints: isSame ? groups : [:], writer: writer,
+        &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
         into: &findings)
-      try believe(new, people: max(index.accountCount, known.count), groups: groups.count)
+      try believe(new, people: peopleBefore, groups: groups.count)
       for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
       reading = new
     }

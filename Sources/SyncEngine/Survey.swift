@@ -15,7 +15,7 @@ extension Planner {
     let reader = DirectoryReader(
       mapping: mapping, mappingFingerprint: 0, hash: hash, progress: progress)
     let reading = try reader.read(
-      &opened, index: PersonIndex(people: [], mirror: [:]), groupFingerprints: [:], writer: nil,
+      &opened, index: PersonIndex(), groupFingerprints: [:], writer: nil,
       into: &findings)
     return Survey(
       people: reading.peopleRead, groups: reading.groupsRead, referrals: reading.referrals)

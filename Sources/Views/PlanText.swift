@@ -108,7 +108,7 @@ package struct PlanText {
     let rows = counts.sorted { ($0.key.kind, $0.key.rule) < ($1.key.kind, $1.key.rule) }.map {
       key, count in
       [
-        "  " + ChangeKind.allCases[Int(key.kind)].rawValue, count.grouped,
+        "  " + ChangeKind.byNumber[Int(key.kind)].rawValue, count.grouped,
         key.rule < 0 ? "" : place(plan.rules[Int(key.rule)]).shown,
       ]
     }

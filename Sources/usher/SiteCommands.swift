@@ -83,8 +83,11 @@ struct Link: ParsableCommand {
       let store = try session.store()
       let person = directoryID.lowercased()
       guard let account = try store.account(who) else { throw Planner.NobodyFits(who: who) }
-      let mirrored = try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person)
-      guard mirrored[person] != nil else {
+      var isMirrored = false
+      try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) { key, _ in
+        if key == person { isMirrored = true }
+      }
+      guard isMirrored else {
         throw Failure(
           .failed, "the directory, as last read, has nobody with the id \(person)",
           remedy: "usher plan reads it anew and shows the ids of people who are held")

@@ -16,7 +16,7 @@ private let allowed: [String: Set<String>] = [
     "Crypto",
   ],
   "LDAPClient": ["Ports", "DirectoryModel", "CLDAP"],
-  "SiteStore": ["Ports", "DirectoryModel", "SiteModel", "GRDB"],
+  "SiteStore": ["Ports", "DirectoryModel", "SiteModel", "GRDB", "GRDBSQLite"],
   "Views": ["Diagnostics", "DirectoryModel", "SiteModel"],
   "CLDAP": [],
   "usher": [
@@ -35,8 +35,8 @@ private struct Import {
   let module: String
 }
 
-private func imports() throws -> [Import] {
-  let sources = repositoryRoot + "/Sources"
+private func imports(in folder: String = "Sources") throws -> [Import] {
+  let sources = repositoryRoot + "/" + folder
   let files = try #require(FileManager.default.enumerator(atPath: sources))
   var found: [Import] = []
   for case let file as String in files where file.hasSuffix(".swift") {
@@ -74,6 +74,20 @@ private func imports() throws -> [Import] {
     let rooms = try FileManager.default.contentsOfDirectory(atPath: repositoryRoot + "/Sources")
       .filter { $0 != "README.md" }
     #expect(Set(rooms) == Set(allowed.keys))
+  }
+
+  /// An import that the manifest does not declare may be built against a stale module.
+  @Test func everyImportIsDeclaredInTheManifest() throws {
+    let manifest = try String(contentsOfFile: repositoryRoot + "/Package.swift", encoding: .utf8)
+    let modules = Set(allowed.keys).union(["Yams", "Crypto", "GRDB", "GRDBSQLite", "ArgumentParser", "TestSupport"])
+    for folder in ["Sources", "Tests"] {
+      for item in try imports(in: folder) where modules.contains(item.module) {
+        let declaration = try #require(
+          manifest.components(separatedBy: "arget(").dropFirst().first { $0.contains("name: \"\(item.room)\",") },
+          "\(item.room) is not in Package.swift")
+        #expect(declaration.contains("\"\(item.module)\""), "\(item.room) imports \(item.module)")
+      }
+    }
   }
 
   @Test func onlyTheGuardCanApprovePlans() throws {

@@ -125,14 +125,14 @@ extension Entitlement {
 
   @Test func theFirstSourceWithAUsableValueDecides() throws {
     var bench = try Bench("rules:\n  - { name: a, when: everyone, groups: [g] }\n")
-    #expect(try bench.evaluate(["mail": [" B@x ", "a@x", "A@X"], "uid": ["ada"]]).emails == ["A@X", "B@x"])
-    #expect(try bench.evaluate(["mail": ["none", "a b@x", "a@@x"], "proxy": ["smtp:b@x", "SMTP:p@x"]]).emails == ["p@x"])
-    #expect(try bench.evaluate(["uid": ["ada"]]).emails == ["ada@acme.example"])
-    #expect(try bench.evaluate([:]).emails == [])
-    #expect(try bench.evaluate(["givenName": ["Ada"], "sn": ["Byron", "King"], "cn": ["x"]]).names == ["Ada Byron", "Ada King"])
-    #expect(try bench.evaluate(["givenName": ["Ada"], "cn": ["Countess"]]).names == ["Countess"])
+    #expect(try Array(bench.evaluate(["mail": [" B@x ", "a@x", "A@X"], "uid": ["ada"]]).emails) == ["A@X", "B@x"])
+    #expect(try Array(bench.evaluate(["mail": ["none", "a b@x", "a@@x"], "proxy": ["smtp:b@x", "SMTP:p@x"]]).emails) == ["p@x"])
+    #expect(try Array(bench.evaluate(["uid": ["ada"]]).emails) == ["ada@acme.example"])
+    #expect(try Array(bench.evaluate([:]).emails) == [])
+    #expect(try Array(bench.evaluate(["givenName": ["Ada"], "sn": ["Byron", "King"], "cn": ["x"]]).names) == ["Ada Byron", "Ada King"])
+    #expect(try Array(bench.evaluate(["givenName": ["Ada"], "cn": ["Countess"]]).names) == ["Countess"])
     // Fields read the plain attribute, not its options.
-    #expect(try bench.evaluate(["displayName;lang-de": ["Gräfin"], "cn": ["Countess"]]).names == ["Countess"])
+    #expect(try Array(bench.evaluate(["displayName;lang-de": ["Gräfin"], "cn": ["Countess"]]).names) == ["Countess"])
   }
 
   @Test func personsWithoutOneIDAreDoubted() throws {

@@ -165,6 +165,10 @@ launch() {
   local urls="$*" last="${*: -1}" attempt
   (
     ulimit -Sn 4096 2> /dev/null || true
+    # A caller may watch a descriptor of its own for our end; a server that keeps it open would hide it.
+    for descriptor in /proc/self/fd/*; do
+      [ "${descriptor##*/}" -le 2 ] || eval "exec ${descriptor##*/}>&-"
+    done
     exec slapd -f "$dir/slapd.conf" -h "$urls" -n usher-slapd
   ) < /dev/null > "$dir/slapd.log" 2>&1 || return 1
   for ((attempt = 0; attempt < 200; attempt++)); do

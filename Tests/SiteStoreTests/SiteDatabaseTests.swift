@@ -47,6 +47,12 @@ private final class Bench {
     try apply(builder.finish())
   }
 
+  func people() throws -> [KnownPerson] {
+    var all: [KnownPerson] = []
+    try store.people { all.append($0) }
+    return all
+  }
+
   func accounts() throws -> [Account] {
     var all: [Account] = []
     try store.allAccounts { all.append($0) }
@@ -64,7 +70,7 @@ private final class Bench {
     #expect(accounts[0].person == "1" && !accounts[0].isEmailVerified)
     let site = try bench.store.site(name: "acme", ceilings: [:])
     #expect(site.generation == 1 && site.seatsTaken == ["confluence": 2])
-    #expect(try bench.store.people().map(\.settled) == [.max, .max])
+    #expect(try bench.people().map(\.settled) == [.max, .max])
     #expect(
       try bench.store.recentChanges(since: 99).contains(
         RecentChange(kind: .createAccount, group: nil, count: 2)))
@@ -115,7 +121,7 @@ private final class Bench {
     builder.hold(Hold(person: "1", account: 1, email: "a@x", name: "N", doubts: [Doubt("why", remedy: "so")]))
     try bench.apply(builder.finish())
     #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 1)
-    #expect(try bench.store.people() == [KnownPerson(person: "1", account: 1, settled: nil, absentSince: 77)])
+    #expect(try bench.people() == [KnownPerson(person: "1", account: 1, settled: nil, absentSince: 77)])
     #expect(try bench.store.openQuestions().holds.map(\.person) == ["1"])
   }
 
@@ -164,6 +170,28 @@ private final class Bench {
     let first = try SiteLease(storePath: path)
     #expect(throws: StoreFailure.busy(path: path, holder: "process \(getpid())")) { try SiteLease(storePath: path) }
     withExtendedLifetime(first) {}
+  }
+
+  @Test func nothingOfTheSiteCanBeDeleted() throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    let other = try DatabaseQueue(path: bench.folder.path + "/usher.db")
+    #expect(throws: DatabaseError.self) { try other.write { try $0.execute(sql: "DELETE FROM account") } }
+    #expect(throws: DatabaseError.self) { try other.write { try $0.execute(sql: "DELETE FROM rights") } }
+  }
+
+  @Test func seatsTakenAreWhatTheHoldingsSay() throws {
+    let bench = try Bench()
+    try bench.create("a@x", "b@x", "c@x")
+    var builder = try bench.builder()
+    let subject = builder.addSubject(account: 1, person: "1", email: "a@x", name: "N", username: nil)
+    builder.add(.revokeLicense, subject: subject, before: "confluence")
+    builder.add(.joinGroup, subject: subject, after: "g", rule: 0)
+    try bench.apply(builder.finish())
+    let site = try bench.store.site(name: "acme", ceilings: [:])
+    #expect(site.seatsTaken == ["confluence": 2] && site.totals.membersOfGroup == ["g": 1])
+    let counted = try bench.accounts().flatMap(\.holdings).filter { !$0.isSuspended }.count
+    #expect(counted == 3)
   }
 
   @Test func theSchemaItselfKeepsOneEmailOneAccount() throws {

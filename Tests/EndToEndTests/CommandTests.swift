@@ -1,0 +1,220 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What people see and schedulers act on, from an LDIF file.
+@Suite struct CommandTests {
+  private func place(people: Int = 3, mapping: String = Company.mapping) throws -> Workplace {
+    let place = try Workplace(directory: "ldif: acme.ldif", mapping: mapping)
+    try place.folder.write(Company.ldif(people: people), to: "acme.ldif")
+    return place
+  }
+
+  @Test func withoutAConfigurationThereIsAHint() throws {
+    let empty = try TemporaryFolder()
+    let result = try run(Workplace.binary, ["plan"], in: empty.path)
+    #expect(result.status == 65 && result.errors.contains("--config FILE"))
+    #expect(try run(Workplace.binary, ["plan", "--config", "none.yaml"], in: empty.path).status == 65)
+    #expect(try run(Workplace.binary, ["plam"], in: empty.path).status == 64)
+    #expect(try run(Workplace.binary, ["plan", "--formt", "json"], in: empty.path).status == 64)
+    #expect(try run(Workplace.binary, ["--version"], in: empty.path).status == 0)
+  }
+
+  @Test func theConfigurationIsFoundInItsPlaces() throws {
+    let place = try place()
+    #expect(try place.usher("plan").status == 0)
+    let elsewhere = try TemporaryFolder()
+    let file = place.folder.path + "/usher.yaml"
+    #expect(try run(Workplace.binary, ["plan", "--config", file], in: elsewhere.path).status == 0)
+    #expect(try run(Workplace.binary, ["plan"], in: elsewhere.path, environment: ["USHER_CONFIG": file]).status == 0)
+  }
+
+  @Test func faultsShowPlaceLineCaretAndHint() throws {
+    let place = try place(mapping: Company.mapping.replacing("licenses:", with: "licences:"))
+    let check = try place.usher("check")
+    #expect(check.status == 65)
+    #expect(check.output.contains("acme.yaml:7:"))
+    #expect(check.output.contains("^") && check.output.contains("did you mean `licenses`?"))
+    #expect(try place.usher("sync").status == 65)
+  }
+
+  @Test(arguments: ["notify: {}", "mapping-changes: review", "console: {}", "schedule: { every: 15m }"])
+  func keysWhoseFeatureIsNotThereAreRefusedAsSuch(key: String) throws {
+    let place = try place()
+    try place.configure("ldif: acme.ldif", extra: key)
+    let check = try place.usher("check")
+    #expect(check.status == 65 && check.errors.contains("does not carry it out yet"), "\(check.errors)")
+  }
+
+  @Test func aPasswordInTheConfigurationIsRefusedAndNotShown() throws {
+    let place = try place()
+    try place.configure("url: ldaps://127.0.0.1\nbind: { dn: \"cn=a\", password: hunter2 }")
+    let check = try place.usher("check")
+    #expect(check.status == 65 && check.errors.contains("mode 0600"))
+    #expect(!(check.errors + check.output).contains("hunter2"))
+    try place.configure(Workplace.server("ldaps://127.0.0.1:1", ca: "bind-password"))
+    try place.folder.write("secret", to: "bind-password", mode: 0o644)
+    let open = try place.usher("sync")
+    #expect(open.status == 65 && open.errors.contains("chmod 600"), "\(open.errors)")
+  }
+
+  @Test func jsonHasTheShapeOfTheContract() throws {
+    let place = try place()
+    let text = try place.usher("plan", "--format", "json").output
+    let plan = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    #expect(Set(plan.keys) == ["usher_plan", "site", "generation", "summary", "changes", "holds", "leaving", "seats"])
+    #expect(plan["usher_plan"] as? Int == 1 && plan["generation"] as? Int == 0)
+    #expect(plan["summary"] as? [String: Int] == ["create-account": 4, "grant-license": 4, "join-group": 4])
+    let changes = try #require(plan["changes"] as? [[String: Any]])
+    #expect(changes.count == 12)
+    for change in changes {
+      #expect(Set(change.keys) == ["kind", "account", "email", "before", "after", "rule", "reason"])
+      #expect(change["account"] is NSNull)
+    }
+    let created = try #require(changes.first { $0["kind"] as? String == "create-account" })
+    #expect((created["after"] as? [String: Any])?["email"] as? String == "ada@acme.example")
+    #expect((created["rule"] as? [String: Any])?["name"] as? String == "staff")
+    let seats = try #require((plan["seats"] as? [String: [String: Any]])?["confluence"])
+    #expect(Set(seats.keys) == ["ceiling", "now", "after", "waiting"])
+    #expect(seats["ceiling"] as? Int == 50 && seats["after"] as? Int == 4)
+    _ = try place.usher("sync")
+    let export = try #require(try JSONSerialization.jsonObject(with: Data(place.export().utf8)) as? [String: Any])
+    #expect(export["usher_export"] as? Int == 1)
+    let accounts = try #require(export["accounts"] as? [[String: Any]])
+    #expect(accounts.map { $0["email"] as? String } == ["ada@acme.example", "p0@acme.example", "p1@acme.example", "p2@acme.example"])
+    #expect(
+      Set(accounts[0].keys) == [
+        "email", "name", "username", "kind", "portal_only", "active", "email_verified", "licenses", "groups", "directory_id",
+      ])
+    #expect(accounts[0]["kind"] as? String == "site-user")
+  }
+
+  @Test func offlinePlansComeFromTheMirrorOrSayWhyNot() throws {
+    let place = try place()
+    let before = try place.usher("plan", "--offline")
+    #expect(before.status == 5 && before.errors.contains("mirror of corporate is empty"))
+    _ = try place.usher("sync")
+    try FileManager.default.removeItem(atPath: place.folder.path + "/acme.ldif")
+    #expect(try place.usher("sync").status == 5)
+    #expect(try place.usher("plan", "--offline").output.contains("Nothing to do"))
+  }
+
+  @Test func onlyOnePersonIsLookedAt() throws {
+    let place = try place()
+    let plan = try place.usher("plan", "--only", "p1@acme.example", "--out", "one.usher")
+    #expect(plan.output.contains("p1@acme.example") && !plan.output.contains("ada@"))
+    #expect(try place.usher("apply", "one.usher").status == 0)
+    #expect(try place.export().contains("p1@acme.example"))
+    #expect(try !place.export().contains("ada@"))
+    #expect(try place.usher("plan", "--only", "nobody").status == 1)
+  }
+
+  @Test func manyChangesAreSummedUpUnlessAsked() throws {
+    let place = try place(people: 1200)
+    let short = try place.usher("plan").output
+    #expect(short.contains("changes, by kind and rule") && !short.contains("p77@"), "\(short)")
+    #expect(short.split(separator: "\n").count < 40)
+    #expect(try place.usher("plan", "--all").output.contains("p77@"))
+  }
+
+  @Test func listsHoldsAndTheLink() throws {
+    let place = try place()
+    _ = try place.usher("sync")
+    let recreated = Company.ldif().replacing("8111-000000000001", with: "8111-000000000099")
+    try place.folder.write(recreated, to: "acme.ldif")
+    #expect(try place.usher("sync").status == 0)
+    let id = "11111111-1111-4111-8111-000000000099"
+    #expect(try place.usher("list", "holds").output.contains("usher link p0@acme.example \(id)"))
+    #expect(try place.usher("link", "p0@acme.example", "no-such-id").status == 1)
+    #expect(try place.usher("link", "nobody@acme.example", id).status == 1)
+    #expect(try place.usher("link", "p0@acme.example", id).status == 0)
+    #expect(try place.usher("sync").output.contains("Nothing to do"))
+    #expect(try place.usher("list", "holds").output == "Nobody.\n")
+    #expect(try place.usher("list", "users").output.contains("p0@acme.example"))
+    #expect(try place.usher("list", "licenses").output.contains("confluence  4"))
+    #expect(try place.usher("list", "groups").output.contains("developers  4"))
+    #expect(try place.usher("list", "unassigned").output == "Nobody.\n")
+    #expect(try place.usher("list", "pins").status == 64)
+  }
+
+  @Test func aStalePlanIsRefusedAfterAnyOtherWrite() throws {
+    let place = try place()
+    _ = try place.usher("sync")
+    try place.folder.write(Company.ldif(people: 2), to: "acme.ldif")
+    try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")
+    #expect(try place.usher("plan", "--out", "p.usher").status == 0)
+    #expect(try place.usher("link", "p0@acme.example", "11111111-1111-4111-8111-000000000001").status == 0)
+    // That link said nothing new; the one below does.
+    let before = try place.export()
+    try place.folder.write(Company.ldif().replacing("8111-000000000001", with: "8111-000000000098"), to: "acme.ldif")
+    _ = try place.usher("plan")
+    #expect(try place.usher("link", "p0@acme.example", "11111111-1111-4111-8111-000000000098").status == 0)
+    let stale = try place.usher("apply", "p.usher")
+    #expect(stale.status == 4 && stale.errors.contains("stale"), "\(stale.errors)")
+    #expect(try place.export() == before.replacing("8111-000000000001", with: "8111-000000000098"))
+  }
+
+  @Test func aLimitHoldsPeopleAndExitsThree() throws {
+    let place = try place(people: 100)
+    _ = try place.usher("sync")
+    try place.folder.write(Company.ldif(people: 20), to: "acme.ldif")
+    try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")
+    #expect(try place.usher("plan", "--detailed-exitcode").status == 3)
+    let sync = try place.usher("sync")
+    #expect(sync.status == 3 && sync.errors.contains("80 deactivations planned; 5 are allowed"), "\(sync.errors)")
+    #expect(try !place.export().contains("\"active\":false"))
+  }
+
+  @Test func anotherRunIsWaitedForByNobody() throws {
+    let place = try place()
+    _ = try place.usher("sync")
+    let marker = place.folder.path + "/held"
+    let holder = try Child(
+      "/usr/bin/flock",
+      ["--no-fork", place.folder.path + "/usher.db.lock", "sh", "-c", "touch \(marker); exec sleep 60"],
+      output: "/dev/null")
+    defer { holder.stop() }
+    while !FileManager.default.fileExists(atPath: marker) { usleep(10_000) }
+    let sync = try place.usher("sync")
+    #expect(sync.status == 75 && sync.errors.contains("another run holds the site"))
+  }
+
+  @Test func aFullDiskIsSaidAndNothingIsLost() throws {
+    // A full disk is a limit on the size of files here; SIGXFSZ is ignored so that writes fail instead.
+    let place = try place(people: 400)
+    let full = try run(
+      "/bin/bash", ["-c", "trap '' XFSZ; ulimit -f 300; exec \"$0\" sync", Workplace.binary], in: place.folder.path)
+    #expect(full.status == 1 && full.errors.contains("usher.db"), "\(full.errors)")
+    #expect(try !place.export().contains("@"))
+    #expect(try place.usher("sync").status == 0)
+  }
+
+  @Test func aStoreThatIsNotOursIsRefused() throws {
+    let place = try place()
+    try place.folder.write("hello", to: "usher.db")
+    let sync = try place.usher("sync")
+    #expect(sync.status == 1 && sync.errors.contains("is not a site store of usher"), "\(sync.errors)")
+    #expect(try place.folder.read("usher.db") == "hello")
+  }
+
+  @Test func changeRecordsAreRefusedWithFileAndLine() throws {
+    let place = try place()
+    try place.folder.write("dn: cn=a,dc=acme,dc=example\nchangetype: delete\n", to: "acme.ldif")
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5 && sync.errors.contains("acme.ldif:2: a change record"), "\(sync.errors)")
+  }
+
+  @Test func hostileNamesCannotSteerTheTerminal() throws {
+    let place = try place()
+    try place.folder.write(Company.ldif().replacing("cn: Ada", with: "cn:: QWRhG1sybQo="), to: "acme.ldif")
+    #expect(try !place.usher("plan").output.contains("\u{1B}"))
+  }
+
+  @Test func theMappingsTestsRunByCommand() throws {
+    let tests = "\ntests:\n  - person: { uid: ada, memberOf: [staff] }\n    expect: { licenses: [confluence] }\n"
+    let place = try place(mapping: Company.mapping + tests)
+    #expect(try place.usher("test").output.contains("1 passed, 0 failed"))
+    let wrong = try self.place(mapping: Company.mapping + tests.replacing("[confluence]", with: "[]"))
+    #expect(try wrong.usher("test").status == 1)
+  }
+}

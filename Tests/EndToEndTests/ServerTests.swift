@@ -1,0 +1,188 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The whole way through the house, on a real slapd.
+@Suite struct ServerTests {
+  @Test func previewApplyAndAgainToNoEffect() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
+    let check = try place.usher("check", "--connect")
+    #expect(check.status == 0, "\(check.errors)")
+    #expect(check.output.contains("4 people and 1 group"))
+    #expect(try place.usher("plan", "--detailed-exitcode").status == 2)
+    let plan = try place.usher("plan", "--out", "p.usher")
+    #expect(plan.output.contains("+ create-account") && plan.output.contains("staff (acme.yaml:7)"))
+    #expect(try place.usher("apply", "p.usher").status == 0)
+    let again = try place.usher("sync")
+    #expect(again.status == 0 && again.output.contains("Nothing to do"))
+    #expect(try place.usher("plan", "--detailed-exitcode").status == 0)
+    #expect(try place.usher("apply", "p.usher").status == 4)
+    let explained = try place.usher("explain", "ADA@acme.example")
+    for words in ["uid=ada,ou=people", "yes staff (acme.yaml:7)", "license confluence, given by rule staff", "nothing to do"] {
+      #expect(explained.output.contains(words), "\(explained.output)")
+    }
+    #expect(try place.usher("explain", "nobody@acme.example").status == 1)
+  }
+
+  @Test func aRenameAndALeaverOnARealServer() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let place = try Workplace(
+      directory: Workplace.server(slapd.tlsURL, ca: slapd.ca),
+      mapping: Company.mapping + "\nleavers: { after: 0h, then: deactivate }\n")
+    #expect(try place.usher("sync").status == 0)
+    try slapd.modify(
+      """
+      dn: uid=p0,ou=people,dc=acme,dc=example
+      changetype: modrdn
+      newrdn: uid=married
+      deleteoldrdn: 1
+
+      dn: cn=staff,ou=groups,dc=acme,dc=example
+      changetype: modify
+      add: member
+      member: uid=married,ou=people,dc=acme,dc=example
+      -
+      delete: member
+      member: uid=p0,ou=people,dc=acme,dc=example
+
+      dn: uid=p1,ou=people,dc=acme,dc=example
+      changetype: delete
+      """)
+    let sync = try place.usher("sync")
+    #expect(sync.status == 0)
+    for words in ["username: p0 → married", "- deactivate-account", "- revoke-license confluence"] {
+      #expect(sync.output.contains(words), "\(sync.output)")
+    }
+    #expect(!sync.output.contains("create-account"))
+    #expect(try place.usher("sync").output.contains("Nothing to do"))
+  }
+
+  @Test func startTLSIsUsedAndClearTextOnlyByAnExplicitWord() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let place = try Workplace(directory: Workplace.server(slapd.url, ca: slapd.ca))
+    let startTLS = try place.usher("check", "--connect", "-v")
+    #expect(startTLS.status == 0, "\(startTLS.errors)")
+    #expect(startTLS.errors.contains("-ZZ"))
+    #expect(!startTLS.errors.contains("without TLS"))
+    try place.configure(Workplace.server(slapd.url, clearText: true))
+    let clear = try place.usher("check", "--connect")
+    #expect(clear.status == 0 && clear.errors.contains("travels without TLS"))
+    try place.configure(Workplace.server(slapd.url.replacing("ldap:", with: "LDAP:"), ca: slapd.ca))
+    #expect(try place.usher("check", "--connect", "-v").errors.contains("-ZZ"))
+  }
+
+  @Test(arguments: [false, true])
+  func anUntrustedCertificateStopsBeforeThePassword(startTLS: Bool) throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let other = try Slapd(ldif: Company.ldif())
+    let url = startTLS ? slapd.url : slapd.tlsURL
+    let place = try Workplace(directory: Workplace.server(url, ca: other.ca))
+    // Neither the environment nor a file in the home folder may talk it round.
+    try place.folder.write("TLS_REQCERT never\n", to: ".ldaprc")
+    let environment = ["LDAPTLS_REQCERT": "never", "HOME": place.folder.path]
+    let sync = try place.usher("sync", environment: environment)
+    #expect(sync.status == 5)
+    #expect(sync.errors.contains("no TLS connection") && !sync.errors.contains("secret words"), "\(sync.errors)")
+  }
+
+  @Test func pagesAreReadToTheirEndWithinTheServersLimits() throws {
+    // A limit on unpaged answers, and one on the size of a page.
+    let slapd = try Slapd(ldif: Company.ldif(people: 1500), settings: ["SIZELIMIT": "500", "PAGELIMIT": "300"])
+    let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 0, "\(sync.errors)")
+    #expect(sync.output.contains("create-account       1,501"))
+  }
+
+  @Test func anAnswerCutShortByALimitChangesNothing() throws {
+    let slapd = try Slapd(ldif: Company.ldif(people: 1500), settings: ["SIZELIMIT": "500", "PAGETOTAL": "1200"])
+    let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5)
+    #expect(sync.errors.contains("cut short") && sync.errors.contains("Nothing was changed"), "\(sync.errors)")
+    #expect(try !place.export().contains("@"))
+  }
+
+  @Test func aServerThatStopsAfterTheBindEndsTheCommandInTime() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let proxy = try StallingProxy(to: slapd.url)
+    let place = try Workplace(directory: Workplace.server(proxy.url, clearText: true, timeout: "2s"))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5, "\(sync.errors)")
+    #expect(sync.errors.contains("did not answer within 2 s"))
+    #expect(sync.seconds < 3 + 1)
+  }
+
+  @Test(arguments: ["ldaps", "ldap"])
+  func aServerThatNeverSpeaksEndsTheCommandInTime(scheme: String) throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    kill(slapd.pid, SIGSTOP)
+    defer { kill(slapd.pid, SIGCONT) }
+    let url = scheme == "ldaps" ? slapd.tlsURL : slapd.url
+    let place = try Workplace(directory: Workplace.server(url, ca: slapd.ca) + "\n")
+    try place.configure(Workplace.server(url, ca: slapd.ca, timeout: "2s"))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5, "\(sync.errors)")
+    #expect(sync.errors.contains("did not answer within 2 s"), "\(sync.errors)")
+    #expect(sync.seconds < 3 + 1)
+  }
+
+  @Test func severalURLsAreTriedInOrder() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let gone = try Slapd(ldif: Company.ldif())
+    try gone.stop()
+    let place = try Workplace(directory: Workplace.server("[\(gone.tlsURL), \(slapd.tlsURL)]", ca: slapd.ca))
+    let sync = try place.usher("sync", "-v")
+    #expect(sync.status == 0 && sync.errors.contains("connected to \(slapd.tlsURL)"), "\(sync.errors)")
+    let nobody = try Workplace(directory: Workplace.server("[\(gone.tlsURL), \(gone.url)]", ca: slapd.ca))
+    let failed = try nobody.usher("sync")
+    #expect(failed.status == 5 && failed.errors.contains(gone.tlsURL) && failed.errors.contains(gone.url))
+  }
+
+  @Test func aWrongPasswordAMissingBaseAndAnEmptyAnswerAreToldApart() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let server = Workplace.server(slapd.tlsURL, ca: slapd.ca)
+    let wrong = try Workplace(directory: server, password: "not the password").usher("sync")
+    #expect(wrong.status == 5 && wrong.errors.contains("does not accept the password"), "\(wrong.errors)")
+    #expect(!wrong.errors.contains("not the password"))
+    let place = try Workplace(directory: server, mapping: Company.mapping.replacing("ou=people", with: "ou=peple"))
+    let missing = try place.usher("sync")
+    #expect(missing.status == 5 && missing.errors.contains("the base ou=peple,dc=acme,dc=example does not exist"), "\(missing.errors)")
+    try place.folder.write(Company.mapping, to: "acme.yaml")
+    #expect(try place.usher("sync").status == 0)
+    let before = try place.export()
+    try place.folder.write(Company.mapping.replacing("users: { ", with: "users: { exclude: (uid=*), "), to: "acme.yaml")
+    let empty = try place.usher("sync")
+    #expect(empty.status == 5 && empty.errors.contains("no people where there were 4"), "\(empty.errors)")
+    #expect(try place.export() == before)
+  }
+
+  @Test func referralsAreCountedAndNotFollowed() throws {
+    let referral = """
+
+      dn: ou=elsewhere,ou=people,dc=acme,dc=example
+      objectClass: referral
+      objectClass: extensibleObject
+      ou: elsewhere
+      ref: ldap://127.0.0.1:1/ou=elsewhere,dc=acme,dc=example
+
+      """
+    let slapd = try Slapd(ldif: Company.ldif() + referral)
+    let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
+    let plan = try place.usher("plan")
+    #expect(plan.status == 0, "\(plan.errors)")
+    #expect(plan.output.contains("refers to other servers in 1 places"), "\(plan.output)")
+  }
+
+  @Test func aLostConnectionChangesNothing() throws {
+    let slapd = try Slapd(ldif: Company.ldif(people: 400))
+    for bytes in [0, 200, 5_000, 40_000] {
+      let proxy = try StallingProxy(to: slapd.url, cutsAfter: bytes)
+      let place = try Workplace(directory: Workplace.server(proxy.url, clearText: true, timeout: "5s"))
+      let sync = try place.usher("sync")
+      #expect(sync.status == 5, "after \(bytes): \(sync.errors)")
+      #expect(try !place.export().contains("@"))
+    }
+  }
+}
