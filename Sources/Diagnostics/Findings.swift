@@ -49,6 +49,13 @@ package struct Findings: Sendable {
     lines[file] = text.split(separator: "\n", omittingEmptySubsequences: false)
   }
 
+  /// The registered texts without the diagnostics, for a later stage that may find more.
+  package var texts: Findings {
+    var copy = self
+    copy.all = []
+    return copy
+  }
+
   package mutating func error(
     _ message: String, at position: SourcePosition, hint: String? = nil
   ) {

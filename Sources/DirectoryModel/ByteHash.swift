@@ -6,7 +6,9 @@
 package struct ByteHash: Sendable {
   private let seed: UInt64
 
-  package init(seed: UInt64) { self.seed = Self.mix(seed ^ 0xA076_1D64_78BD_642F, 0xE703_7ED1_A0B4_28DB) }
+  package init(seed: UInt64) {
+    self.seed = Self.mix(seed ^ 0xA076_1D64_78BD_642F, 0xE703_7ED1_A0B4_28DB)
+  }
 
   package func value(of bytes: UnsafeRawBufferPointer, salt: UInt64 = 0) -> UInt64 {
     let state = absorb(bytes, seed ^ Self.mix(salt ^ 0x8EBC_6AF0_9C88_C6E3, seed))

@@ -65,7 +65,8 @@ package indirect enum CompiledFilter: Sendable {
       self = .or(compiled)
     case .not(let part): self = .not(try compile(part))
     case .present(let name): self = .present(slot: try slot(name))
-    case .equal(let name, let value) where name.lowercased() == "objectcategory" && !value.contains(UInt8(ascii: "=")):
+    case .equal(let name, let value)
+    where name.lowercased() == "objectcategory" && !value.contains(UInt8(ascii: "=")):
       self = .category(slot: try slot(name), folded: TextFold.fold(value[...]))
     case .equal(let name, let value), .approximate(let name, let value):
       self = .equal(slot: try slot(name), Assertion(value))
@@ -121,7 +122,9 @@ package indirect enum CompiledFilter: Sendable {
     default:
       throw FilterFault(
         message: "usher does not know the matching rule `\(rule ?? "")`", offset: 0,
-        hint: "known: caseIgnoreMatch, caseExactMatch, \(Rule.bitAnd) (bits, all), \(Rule.bitOr) (bits, any)")
+        hint:
+          "known: caseIgnoreMatch, caseExactMatch, \(Rule.bitAnd) (bits, all), \(Rule.bitOr) (bits, any)"
+      )
     }
   }
 

@@ -62,7 +62,8 @@ package struct DirectoryGroups: Sendable {
     let group = Int32(entries.count)
     entries.appendEntry(entry, of: batch, leavingOut: membership.all)
     fingerprints.append(batch.fingerprint(of: entry, hash: hash, apart: membership.all).kept)
-    let name = DistinguishedName.normalise(batch.dn(of: entry)) ?? TextFold.fold(batch.dn(of: entry))
+    let name =
+      DistinguishedName.normalise(batch.dn(of: entry)) ?? TextFold.fold(batch.dn(of: entry))
     groupsByName[hash.wide(name), default: []].append(group)
     let id = idSlot.flatMap { batch.values(of: entry, slot: $0).first }
     ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
@@ -164,7 +165,8 @@ package struct DirectoryGroups: Sendable {
     var queue = direct
     var next = 0
     while next < queue.count, queue[next] != group {
-      for parent in parents[Int(queue[next])] where cameFrom[parent] == nil && !direct.contains(parent) {
+      for parent in parents[Int(queue[next])]
+      where cameFrom[parent] == nil && !direct.contains(parent) {
         cameFrom[parent] = queue[next]
         queue.append(parent)
       }

@@ -33,7 +33,8 @@ private struct FilterParser {
     if offset < text.count {
       throw fault(
         "text after the end of the filter",
-        hint: peek == "(" ? "join several parts with & or |: (&(a=1)(b=2))" : "is there a `)` too many?")
+        hint: peek == "("
+          ? "join several parts with & or |: (&(a=1)(b=2))" : "is there a `)` too many?")
     }
     return filter
   }

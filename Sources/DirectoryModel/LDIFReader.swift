@@ -32,13 +32,18 @@ package struct LDIFReader {
       case "changetype":
         throw LDIFFault(
           line: line,
-          message: "a change record (`changetype:`); usher reads content records only, as ldapsearch or slapcat writes them")
+          message:
+            "a change record (`changetype:`); usher reads content records only, as ldapsearch or slapcat writes them"
+        )
       case "dn":
-        throw LDIFFault(line: line, message: "a second `dn:` in one entry; is an empty line missing?")
+        throw LDIFFault(
+          line: line, message: "a second `dn:` in one entry; is an empty line missing?")
       case _ where name.contains(";range="):
         throw LDIFFault(
           line: line,
-          message: "`\(attribute.name)` holds a part of the values only; export the entry with all of them")
+          message:
+            "`\(attribute.name)` holds a part of the values only; export the entry with all of them"
+        )
       default: break
       }
       if grouped.last?.name == name {
@@ -94,7 +99,8 @@ package struct LDIFReader {
       }
       return Attribute(name: name, value: Array(data))
     case UInt8(ascii: "<"):
-      throw LDIFFault(line: line, message: "the value of `\(name)` is a URL, which usher does not fetch")
+      throw LDIFFault(
+        line: line, message: "the value of `\(name)` is a URL, which usher does not fetch")
     default:
       return Attribute(name: name, value: Array(rest.drop { $0 == 0x20 }))
     }

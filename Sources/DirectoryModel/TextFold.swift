@@ -25,6 +25,7 @@ package enum TextFold {
     guard let text = String(validating: value, as: UTF8.self) else { return Array(value) }
     let folded = text.precomposedStringWithCanonicalMapping.lowercased()
       .precomposedStringWithCanonicalMapping
-    return Array(folded.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ").utf8)
+    return Array(
+      folded.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ").utf8)
   }
 }

@@ -120,7 +120,8 @@ final class LDAPConnection {
     let password = credentials?.password ?? ""
     let sent = Array(password.utf8CString).withUnsafeBufferPointer { bytes in
       var value = berval(
-        bv_len: ber_len_t(bytes.count - 1), bv_val: UnsafeMutablePointer(mutating: bytes.baseAddress))
+        bv_len: ber_len_t(bytes.count - 1),
+        bv_val: UnsafeMutablePointer(mutating: bytes.baseAddress))
       return ldap_sasl_bind(handle, dn, nil, &value, nil, nil, &message)
     }
     guard sent == LDAP_SUCCESS else { throw unreachable(sent) }
@@ -130,7 +131,8 @@ final class LDAPConnection {
     if answer.code == LDAP_SUCCESS { return }
     throw ConnectFailure(
       failure: refusal(answer, dn: dn),
-      isFinal: answer.code == LDAP_INVALID_CREDENTIALS || answer.code == LDAP_CONFIDENTIALITY_REQUIRED)
+      isFinal: answer.code == LDAP_INVALID_CREDENTIALS
+        || answer.code == LDAP_CONFIDENTIALITY_REQUIRED)
   }
 
   private func refusal(_ answer: Answer, dn: String) -> ReadFailure {
@@ -200,7 +202,9 @@ final class LDAPConnection {
     ConnectFailure(
       failure: ReadFailure(
         "no TLS connection to \(url): \(diagnosticMessage ?? lastError)",
-        remedy: "the certificate must be valid, bear the server's name and be signed by an authority in tls.ca"),
+        remedy:
+          "the certificate must be valid, bear the server's name and be signed by an authority in tls.ca"
+      ),
       isFinal: false)
   }
 

@@ -115,7 +115,8 @@ package struct LDAPDirectory: DirectorySource {
 
   private func searchLine(_ search: DirectorySearch, base: String, url: String) -> String {
     func quoted(_ text: String) -> String {
-      "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+      "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+        + "'"
     }
     let startTLS = url.hasPrefix("ldap://") && !server.allowsClearText ? " -ZZ" : ""
     let bind = server.bind.map { " -D \(quoted($0.dn)) -W" } ?? ""

@@ -36,7 +36,8 @@ struct SearchReader {
         guard pageSize != nil else { break }
         guard let cookie = answer.cookie else {
           throw ReadFailure(
-            "\(connection.url) ended its answer under \(shownBase) without saying whether that was the last page")
+            "\(connection.url) ended its answer under \(shownBase) without saying whether that was the last page"
+          )
         }
         if cookie.isEmpty { break }
         message = try send(cookie: cookie)
@@ -157,7 +158,9 @@ struct SearchReader {
           "\(connection.url) sends \(text[..<range.lowerBound]) in parts (\(text)), which this version of usher does not put together",
           remedy: "raise MaxValRange on the server")
       }
-      try add(UnsafeRawBufferPointer(rebasing: description.prefix(range.lowerBound.utf16Offset(in: text))), values)
+      try add(
+        UnsafeRawBufferPointer(
+          rebasing: description.prefix(range.lowerBound.utf16Offset(in: text))), values)
       return
     }
     for place in search.slots.places(of: description) {

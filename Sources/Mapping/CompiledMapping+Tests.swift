@@ -22,11 +22,14 @@ extension CompiledMapping {
     let groupSlots = groupSearch()?.slots ?? AttributeSlots(["cn"])
     var groups = DirectoryGroups(slots: groupSlots, id: nil, nested: false, hash: hash)
     var directory = EntryBatch(slots: groupSlots)
-    for name in groupNames.union(test.groups).sorted() {
+    // A group may be named by DN in one place and by cn in another.
+    let all = groupNames.union(test.groups)
+    let byName = Set(all.filter { $0.contains("=") }.map(Self.cn(of:)))
+    for name in all.sorted() where name.contains("=") || !byName.contains(name) {
       directory.beginEntry(dn: name.contains("=") ? name : "cn=\(name)")
-      let cn = name.contains("=") ? name.split(separator: ",")[0].drop { $0 != "=" }.dropFirst() : name[...]
+      let cn = Self.cn(of: name)
       directory.appendAttribute("cn", values: [Array(cn.utf8)])
-      if test.groups.contains(name) {
+      if test.groups.contains(name) || test.groups.contains(cn) {
         directory.appendAttribute("member", values: [Array("cn=somebody".utf8)])
       }
     }
@@ -49,6 +52,12 @@ extension CompiledMapping {
     return difference(entitlement, test)
   }
 
+  /// The name in a group's DN, or the name itself.
+  private static func cn(of name: String) -> String {
+    guard name.contains("=") else { return name }
+    return String(name.prefix { $0 != "," }.drop { $0 != "=" }.dropFirst())
+  }
+
   private func difference(_ entitlement: Entitlement, _ test: MappingTest) -> String? {
     var grants: [Right] = []
     var isMarked = false
@@ -59,7 +68,9 @@ extension CompiledMapping {
     func names(_ kind: Right.Kind) -> Set<String> {
       Set(grants.filter { $0.kind == kind }.map(\.name))
     }
-    func list(_ names: Set<String>) -> String { names.isEmpty ? "none" : names.sorted().joined(separator: ", ") }
+    func list(_ names: Set<String>) -> String {
+      names.isEmpty ? "none" : names.sorted().joined(separator: ", ")
+    }
     var wrong = entitlement.doubts.map(\.reason)
     if let expected = test.licenses, expected != names(.license) {
       wrong.append("licenses are \(list(names(.license))), not \(list(expected))")

@@ -55,7 +55,8 @@ package struct MappingFile {
   }
 
   private static func merge(_ upper: YAMLNode, over lower: YAMLNode) -> YAMLNode {
-    guard case .map(let upperPairs, let flow) = upper.value, case .map(let lowerPairs, _) = lower.value
+    guard case .map(let upperPairs, let flow) = upper.value,
+      case .map(let lowerPairs, _) = lower.value
     else { return upper }
     var pairs = lowerPairs
     for pair in upperPairs {

@@ -167,14 +167,17 @@ extension MappingReader {
       let position = SourcePosition(
         file: rule.reference.file, line: rule.reference.line, column: 1)
       if !rule.under.isEmpty, !bases.isEmpty,
-        rule.under.allSatisfy({ name in bases.allSatisfy { !name.isWithin($0) && !$0.isWithin(name) } })
+        rule.under.allSatisfy({ name in
+          bases.allSatisfy { !name.isWithin($0) && !$0.isWithin(name) }
+        })
       {
         findings.warning(
           "the rule `\(rule.reference.name)` can never match: its `under` lies outside of search.users",
           at: position)
       }
       for other in rules.indices where other != index {
-        guard rule.adds(nothingBeyond: rules[other]), other < index || !rules[other].adds(nothingBeyond: rule)
+        guard rule.adds(nothingBeyond: rules[other]),
+          other < index || !rules[other].adds(nothingBeyond: rule)
         else { continue }
         findings.warning(
           "the rule `\(rule.reference.name)` adds nothing beyond `\(rules[other].reference.name)`",
@@ -208,7 +211,11 @@ extension MappingReader {
     for pair in pairs {
       guard let name = attribute(pair.key, "an attribute") else { continue }
       let values = pair.value.strings("`\(name)`", into: &findings)
-      if name.lowercased() == "memberof" { groups += values } else { attributes.append((name, values)) }
+      if name.lowercased() == "memberof" {
+        groups += values
+      } else {
+        attributes.append((name, values))
+      }
     }
     return MappingTest(
       position: node.position, attributes: attributes, groups: groups,

@@ -98,7 +98,8 @@ package struct MappingReader {
   }
 
   private mutating func checkVersion(_ map: MapReader) {
-    guard let version = map.required("usher", "write `usher: 1`, the format's version", into: &findings)
+    guard
+      let version = map.required("usher", "write `usher: 1`, the format's version", into: &findings)
     else { return }
     if version.text != "1" {
       findings.error(
@@ -118,7 +119,8 @@ package struct MappingReader {
     }
     guard
       let map = MapReader(
-        node, what: "`search.users`", known: ["base", "filter", "scope", "exclude", "exclude-under"],
+        node, what: "`search.users`",
+        known: ["base", "filter", "scope", "exclude", "exclude-under"],
         planned: ["account"], into: &findings)
     else { return nil }
     let filter = map.required("filter", "an RFC 4515 filter", into: &findings).flatMap {
@@ -166,7 +168,9 @@ package struct MappingReader {
         other != index && items.names[index].isWithin(items.names[other])
           && (items.names[index] != items.names[other] || other < index)
       }
-      if isCovered, scope(map) == .subtree || items.names.filter({ $0 == items.names[index] }).count > 1 {
+      if isCovered,
+        scope(map) == .subtree || items.names.filter({ $0 == items.names[index] }).count > 1
+      {
         items.names.remove(at: index)
         items.texts.remove(at: index)
       }

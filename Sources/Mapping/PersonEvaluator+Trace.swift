@@ -30,7 +30,9 @@ extension PersonEvaluator {
     var conditions: [Condition] = []
     if !bound.rule.memberOf.isEmpty {
       let wanted = bound.rule.memberOf.map(\.value).joined(separator: " or ")
-      let path = set.members.first { bound.memberOf.contains($0) }.map { self.path(to: $0, in: set) }
+      let path = set.members.first { bound.memberOf.contains($0) }.map {
+        self.path(to: $0, in: set)
+      }
       let via = path.map { $0.count > 1 ? "via \($0.joined(separator: " → "))" : "" } ?? ""
       conditions.append(Condition("member-of \(wanted)", path != nil, via))
     }
@@ -45,7 +47,8 @@ extension PersonEvaluator {
     if !bound.rule.under.isEmpty {
       let places = bound.rule.under.map { String(decoding: $0.normalised, as: UTF8.self) }
       conditions.append(
-        Condition("under \(places.joined(separator: " or "))", isUnder(bound.rule.under, name: name)))
+        Condition(
+          "under \(places.joined(separator: " or "))", isUnder(bound.rule.under, name: name)))
     }
     if bound.rule.eachGroup != nil {
       let chosen = Set(choices(bound, set).map(\.group)).sorted().map { groupName(Int32($0)) }
@@ -87,7 +90,9 @@ extension PersonEvaluator {
 
   private func groupName(_ group: Int32) -> String {
     let entries = groups.entries
-    let name = entries.slots.slot(of: "cn").flatMap { entries.texts(of: Int(group), slot: $0).min(by: bytewise) }
+    let name = entries.slots.slot(of: "cn").flatMap {
+      entries.texts(of: Int(group), slot: $0).min(by: bytewise)
+    }
     return name ?? groups.dn(of: Int(group))
   }
 }

@@ -82,7 +82,8 @@ package struct PersonEvaluator {
     } catch {
       return nil  // Every filter was compiled once when the mapping was read.
     }
-    let start = SourcePosition(file: mapping.references[mapping.leaversRule].file, line: 1, column: 1)
+    let start = SourcePosition(
+      file: mapping.references[mapping.leaversRule].file, line: 1, column: 1)
     for filter in [active, selection.filter, selection.exclude].compactMap(\.self) {
       binder.resolve(filter.groupTests, at: start)
     }
@@ -143,7 +144,8 @@ package struct PersonEvaluator {
           count == 0
             ? "the entry has no value for \(mapping.account.id), its immutable id"
             : "the entry has \(count) values for \(mapping.account.id), its immutable id",
-          remedy: "let the reading account see \(mapping.account.id), or choose another `account.id`"))
+          remedy:
+            "let the reading account see \(mapping.account.id), or choose another `account.id`"))
     }
     return Entitlement(
       person: id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,

@@ -53,7 +53,11 @@ package struct Template: Sendable, Hashable {
   /// The attribute names of one scope.
   package func attributes(scope wanted: String?) -> [String] {
     pieces.compactMap {
-      if case .field(let scope, let name, _) = $0, scope == wanted, Int(name) == nil { name } else { nil }
+      if case .field(let scope, let name, _) = $0, scope == wanted, Int(name) == nil {
+        name
+      } else {
+        nil
+      }
     }
   }
 
@@ -80,6 +84,8 @@ package struct Template: Sendable, Hashable {
 
 /// Whether a word can be an attribute description (RFC 4512 §2.5).
 func isAttribute(_ word: String) -> Bool {
-  guard let first = word.first, first.isASCII, first.isLetter || first.isNumber else { return false }
+  guard let first = word.first, first.isASCII, first.isLetter || first.isNumber else {
+    return false
+  }
   return word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-;._".contains($0)) }
 }

@@ -35,7 +35,8 @@ package struct MirrorDescription: Sendable, Hashable {
   package let readAt: Int64
 
   package init(
-    personSearch: String, groupSearch: String, personAttributes: [String], groupAttributes: [String], readAt: Int64
+    personSearch: String, groupSearch: String, personAttributes: [String],
+    groupAttributes: [String], readAt: Int64
   ) {
     self.personSearch = personSearch
     self.groupSearch = groupSearch

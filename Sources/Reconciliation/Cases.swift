@@ -64,8 +64,10 @@ struct Cases {
 
   private mutating func sort() {
     let keys = all.map { person in
-      (emailKey(person.email ?? account(person)?.email ?? "~"),
-        world.entitlements[person.entitlement].person)
+      (
+        emailKey(person.email ?? account(person)?.email ?? "~"),
+        world.entitlements[person.entitlement].person
+      )
     }
     order = all.indices.sorted { keys[$0] < keys[$1] }
   }
@@ -186,7 +188,8 @@ struct Cases {
         occupant != all[index].account
       else { continue }
       let other = world.accounts[occupant]
-      if let mover = other.person.flatMap({ caseOfPerson[$0] }).map(Int.init), let moved = all[mover].email,
+      if let mover = other.person.flatMap({ caseOfPerson[$0] }).map(Int.init),
+        let moved = all[mover].email,
         emailKey(moved) != emailKey(email)
       {
         waitingFor[mover, default: []].append(index)
@@ -211,7 +214,9 @@ struct Cases {
       return
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
-    if let holder = caseOfPerson[person].map(Int.init), all[holder].email.map(emailKey) == emailKey(email) {
+    if let holder = caseOfPerson[person].map(Int.init),
+      all[holder].email.map(emailKey) == emailKey(email)
+    {
       return  // Both claim it, and both are held as such.
     }
     all[index].doubts.append(Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))

@@ -48,7 +48,9 @@ extension Doubt {
   static func sharedEmail(_ email: String, others: [String]) -> Doubt {
     Doubt(
       "shares the email \(email) with \(others.joined(separator: ", "))",
-      remedy: "give each person an email of their own in the directory, or exclude all but one of the entries")
+      remedy:
+        "give each person an email of their own in the directory, or exclude all but one of the entries"
+    )
   }
 
   static func occupied(_ email: String, by other: String) -> Doubt {
@@ -66,6 +68,8 @@ extension Doubt {
   static func linkedElsewhere(_ email: String, to person: String, isGone: Bool) -> Doubt {
     Doubt(
       "the account with the email \(email) is linked to another person (\(person)\(isGone ? ", who is gone" : ""))",
-      remedy: "change one of the emails in the directory, or link the account: usher link \(email) DIRECTORY-ID")
+      remedy:
+        "change one of the emails in the directory, or link the account: usher link \(email) DIRECTORY-ID"
+    )
   }
 }

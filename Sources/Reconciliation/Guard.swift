@@ -166,7 +166,9 @@ package struct Guard: Sendable {
         consequence: key.consequence, group: key.group.flatMap { names[$0] }, planned: all.count,
         recent: recent, allowed: allowed,
         people: Set(all.compactMap { plan.subjects[$0].person }).sorted())
-    }.sorted { ($0.consequence.rawValue, $0.group ?? "") < ($1.consequence.rawValue, $1.group ?? "") }
+    }.sorted {
+      ($0.consequence.rawValue, $0.group ?? "") < ($1.consequence.rawValue, $1.group ?? "")
+    }
   }
 
   /// Percent of the total or the number, whichever is reached first; a few always pass.
@@ -194,6 +196,8 @@ extension Doubt {
   static func overLimit(_ excess: Guard.Excess) -> Doubt {
     Doubt(
       "held by the limit \(excess.consequence.rawValue): \(excess.text)",
-      remedy: "check the directory and the mapping; if it is meant, raise limits.\(excess.consequence.rawValue) in the configuration")
+      remedy:
+        "check the directory and the mapping; if it is meant, raise limits.\(excess.consequence.rawValue) in the configuration"
+    )
   }
 }

@@ -207,7 +207,8 @@ package struct ConfigurationReader {
     else {
       findings.error(
         "a password does not stand in the configuration", at: node.position,
-        hint: "write it into a file of mode 0600 and name the file: password: { file: bind-password }")
+        hint:
+          "write it into a file of mode 0600 and name the file: password: { file: bind-password }")
       return nil
     }
     if let file = map["file"] {

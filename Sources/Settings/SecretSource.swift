@@ -33,7 +33,10 @@ package enum SecretSource: Sendable, Hashable {
         remedy: "create it with mode 0600 for the user who runs usher")
     }
     let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
-    if mode & 0o077 != 0 {
+    // systemd lets the service's user read a credential by an access list, which shows as a group's right.
+    let credentials = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]
+    let isCredential = credentials.map { !$0.isEmpty && path.hasPrefix($0 + "/") } ?? false
+    if mode & (isCredential ? 0o027 : 0o077) != 0 {
       throw Fault(
         message: "others may read the password file \(path) (mode \(String(mode, radix: 8)))",
         remedy: "chmod 600 \(path)")
@@ -43,7 +46,8 @@ package enum SecretSource: Sendable, Hashable {
     if text.isEmpty {
       throw Fault(
         message: "the password file \(path) is empty",
-        remedy: "a bind with an empty password would be anonymous; write the password into the file")
+        remedy: "a bind with an empty password would be anonymous; write the password into the file"
+      )
     }
     return text
   }

@@ -69,7 +69,9 @@ struct PlanWriter {
       try write(change)
       guard db.changesCount == 1 else {
         throw StorePlanIsStale(
-          reason: "\(change.kind.rawValue) for \(plan.subjects[change.subject].email) does not fit the site any more")
+          reason:
+            "\(change.kind.rawValue) for \(plan.subjects[change.subject].email) does not fit the site any more"
+        )
       }
       writtenByKind[Int(change.kind.number)] += 1
     }

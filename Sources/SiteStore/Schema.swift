@@ -8,9 +8,12 @@ enum Schema {
 
   static func create(_ db: Database) throws {
     try db.execute(sql: tables)
-    try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
     try db.execute(
-      sql: "INSERT INTO site (id, lineage, generation, transition, hash_seed) VALUES (1, lower(hex(randomblob(16))), 0, 'before', random())")
+      sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
+    try db.execute(
+      sql:
+        "INSERT INTO site (id, lineage, generation, transition, hash_seed) VALUES (1, lower(hex(randomblob(16))), 0, 'before', random())"
+    )
   }
 
   private static let tables = """

@@ -10,11 +10,14 @@ extension SiteDatabase {
     return try write { db in
       let (lineage, generation) = try Self.state(db)
       guard lineage == plan.basis.lineage else {
-        throw StorePlanIsStale(reason: "the plan was made for another store, or for a copy of this one")
+        throw StorePlanIsStale(
+          reason: "the plan was made for another store, or for a copy of this one")
       }
       guard generation == plan.basis.generation else {
         throw StorePlanIsStale(
-          reason: "the site has changed since the plan was made (generation \(generation), the plan saw \(plan.basis.generation))")
+          reason:
+            "the site has changed since the plan was made (generation \(generation), the plan saw \(plan.basis.generation))"
+        )
       }
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
@@ -23,7 +26,8 @@ extension SiteDatabase {
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty {
         try db.execute(sql: "UPDATE site SET generation = generation + 1")
-        try Journal.write(plan, accounts: writer.accounts, run: run, generation: generation + 1, in: db)
+        try Journal.write(
+          plan, accounts: writer.accounts, run: run, generation: generation + 1, in: db)
       }
       return writer.written
     }
@@ -31,7 +35,9 @@ extension SiteDatabase {
 
   package func link(account: Int64, person: String, run: RunRecord) throws {
     try write { db in
-      try db.execute(sql: "UPDATE person SET account = NULL, settled = NULL WHERE account = ?", arguments: [account])
+      try db.execute(
+        sql: "UPDATE person SET account = NULL, settled = NULL WHERE account = ?",
+        arguments: [account])
       try db.execute(
         sql: """
           INSERT INTO person (id, account) VALUES (?, ?)
@@ -58,7 +64,9 @@ extension SiteDatabase {
       let since = try Row.fetchOne(find).flatMap { $0[0] as Int64? }
       guard since == departed.since else {
         throw StorePlanIsStale(
-          reason: "\(departed.person), whom the plan treats as gone, was seen or missed anew since it was made")
+          reason:
+            "\(departed.person), whom the plan treats as gone, was seen or missed anew since it was made"
+        )
       }
     }
   }
@@ -74,10 +82,11 @@ extension SiteDatabase {
       .sorted { $0.person < $1.person }
     let settled = plan.memory.settled.sorted { $0.person < $1.person }
     let upsert = try RapidStatement(
-      db, """
-        INSERT INTO person (id, account, settled) VALUES (?1, ?2, ?3)
-        ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3
-        """)
+      db,
+      """
+      INSERT INTO person (id, account, settled) VALUES (?1, ?2, ?3)
+      ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3
+      """)
     var next = settled.startIndex
     func settle(before person: String?) throws {
       while next < settled.endIndex, person.map({ settled[next].person < $0 }) ?? true {
@@ -101,17 +110,19 @@ extension SiteDatabase {
   /// Commits the plan's bookkeeping: absences, and what is left open.
   private func remember(_ plan: Plan, now: Int64, in db: Database) throws {
     let regive = try RapidStatement(
-      db, """
-        UPDATE holding SET by_rule = ? WHERE account = ? AND by_rule IS NOT NULL
-        AND right_id = (SELECT id FROM rights WHERE kind = ? AND key = ?)
-        """)
+      db,
+      """
+      UPDATE holding SET by_rule = ? WHERE account = ? AND by_rule IS NOT NULL
+      AND right_id = (SELECT id FROM rights WHERE kind = ? AND key = ?)
+      """)
     for right in plan.memory.regiven {
       try regive.run(.text(right.rule), .int(right.account), .text(right.kind), .text(right.key))
     }
     let unsettle = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE id = ?")
     for person in plan.memory.unsettled { try unsettle.run(.text(person)) }
     let absence = try RapidStatement(
-      db, "UPDATE person SET absent_since = ?2, settled = iif(?2 IS NULL, settled, NULL) WHERE id = ?1")
+      db,
+      "UPDATE person SET absent_since = ?2, settled = iif(?2 IS NULL, settled, NULL) WHERE id = ?1")
     for absent in plan.memory.absences { try absence.run(.text(absent.person), .int(absent.since)) }
     let forget = try RapidStatement(db, "DELETE FROM person WHERE id = ? AND account IS NULL")
     for person in plan.memory.forgotten { try forget.run(.text(person)) }
@@ -152,4 +163,3 @@ extension SiteDatabase {
     return found
   }
 }
-

@@ -40,12 +40,14 @@ extension SiteDatabase {
     try write { db in
       if let known, !known.asksTheSame(as: description) {
         try db.execute(
-          sql: "DELETE FROM mirror_entry WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
+          sql:
+            "DELETE FROM mirror_entry WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
           arguments: [directory])
         try db.execute(sql: "DELETE FROM mirror_key WHERE directory = ?", arguments: [directory])
       }
       // Filling an empty mirror is faster without the index.
-      let isEmpty = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
+      let isEmpty =
+        try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
       if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key") }
       try body(try DatabaseMirrorWriter(db, directory: directory))
       if isEmpty { try db.execute(sql: Schema.mirrorIndex) }

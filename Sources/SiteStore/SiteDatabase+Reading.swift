@@ -14,7 +14,9 @@ extension SiteDatabase {
       let counts = try Row.fetchCursor(
         db, sql: "SELECT kind, name, key, taken FROM rights WHERE taken > 0")
       while let row = try counts.next() {
-        if row["kind"] == "license" { taken[row["name"]] = row["taken"] } else {
+        if row["kind"] == "license" {
+          taken[row["name"]] = row["taken"]
+        } else {
           members[row["key"]] = row["taken"]
         }
       }
@@ -32,7 +34,8 @@ extension SiteDatabase {
 
   package func people(_ body: (KnownPerson) -> Void) throws {
     try read { db in
-      let rows = try Row.fetchCursor(db, sql: "SELECT id, account, settled, absent_since FROM person")
+      let rows = try Row.fetchCursor(
+        db, sql: "SELECT id, account, settled, absent_since FROM person")
       while let row = try rows.next() {
         let settled: Int64? = row[2]
         body(
@@ -56,7 +59,10 @@ extension SiteDatabase {
       """
     var accounts: [Account] = []
     try read { db in
-      try fetch(db, filter: filter, arguments: [json(people), json(emails.map(emailKey))], order: "account.id") {
+      try fetch(
+        db, filter: filter, arguments: [json(people), json(emails.map(emailKey))],
+        order: "account.id"
+      ) {
         accounts.append($0)
       }
     }
@@ -66,7 +72,9 @@ extension SiteDatabase {
   package func account(id: Int64) throws -> Account? {
     var found: Account?
     try read { db in
-      try fetch(db, filter: "WHERE account.id = ?", arguments: [id], order: "account.id") { found = $0 }
+      try fetch(db, filter: "WHERE account.id = ?", arguments: [id], order: "account.id") {
+        found = $0
+      }
     }
     return found
   }

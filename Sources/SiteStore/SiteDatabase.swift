@@ -36,7 +36,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
         )
       }
       if found.tables == 0, isNew || found.application == 0 {
-        try queue.writeWithoutTransaction { 
+        try queue.writeWithoutTransaction {
           try $0.execute(sql: "PRAGMA journal_mode = WAL")
         }
         try queue.write { try Schema.create($0) }
@@ -75,7 +75,9 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
           return .commit
         }
       }
-      guard let value else { throw StoreFailure.unusable(path: path, reason: "nothing was written") }
+      guard let value else {
+        throw StoreFailure.unusable(path: path, reason: "nothing was written")
+      }
       return value
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
@@ -90,7 +92,8 @@ extension StoreFailure {
     case .SQLITE_FULL: self = .full(path: path)
     case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy(path: path, holder: nil)
     case .SQLITE_CANTOPEN:
-      self = .unusable(path: path, reason: "it cannot be opened; does its folder exist, and may you write there?")
+      self = .unusable(
+        path: path, reason: "it cannot be opened; does its folder exist, and may you write there?")
     case .SQLITE_READONLY, .SQLITE_PERM:
       self = .unusable(path: path, reason: "it may not be written")
     default:

@@ -15,7 +15,9 @@ package final class SiteLease {
         path: storePath, reason: "\(path) cannot be written (\(String(cString: strerror(errno))))")
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let holder = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+      let holder = FileManager.default.contents(atPath: path).map {
+        String(decoding: $0, as: UTF8.self)
+      }
       close(descriptor)
       throw StoreFailure.busy(path: storePath, holder: holder)
     }

@@ -32,7 +32,8 @@ extension Planner {
     }
     let keys = account?.person.map { [$0] }
     try store.readMirror(
-      of: directory, kind: .person, slots: evaluator.slots, keys: keys) { look($0) }
+      of: directory, kind: .person, slots: evaluator.slots, keys: keys
+    ) { look($0) }
     if account == nil, found == nil { throw NobodyFits(who: who) }
     let wanted = found?.id ?? found?.dn ?? account?.person ?? who
     let plan =

@@ -23,7 +23,8 @@ package struct LDIFSource: DirectorySource {
     do {
       filter = try CompiledFilter(search.filter, slots: wide, membership: false)
     } catch {
-      throw ReadFailure("the filter \(search.filter.text) cannot be evaluated on a file: \(error.message)")
+      throw ReadFailure(
+        "the filter \(search.filter.text) cannot be evaluated on a file: \(error.message)")
     }
     var reader = LDIFReader(Array(data))
     var entry = EntryBatch(slots: wide)
@@ -34,7 +35,8 @@ package struct LDIFSource: DirectorySource {
         defer { entry.removeAll() }
         let dn = entry.dn(of: 0)
         guard let name = DistinguishedName(dn) else {
-          throw ReadFailure("\(path): not a distinguished name: \(String(decoding: dn, as: UTF8.self))")
+          throw ReadFailure(
+            "\(path): not a distinguished name: \(String(decoding: dn, as: UTF8.self))")
         }
         for index in bases.indices where name.isWithin(bases[index]) { seen[index] = true }
         guard bases.contains(where: { isInScope(name, $0, search.scope) }),

@@ -76,7 +76,9 @@ struct PersonIndex {
     for (person, row) in rows {
       let flags = flags[Int(row)]
       guard flags.contains(.isRemembered), !flags.contains(.isSeen) else { continue }
-      if flags.contains(.hasAccount) { found.withAccount.append(person) } else {
+      if flags.contains(.hasAccount) {
+        found.withAccount.append(person)
+      } else {
         found.withoutAccount.append(person)
       }
     }

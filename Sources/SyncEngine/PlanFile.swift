@@ -65,7 +65,9 @@ extension Plan {
         buffer.removeAll(keepingCapacity: true)
       }
     }
-    add("\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "")")
+    add(
+      "\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "")"
+    )
     for subject in subjects {
       add("\(subject.account ?? 0) \(subject.person ?? "")")
       add("\(subject.email)\n\(subject.name)\n\(subject.username ?? "")\n\(subject.portalOnly)")

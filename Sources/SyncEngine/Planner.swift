@@ -91,7 +91,8 @@ package struct Planner {
 
   // MARK: Reading
 
-  func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading {
+  func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading
+  {
     var index = PersonIndex()
     try store.people { index.add($0) }
     guard case .directory(var source) = origin else {

@@ -10,7 +10,8 @@ extension Planner {
   }
 
   /// Reads the directory as a plan would, and changes nothing, not even the mirror.
-  package func survey(_ source: any DirectorySource, into findings: inout Findings) throws -> Survey {
+  package func survey(_ source: any DirectorySource, into findings: inout Findings) throws -> Survey
+  {
     var opened = source
     let reader = DirectoryReader(
       mapping: mapping, mappingFingerprint: 0, hash: hash, progress: progress)

@@ -30,7 +30,9 @@ package enum AccountLists {
   }
 
   package static func groups(_ site: Site, _ style: TextStyle) -> String {
-    let rows = site.totals.membersOfGroup.sorted { $0.key < $1.key }.map { [$0.key.shown, $0.value.grouped] }
+    let rows = site.totals.membersOfGroup.sorted { $0.key < $1.key }.map {
+      [$0.key.shown, $0.value.grouped]
+    }
     return list(["group", "members"], rows, style)
   }
 
@@ -52,7 +54,9 @@ package enum AccountLists {
   package static func waiting(_ waiting: [String: [String]], _ style: TextStyle) -> String {
     list(
       ["license", "directory id"],
-      waiting.sorted { $0.key < $1.key }.flatMap { product, people in people.map { [product, $0.shown] } },
+      waiting.sorted { $0.key < $1.key }.flatMap { product, people in
+        people.map { [product, $0.shown] }
+      },
       style)
   }
 

@@ -14,7 +14,9 @@ package enum DiagnosticText {
     ]
     if let source = diagnostic.sourceLine {
       lines.append("  " + source.replacing("\t", with: " ").shown)
-      lines.append("  " + String(repeating: " ", count: max(0, diagnostic.position.column - 1)) + style.green("^"))
+      lines.append(
+        "  " + String(repeating: " ", count: max(0, diagnostic.position.column - 1))
+          + style.green("^"))
     }
     if let hint = diagnostic.hint { lines.append("  hint: \(hint.shown)") }
     return lines.joined(separator: "\n")

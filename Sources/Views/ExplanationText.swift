@@ -6,7 +6,9 @@ package enum ExplanationText {
     of explanation: Explanation, transition: Site.Transition, style: TextStyle
   ) -> String {
     var lines: [String] = []
-    func title(_ text: String) { lines.append(lines.isEmpty ? style.bold(text) : "\n" + style.bold(text)) }
+    func title(_ text: String) {
+      lines.append(lines.isEmpty ? style.bold(text) : "\n" + style.bold(text))
+    }
     title("Directory")
     if let dn = explanation.dn {
       lines.append("  \(dn.shown)")
@@ -22,7 +24,8 @@ package enum ExplanationText {
     if !explanation.groups.isEmpty {
       title("Directory groups")
       for group in explanation.groups {
-        let via = group.via.isEmpty ? "" : style.dim("  via \(group.via.joined(separator: " → "))".shown)
+        let via =
+          group.via.isEmpty ? "" : style.dim("  via \(group.via.joined(separator: " → "))".shown)
         lines.append("  \(group.name.shown)\(via)")
       }
     }
@@ -46,9 +49,13 @@ package enum ExplanationText {
 
   private static func rule(_ trace: Explanation.RuleTrace, _ style: TextStyle) -> [String] {
     let mark = trace.matches ? style.green("yes") : style.dim("no ")
-    var lines = ["  \(mark) \(trace.rule.name.shown) \(style.dim("(\(trace.rule.file):\(trace.rule.line))"))"]
+    var lines = [
+      "  \(mark) \(trace.rule.name.shown) \(style.dim("(\(trace.rule.file):\(trace.rule.line))"))"
+    ]
     lines += trace.conditions.map { "        \($0.shown)" }
-    if !trace.effects.isEmpty { lines.append("        gives \(trace.effects.joined(separator: ", ").shown)") }
+    if !trace.effects.isEmpty {
+      lines.append("        gives \(trace.effects.joined(separator: ", ").shown)")
+    }
     return lines
   }
 
@@ -60,7 +67,9 @@ package enum ExplanationText {
       lines.append(
         grants.isEmpty
           ? "  a plain account, without license or group"
-          : "  " + grants.map { "\($0.right.kind.rawValue) \($0.right.name)" }.joined(separator: ", ").shown)
+          : "  "
+            + grants.map { "\($0.right.kind.rawValue) \($0.right.name)" }.joined(separator: ", ")
+            .shown)
     case .nothing: lines.append("  no account: no rule matches (otherwise: nothing)")
     case .leaver: lines.append("  treated as a leaver: no rule matches (otherwise: leaver)")
     }
@@ -75,7 +84,8 @@ package enum ExplanationText {
     if account.isPortalOnly { lines.append("  marked by \(account.mark.text.shown)") }
     for holding in account.holdings {
       lines.append(
-        "  \(holding.right.kind.rawValue) \(holding.right.name.shown), given by \(holding.givers.text.shown)\(holding.isSuspended ? ", suspended" : "")")
+        "  \(holding.right.kind.rawValue) \(holding.right.name.shown), given by \(holding.givers.text.shown)\(holding.isSuspended ? ", suspended" : "")"
+      )
     }
     return lines
   }
@@ -85,12 +95,18 @@ package enum ExplanationText {
     for index in plan.rows.indices {
       let change = plan.change(at: index)
       var text = "  \(change.kind.rawValue)"
-      if case .text(let value) = change.after ?? change.before { text += " \(value.shown)" }
+      switch change.after ?? change.before {
+      case .text(let value): text += " \(value.shown)"
+      case .field(let name, let value): text += " \(name): \((value ?? "none").shown)"
+      default: break
+      }
       if let reason = change.reason { text += ": \(reason)" }
       lines.append(text)
     }
     for hold in plan.holds {
-      for doubt in hold.doubts { lines += ["  held: \(doubt.reason.shown)", "  → \(doubt.remedy.shown)"] }
+      for doubt in hold.doubts {
+        lines += ["  held: \(doubt.reason.shown)", "  → \(doubt.remedy.shown)"]
+      }
     }
     for leaving in plan.leaving { lines.append("  leaving, until \(timeText(leaving.due))") }
     return lines.isEmpty ? ["  nothing to do"] : lines

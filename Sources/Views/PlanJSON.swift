@@ -23,7 +23,9 @@ package enum PlanJSON {
       summary = Dictionary(uniqueKeysWithValues: plan.summary.map { ($0.key.rawValue, $0.value) })
       changes = plan.rows.indices.map { Row(plan.change(at: $0), plan.subjects) }
       holds = plan.holds.map(Held.init)
-      leaving = plan.leaving.map { Gone(account: $0.account, email: $0.email, due: timeText($0.due)) }
+      leaving = plan.leaving.map {
+        Gone(account: $0.account, email: $0.email, due: timeText($0.due))
+      }
       seats = plan.seats.mapValues(Pool.init)
     }
   }
@@ -153,7 +155,9 @@ package enum JSONText {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting =
-      isPretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+      isPretty
+      ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      : [.sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 }

@@ -20,7 +20,9 @@ package struct PlanText {
   /// The whole plan, part by part, so that a long one can be written as it comes.
   package func write(_ line: (String) -> Void) {
     let basis = plan.basis
-    line(style.bold("Plan for \(basis.site)") + ", \(timeText(basis.createdAt)), site generation \(basis.generation)")
+    line(
+      style.bold("Plan for \(basis.site)")
+        + ", \(timeText(basis.createdAt)), site generation \(basis.generation)")
     line(
       "Read: \(basis.peopleRead.of("person", "people")) and \(basis.groupsRead.of("directory group", "directory groups"))."
         + (basis.only.map { " Only \($0.shown) is looked at." } ?? ""))
@@ -65,7 +67,8 @@ package struct PlanText {
     let because = [change.rule.map(place), change.reason].compactMap(\.self).joined(separator: ": ")
     // The colour's own characters take no place on the screen.
     let width = 2 + change.kind.rawValue.count + (value.isEmpty ? 0 : value.shown.count + 1)
-    return "    \(what)" + String(repeating: " ", count: max(2, 44 - width)) + style.dim(because.shown)
+    return "    \(what)" + String(repeating: " ", count: max(2, 44 - width))
+      + style.dim(because.shown)
   }
 
   private func sign(_ kind: ChangeKind) -> String {
@@ -102,7 +105,9 @@ package struct PlanText {
       let rule: Int32
     }
     var counts: [Key: Int] = [:]
-    for row in plan.rows { counts[Key(kind: plan.kindNumber(row), rule: plan.ruleNumber(row)), default: 0] += 1 }
+    for row in plan.rows {
+      counts[Key(kind: plan.kindNumber(row), rule: plan.ruleNumber(row)), default: 0] += 1
+    }
     line("")
     line("\(plan.rows.count.grouped) changes, by kind and rule (--all lists every one):")
     let rows = counts.sorted { ($0.key.kind, $0.key.rule) < ($1.key.kind, $1.key.rule) }.map {
@@ -120,7 +125,9 @@ package struct PlanText {
   private func writeHolds(_ line: (String) -> Void) {
     guard !plan.holds.isEmpty else { return }
     line("")
-    line(style.bold("Held: \(plan.holds.count.of("person is", "people are")) left exactly as they are"))
+    line(
+      style.bold("Held: \(plan.holds.count.of("person is", "people are")) left exactly as they are")
+    )
     let most = isWhole ? plan.holds.count : 50
     for hold in plan.holds.prefix(most) {
       line("\(style.yellow("!")) \(HoldText.name(hold))")
@@ -129,18 +136,25 @@ package struct PlanText {
         line("    → \(doubt.remedy.shown)")
       }
     }
-    if plan.holds.count > most { line("  … and \((plan.holds.count - most).grouped) more: usher list holds") }
+    if plan.holds.count > most {
+      line("  … and \((plan.holds.count - most).grouped) more: usher list holds")
+    }
   }
 
   private func writeLeaving(_ line: (String) -> Void) {
     guard !plan.leaving.isEmpty else { return }
     line("")
-    line(style.bold("Leaving: \(plan.leaving.count.of("person is", "people are")) gone from the directory, still in their grace period"))
+    line(
+      style.bold(
+        "Leaving: \(plan.leaving.count.of("person is", "people are")) gone from the directory, still in their grace period"
+      ))
     let most = isWhole ? plan.leaving.count : 50
     for leaving in plan.leaving.prefix(most) {
       line("  \(leaving.name.shown) <\(leaving.email.shown)>, until \(timeText(leaving.due))")
     }
-    if plan.leaving.count > most { line("  … and \((plan.leaving.count - most).grouped) more: usher list leaving") }
+    if plan.leaving.count > most {
+      line("  … and \((plan.leaving.count - most).grouped) more: usher list leaving")
+    }
   }
 
   private func writeSummary(_ line: (String) -> Void) {
@@ -148,7 +162,9 @@ package struct PlanText {
       line(style.bold("Nothing to do") + ": the site is in line with the directory.")
     } else {
       let people = Set((0..<plan.rows.count).map { plan.change(at: $0).subject }).count
-      line(style.bold("Summary") + ": \(plan.rows.count.of("change", "changes")) for \(people.of("account", "accounts"))")
+      line(
+        style.bold("Summary")
+          + ": \(plan.rows.count.of("change", "changes")) for \(people.of("account", "accounts"))")
       let summary = plan.summary
       for kind in ChangeKind.allCases {
         if let count = summary[kind] { line("  \(kind.rawValue.padded(to: 20)) \(count.grouped)") }

@@ -59,7 +59,9 @@ extension Int {
   }
 
   /// "1 person", "2,000 people".
-  package func of(_ one: String, _ many: String) -> String { "\(grouped) \(self == 1 ? one : many)" }
+  package func of(_ one: String, _ many: String) -> String {
+    "\(grouped) \(self == 1 ? one : many)"
+  }
 }
 
 /// Seconds since 1970 as RFC 3339 has it, in UTC.
@@ -70,7 +72,9 @@ package func timeText(_ seconds: Int64) -> String {
 /// Rows in columns as wide as they need; the last column runs on.
 package func makeTable(_ header: [String], _ rows: [[String]], style: TextStyle) -> String {
   var widths = header.map(\.count)
-  for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) } }
+  for row in rows {
+    for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) }
+  }
   func line(_ cells: [String]) -> String {
     var text = ""
     for (index, cell) in cells.enumerated() {

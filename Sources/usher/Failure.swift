@@ -41,7 +41,8 @@ struct Failure: Error {
         .badConfiguration, "the mapping does not fit the directory. Nothing was changed",
         findings: faults.findings)
     case let stale as StorePlanIsStale:
-      self.init(.stalePlan, "\(stale.reason). Nothing was changed", remedy: "make a new plan: usher plan")
+      self.init(
+        .stalePlan, "\(stale.reason). Nothing was changed", remedy: "make a new plan: usher plan")
     case let fault as SecretSource.Fault:
       self.init(.badConfiguration, fault.message, remedy: fault.remedy)
     case let nobody as Planner.NobodyFits:
@@ -50,7 +51,8 @@ struct Failure: Error {
         remedy: "usher list users shows the accounts; usher plan reads the directory anew")
     case let several as SeveralFit:
       self.init(
-        .failed, "\(several.who) fits several accounts: \(several.candidates.joined(separator: ", "))",
+        .failed,
+        "\(several.who) fits several accounts: \(several.candidates.joined(separator: ", "))",
         remedy: "name the account by its email")
     case let failure as StoreFailure: self.init(failure)
     case let fault as PlanFile.Fault: self.init(fault)
@@ -61,13 +63,17 @@ struct Failure: Error {
   private init(_ failure: StoreFailure) {
     switch failure {
     case .notOurs(let path):
-      self.init(.failed, "\(path) is not a site store of usher", remedy: "check site.store in the configuration")
+      self.init(
+        .failed, "\(path) is not a site store of usher",
+        remedy: "check site.store in the configuration")
     case .newerVersion(let path, let found, let known):
       self.init(
         .failed, "\(path) was written by a newer usher (schema \(found), this one knows \(known))",
         remedy: "install that version")
     case .full(let path):
-      self.init(.failed, "the disk is full: \(path) could not be written. Nothing was changed", remedy: "free some space and run again")
+      self.init(
+        .failed, "the disk is full: \(path) could not be written. Nothing was changed",
+        remedy: "free some space and run again")
     case .unusable(let path, let reason):
       self.init(.failed, "the store \(path) cannot be used: \(reason)")
     case .busy(let path, let holder):
@@ -83,7 +89,9 @@ struct Failure: Error {
     case .notAPlan(let path):
       self.init(.failed, "\(path) is not a saved plan", remedy: "make one: usher plan --out FILE")
     case .altered(let path):
-      self.init(.failed, "\(path) was changed after it was saved", remedy: "make a new plan: usher plan --out FILE")
+      self.init(
+        .failed, "\(path) was changed after it was saved",
+        remedy: "make a new plan: usher plan --out FILE")
     }
   }
 }

@@ -79,6 +79,7 @@ struct Terminal {
   }
 
   private static func writeError(_ text: String) {
+    fflush(nil)  // What was printed before comes before.
     FileHandle.standardError.write(Data(text.utf8))
   }
 }

@@ -18,21 +18,24 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "How the plan is printed: text or json.") var format: Format = .text
   @Flag(help: "Plan from the mirror, without the directory.") var offline = false
   @Option(help: "Try another mapping file.") var mapping: String?
-  @Option(help: "Look at one person only: an email, an account id or a directory id.") var only: String?
+  @Option(help: "Look at one person only: an email, an account id or a directory id.") var only:
+    String?
   @Flag(help: "List every change, however many there are.") var all = false
   @Flag(help: "Exit with 2 when changes are pending.") var detailedExitcode = false
 
   func run() throws {
     try Session.run(common, "plan") { session in
-      let mapping = try session.mapping(mapping)
+      let (mapping, texts) = try session.mapping(mapping)
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
       let planner = try session.planner(store, mapping: mapping)
-      let verdict = try session.plan(planner, offline ? .mirror : .directory(session.source()), only: only)
+      let verdict = try session.plan(
+        planner, offline ? .mirror : .directory(session.source()), only: only, texts: texts)
       let plan = verdict.plan
       switch format {
-      case .text: PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
+      case .text:
+        PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
       case .json: session.terminal.print(try PlanJSON.text(of: plan))
       }
       if let out {
@@ -70,10 +73,17 @@ struct Apply: ParsableCommand {
       let verdict = try session.desk(store).check(plan, now: session.now)
       guard let approved = verdict.approved else {
         session.say(verdict.excesses, held: false)
-        throw Failure(.heldBack, "the plan goes beyond the limits. Nothing was changed", remedy: "make a new plan: usher plan")
+        throw Failure(
+          .heldBack, "the plan goes beyond the limits. Nothing was changed",
+          remedy: "make a new plan: usher plan")
       }
-      if !session.terminal.quiet { PlanText(plan, style: session.terminal.output).write(session.terminal.print) }
-      guard plan.isEmpty || session.terminal.confirms("Apply \(plan.rows.count.of("change", "changes"))?", yes: yes)
+      if !session.terminal.quiet {
+        PlanText(plan, style: session.terminal.output).write(session.terminal.print)
+      }
+      guard
+        plan.isEmpty
+          || session.terminal.confirms(
+            "Apply \(plan.rows.count.of("change", "changes"))?", yes: yes)
       else {
         session.terminal.say("Nothing was changed.")
         return nil
@@ -94,18 +104,21 @@ struct Sync: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "sync") { session in
-      let mapping = try session.mapping()
+      let (mapping, texts) = try session.mapping()
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
       let planner = try session.planner(store, mapping: mapping)
-      let verdict = try session.plan(planner, .directory(session.source()))
+      let verdict = try session.plan(planner, .directory(session.source()), texts: texts)
       if !session.terminal.quiet {
-        PlanText(verdict.plan, all: all, style: session.terminal.output).write(session.terminal.print)
+        PlanText(verdict.plan, all: all, style: session.terminal.output).write(
+          session.terminal.print)
       }
       guard let approved = verdict.approved else {
         session.say(verdict.excesses, held: false)
-        throw Failure(.heldBack, "the plan goes beyond the limits. Nothing was changed", remedy: "look at it with usher plan; if it is meant, raise the limits")
+        throw Failure(
+          .heldBack, "the plan goes beyond the limits. Nothing was changed",
+          remedy: "look at it with usher plan; if it is meant, raise the limits")
       }
       let written = try store.apply(approved, run: session.record(verdict.plan))
       if !verdict.plan.isEmpty {

@@ -11,7 +11,8 @@ struct Check: ParsableCommand {
     abstract: "Reads configuration and mapping and prints every fault in them.")
 
   @OptionGroup var common: CommonOptions
-  @Flag(help: "Also sign in to the directory and count whom the searches select.") var connect = false
+  @Flag(help: "Also sign in to the directory and count whom the searches select.") var connect =
+    false
 
   func run() throws {
     try Session.run(common, "check") { session in
@@ -24,24 +25,26 @@ struct Check: ParsableCommand {
         throw Failure(.badConfiguration, "the mapping has faults")
       }
       session.terminal.print(
-        "Configuration \(session.configuration.path) and mapping \(session.configuration.directory.mappingPath) are in order: \(mapping.rules.count.of("rule", "rules")).")
-      if connect { try self.connect(session, mapping: mapping) }
+        "Configuration \(session.configuration.path) and mapping \(session.configuration.directory.mappingPath) are in order: \(mapping.rules.count.of("rule", "rules"))."
+      )
+      if connect { try self.connect(session, mapping: mapping, texts: findings.texts) }
       return nil
     }
   }
 
-  private func connect(_ session: Session, mapping: CompiledMapping) throws {
+  private func connect(_ session: Session, mapping: CompiledMapping, texts: Findings) throws {
     var source = try session.source()
     if var directory = source as? LDAPDirectory {
       session.terminal.print("Signed in to \(try directory.connect()).")
       source = directory
     }
     let store = try session.store()
-    var findings = Findings()
+    var findings = texts
     let survey = try session.planner(store, mapping: mapping).survey(source, into: &findings)
     session.terminal.clearProgress()
     session.terminal.print(
-      "The directory \(session.configuration.directory.name) holds \(survey.people.of("person", "people")) and \(survey.groups.of("group", "groups")) for this mapping.")
+      "The directory \(session.configuration.directory.name) holds \(survey.people.of("person", "people")) and \(survey.groups.of("group", "groups")) for this mapping."
+    )
     if survey.referrals > 0 {
       session.terminal.warn("\(survey.referrals.of("referral was", "referrals were")) not followed")
     }
@@ -58,10 +61,10 @@ struct Explain: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "explain") { session in
-      let mapping = try session.mapping()
+      let (mapping, texts) = try session.mapping()
       let store = try session.store()
       let planner = try session.planner(store, mapping: mapping)
-      var findings = Findings()
+      var findings = texts
       let explanation = try planner.explain(who, now: session.now, into: &findings)
       session.terminal.print(
         ExplanationText.text(
@@ -80,12 +83,15 @@ struct TestCommand: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "test") { session in
-      let mapping = try session.mapping()
+      let (mapping, _) = try session.mapping()
       let failures = mapping.testFailures()
       for failure in failures {
-        session.terminal.print("\(failure.position.text): \(session.terminal.output.red("failed")): \(failure.message.shown)")
+        session.terminal.print(
+          "\(failure.position.text): \(session.terminal.output.red("failed")): \(failure.message.shown)"
+        )
       }
-      session.terminal.print("\(mapping.tests.count - failures.count) passed, \(failures.count) failed")
+      session.terminal.print(
+        "\(mapping.tests.count - failures.count) passed, \(failures.count) failed")
       return failures.isEmpty ? nil : .failed
     }
   }

@@ -56,13 +56,17 @@ struct Session {
       throw Failure(
         .badConfiguration, "the configuration \(path) has faults", findings: findings)
     }
-    for warning in findings.all { terminal.say(DiagnosticText.text(of: warning, style: terminal.errors)) }
+    for warning in findings.all {
+      terminal.say(DiagnosticText.text(of: warning, style: terminal.errors))
+    }
     return configuration
   }
 
   private static func configurationPath(_ options: CommonOptions) throws -> String {
     if let given = options.config { return given }
-    if let given = ProcessInfo.processInfo.environment["USHER_CONFIG"], !given.isEmpty { return given }
+    if let given = ProcessInfo.processInfo.environment["USHER_CONFIG"], !given.isEmpty {
+      return given
+    }
     let places = ["usher.yaml", "/etc/usher/usher.yaml"]
     if let found = places.first(where: FileManager.default.fileExists(atPath:)) { return found }
     throw Failure(
@@ -76,14 +80,18 @@ struct Session {
   }
 
   /// The mapping, or another one to try.
-  func mapping(_ other: String? = nil) throws -> CompiledMapping {
+  ///
+  /// - Returns: the mapping, and the texts of its files for diagnostics of later stages.
+  func mapping(_ other: String? = nil) throws -> (CompiledMapping, Findings) {
     var findings = Findings()
     let mapping = readMapping(other, into: &findings)
     guard let mapping else {
       throw Failure(.badConfiguration, "the mapping has faults", findings: findings)
     }
-    for warning in findings.all { terminal.say(DiagnosticText.text(of: warning, style: terminal.errors)) }
-    return mapping
+    for warning in findings.all {
+      terminal.say(DiagnosticText.text(of: warning, style: terminal.errors))
+    }
+    return (mapping, findings.texts)
   }
 
   func readMapping(_ other: String? = nil, into findings: inout Findings) -> CompiledMapping? {
@@ -115,7 +123,9 @@ struct Session {
     let given = configuration.limits
     var limits: [Consequence: Limits.Limit] = [:]
     for consequence in Consequence.allCases {
-      if let percent = given.percent[consequence.rawValue], let max = given.max[consequence.rawValue] {
+      if let percent = given.percent[consequence.rawValue],
+        let max = given.max[consequence.rawValue]
+      {
         limits[consequence] = Limits.Limit(percent: percent, max: max)
       }
     }
@@ -136,7 +146,9 @@ struct Session {
     let credentials = try server.bind.map {
       LDAPServer.Credentials(dn: $0.dn, password: try $0.password.read())
     }
-    if server.allowsClearText, credentials != nil, server.urls.contains(where: { $0.hasPrefix("ldap:") }) {
+    if server.allowsClearText, credentials != nil,
+      server.urls.contains(where: { $0.hasPrefix("ldap:") })
+    {
       terminal.warn("the bind password travels without TLS (tls.clear-text: true)")
     }
     return LDAPDirectory(
@@ -152,9 +164,9 @@ struct Session {
 
   /// Makes a guarded plan, and says which limits it goes beyond.
   func plan(
-    _ planner: Planner, _ origin: Planner.Origin, only: String? = nil
+    _ planner: Planner, _ origin: Planner.Origin, only: String? = nil, texts: Findings
   ) throws -> Guard.Verdict {
-    var findings = Findings()
+    var findings = texts
     let verdict = try planner.plan(origin, only: only, now: now, into: &findings)
     terminal.clearProgress()
     return verdict
@@ -163,7 +175,8 @@ struct Session {
   func say(_ excesses: [Guard.Excess], held: Bool) {
     for excess in excesses {
       terminal.warn(
-        "limit \(excess.consequence.rawValue): \(excess.text); \(held ? "these people are held" : "the whole plan is held back")")
+        "limit \(excess.consequence.rawValue): \(excess.text); \(held ? "these people are held" : "the whole plan is held back")"
+      )
     }
   }
 }

@@ -7,7 +7,8 @@ import Views
 struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints one of the site's lists.",
-    discussion: "unassigned: active accounts without license and group that are not marked portal-only.")
+    discussion:
+      "unassigned: active accounts without license and group that are not marked portal-only.")
 
   enum Which: String, CaseIterable, ExpressibleByArgument {
     case users, customers, unassigned, licenses, groups, holds, leaving, waiting
@@ -25,7 +26,8 @@ struct List: ParsableCommand {
       let text =
         switch which {
         case .users: try AccountLists.table(of: store.allAccounts, site, style) { _ in true }
-        case .customers: try AccountLists.table(of: store.allAccounts, site, style, where: \.isPortalOnly)
+        case .customers:
+          try AccountLists.table(of: store.allAccounts, site, style, where: \.isPortalOnly)
         case .unassigned:
           try AccountLists.table(of: store.allAccounts, site, style, where: \.isUnassigned)
         case .licenses: AccountLists.licenses(site, style)
@@ -84,7 +86,8 @@ struct Link: ParsableCommand {
       let person = directoryID.lowercased()
       guard let account = try store.account(who) else { throw Planner.NobodyFits(who: who) }
       var isMirrored = false
-      try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) { key, _ in
+      try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) {
+        key, _ in
         if key == person { isMirrored = true }
       }
       guard isMirrored else {
@@ -102,7 +105,9 @@ struct Link: ParsableCommand {
           remedy: "link that account to another person first")
       }
       let before = account.person.map { ", which is \($0) now," } ?? ""
-      guard session.terminal.confirms("Link \(account.name) <\(account.email)>\(before) to \(person)?", yes: yes)
+      guard
+        session.terminal.confirms(
+          "Link \(account.name) <\(account.email)>\(before) to \(person)?", yes: yes)
       else {
         session.terminal.say("Nothing was changed.")
         return nil

@@ -45,11 +45,16 @@ private func imports(in folder: String = "Sources") throws -> [Import] {
     for line in text.split(separator: "\n") {
       let words = line.split(separator: " ")
       guard let at = words.firstIndex(of: "import"), at + 1 < words.count,
-        words[..<at].allSatisfy({ $0.hasPrefix("@") || ["package", "public", "private", "internal"].contains($0) })
+        words[..<at].allSatisfy({
+          $0.hasPrefix("@") || ["package", "public", "private", "internal"].contains($0)
+        })
       else { continue }
       // `import struct Module.Name` imports Module.
-      let kinds: Set<Substring> = ["struct", "class", "enum", "func", "protocol", "typealias", "var", "let"]
-      let name = kinds.contains(words[at + 1]) && at + 2 < words.count ? words[at + 2] : words[at + 1]
+      let kinds: Set<Substring> = [
+        "struct", "class", "enum", "func", "protocol", "typealias", "var", "let",
+      ]
+      let name =
+        kinds.contains(words[at + 1]) && at + 2 < words.count ? words[at + 2] : words[at + 1]
       found.append(
         Import(
           room: room, file: file, line: String(line),
@@ -79,11 +84,15 @@ private func imports(in folder: String = "Sources") throws -> [Import] {
   /// An import that the manifest does not declare may be built against a stale module.
   @Test func everyImportIsDeclaredInTheManifest() throws {
     let manifest = try String(contentsOfFile: repositoryRoot + "/Package.swift", encoding: .utf8)
-    let modules = Set(allowed.keys).union(["Yams", "Crypto", "GRDB", "GRDBSQLite", "ArgumentParser", "TestSupport"])
+    let modules = Set(allowed.keys).union([
+      "Yams", "Crypto", "GRDB", "GRDBSQLite", "ArgumentParser", "TestSupport",
+    ])
     for folder in ["Sources", "Tests"] {
       for item in try imports(in: folder) where modules.contains(item.module) {
         let declaration = try #require(
-          manifest.components(separatedBy: "arget(").dropFirst().first { $0.contains("name: \"\(item.room)\",") },
+          manifest.components(separatedBy: "arget(").dropFirst().first {
+            $0.contains("name: \"\(item.room)\",")
+          },
           "\(item.room) is not in Package.swift")
         #expect(declaration.contains("\"\(item.module)\""), "\(item.room) imports \(item.module)")
       }

@@ -2,10 +2,13 @@ import DirectoryModel
 import Testing
 
 @Suite struct DirectoryGroupsTests {
-  private static let slots = AttributeSlots(["cn", "member", "uniqueMember", "memberUid", "objectSid"])
+  private static let slots = AttributeSlots([
+    "cn", "member", "uniqueMember", "memberUid", "objectSid",
+  ])
   private static let personSlots = AttributeSlots(["uid", "memberOf", "primaryGroupID"])
 
-  private func groups(_ all: [(String, [String: [String]])], nested: Bool = true) -> DirectoryGroups {
+  private func groups(_ all: [(String, [String: [String]])], nested: Bool = true) -> DirectoryGroups
+  {
     var groups = DirectoryGroups(
       slots: Self.slots, id: nil, nested: nested, hash: ByteHash(seed: 7))
     var batch = EntryBatch(slots: Self.slots)
@@ -43,12 +46,15 @@ import Testing
     ])
     #expect(
       try names(
-        &all, of: "uid=ada,dc=x", ["uid": ["ada"], "memberOf": ["CN=D, OU=Groups,dc=x", "cn=unknown,dc=x"]])
+        &all, of: "uid=ada,dc=x",
+        ["uid": ["ada"], "memberOf": ["CN=D, OU=Groups,dc=x", "cn=unknown,dc=x"]])
         == ["a", "b", "c", "d"])
   }
 
   @Test func primaryGroupIsFoundByTheEndOfTheSID() throws {
-    let sid: [UInt8] = [1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 1, 2, 0, 0]
+    let sid: [UInt8] = [
+      1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 1, 2, 0, 0,
+    ]
     var batch = EntryBatch(slots: Self.slots)
     batch.beginEntry(dn: "cn=domain users,dc=x")
     batch.appendAttribute("cn", values: [Array("domain users".utf8)])
@@ -74,8 +80,12 @@ import Testing
 
   @Test func aLongChainAndAWideCycleTakeLinearTime() throws {
     let count = 3000
-    var chain: [(String, [String: [String]])] = [("g0", ["member": ["uid=ada,dc=x", "cn=g\(count - 1),ou=groups,dc=x"]])]
-    for index in 1..<count { chain.append(("g\(index)", ["member": ["cn=g\(index - 1),ou=groups,dc=x"]])) }
+    var chain: [(String, [String: [String]])] = [
+      ("g0", ["member": ["uid=ada,dc=x", "cn=g\(count - 1),ou=groups,dc=x"]])
+    ]
+    for index in 1..<count {
+      chain.append(("g\(index)", ["member": ["cn=g\(index - 1),ou=groups,dc=x"]]))
+    }
     var all = groups(chain)
     #expect(try names(&all, of: "uid=ada,dc=x").count == count)
   }
@@ -101,7 +111,8 @@ import Testing
   }
 
   @Test func theOrderOfAttributesAndValuesDoesNotCount() {
-    #expect(print([("a", ["1", "2"]), ("b", ["3"])]) == print([("b", ["3"]), ("a", ["2", "1"])]))
+    #expect(
+      print([("a", ["1", "2"]), ("b", ["3"])]) == print([("b", ["3"]), ("a", ["2", "1"])]))
   }
 
   @Test func everyOtherDifferenceCounts() {

@@ -19,7 +19,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("cn=ada", 0, "begins with"), ("(cn=ada", 7, "ends too early"), ("(cn=a)(sn=b)", 6, "after the end"),
+    ("cn=ada", 0, "begins with"), ("(cn=ada", 7, "ends too early"),
+    ("(cn=a)(sn=b)", 6, "after the end"),
     ("(cn:dn:=ada)", 3, ":dn"), ("(cn=a(b)", 5, "\\28"), ("(cn=\\zz)", 4, "hexadecimal"),
     ("(=ada)", 1, "missing"), ("(!cn=a)", 2, "one filter"), ("(:caseExactMatch:=a)", 1, "missing"),
     ("(cn>ada)", 4, "missing"),

@@ -14,7 +14,8 @@ import Testing
     let empty = try TemporaryFolder()
     let result = try run(Workplace.binary, ["plan"], in: empty.path)
     #expect(result.status == 65 && result.errors.contains("--config FILE"))
-    #expect(try run(Workplace.binary, ["plan", "--config", "none.yaml"], in: empty.path).status == 65)
+    #expect(
+      try run(Workplace.binary, ["plan", "--config", "none.yaml"], in: empty.path).status == 65)
     #expect(try run(Workplace.binary, ["plam"], in: empty.path).status == 64)
     #expect(try run(Workplace.binary, ["plan", "--formt", "json"], in: empty.path).status == 64)
     #expect(try run(Workplace.binary, ["--version"], in: empty.path).status == 0)
@@ -26,7 +27,9 @@ import Testing
     let elsewhere = try TemporaryFolder()
     let file = place.folder.path + "/usher.yaml"
     #expect(try run(Workplace.binary, ["plan", "--config", file], in: elsewhere.path).status == 0)
-    #expect(try run(Workplace.binary, ["plan"], in: elsewhere.path, environment: ["USHER_CONFIG": file]).status == 0)
+    #expect(
+      try run(Workplace.binary, ["plan"], in: elsewhere.path, environment: ["USHER_CONFIG": file])
+        .status == 0)
   }
 
   @Test func faultsShowPlaceLineCaretAndHint() throws {
@@ -38,12 +41,15 @@ import Testing
     #expect(try place.usher("sync").status == 65)
   }
 
-  @Test(arguments: ["notify: {}", "mapping-changes: review", "console: {}", "schedule: { every: 15m }"])
+  @Test(arguments: [
+    "notify: {}", "mapping-changes: review", "console: {}", "schedule: { every: 15m }",
+  ])
   func keysWhoseFeatureIsNotThereAreRefusedAsSuch(key: String) throws {
     let place = try place()
     try place.configure("ldif: acme.ldif", extra: key)
     let check = try place.usher("check")
-    #expect(check.status == 65 && check.errors.contains("does not carry it out yet"), "\(check.errors)")
+    #expect(
+      check.status == 65 && check.errors.contains("does not carry it out yet"), "\(check.errors)")
   }
 
   @Test func aPasswordInTheConfigurationIsRefusedAndNotShown() throws {
@@ -61,14 +67,22 @@ import Testing
   @Test func jsonHasTheShapeOfTheContract() throws {
     let place = try place()
     let text = try place.usher("plan", "--format", "json").output
-    let plan = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-    #expect(Set(plan.keys) == ["usher_plan", "site", "generation", "summary", "changes", "holds", "leaving", "seats"])
+    let plan = try #require(
+      try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    #expect(
+      Set(plan.keys) == [
+        "usher_plan", "site", "generation", "summary", "changes", "holds", "leaving", "seats",
+      ])
     #expect(plan["usher_plan"] as? Int == 1 && plan["generation"] as? Int == 0)
-    #expect(plan["summary"] as? [String: Int] == ["create-account": 4, "grant-license": 4, "join-group": 4])
+    #expect(
+      plan["summary"] as? [String: Int] == [
+        "create-account": 4, "grant-license": 4, "join-group": 4,
+      ])
     let changes = try #require(plan["changes"] as? [[String: Any]])
     #expect(changes.count == 12)
     for change in changes {
-      #expect(Set(change.keys) == ["kind", "account", "email", "before", "after", "rule", "reason"])
+      #expect(
+        Set(change.keys) == ["kind", "account", "email", "before", "after", "rule", "reason"])
       #expect(change["account"] is NSNull)
     }
     let created = try #require(changes.first { $0["kind"] as? String == "create-account" })
@@ -78,13 +92,18 @@ import Testing
     #expect(Set(seats.keys) == ["ceiling", "now", "after", "waiting"])
     #expect(seats["ceiling"] as? Int == 50 && seats["after"] as? Int == 4)
     _ = try place.usher("sync")
-    let export = try #require(try JSONSerialization.jsonObject(with: Data(place.export().utf8)) as? [String: Any])
+    let export = try #require(
+      try JSONSerialization.jsonObject(with: Data(place.export().utf8)) as? [String: Any])
     #expect(export["usher_export"] as? Int == 1)
     let accounts = try #require(export["accounts"] as? [[String: Any]])
-    #expect(accounts.map { $0["email"] as? String } == ["ada@acme.example", "p0@acme.example", "p1@acme.example", "p2@acme.example"])
+    #expect(
+      accounts.map { $0["email"] as? String } == [
+        "ada@acme.example", "p0@acme.example", "p1@acme.example", "p2@acme.example",
+      ])
     #expect(
       Set(accounts[0].keys) == [
-        "email", "name", "username", "kind", "portal_only", "active", "email_verified", "licenses", "groups", "directory_id",
+        "email", "name", "username", "kind", "portal_only", "active", "email_verified", "licenses",
+        "groups", "directory_id",
       ])
     #expect(accounts[0]["kind"] as? String == "site-user")
   }
@@ -143,12 +162,17 @@ import Testing
     try place.folder.write(Company.ldif(people: 2), to: "acme.ldif")
     try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")
     #expect(try place.usher("plan", "--out", "p.usher").status == 0)
-    #expect(try place.usher("link", "p0@acme.example", "11111111-1111-4111-8111-000000000001").status == 0)
+    #expect(
+      try place.usher("link", "p0@acme.example", "11111111-1111-4111-8111-000000000001").status == 0
+    )
     // That link said nothing new; the one below does.
     let before = try place.export()
-    try place.folder.write(Company.ldif().replacing("8111-000000000001", with: "8111-000000000098"), to: "acme.ldif")
+    try place.folder.write(
+      Company.ldif().replacing("8111-000000000001", with: "8111-000000000098"), to: "acme.ldif")
     _ = try place.usher("plan")
-    #expect(try place.usher("link", "p0@acme.example", "11111111-1111-4111-8111-000000000098").status == 0)
+    #expect(
+      try place.usher("link", "p0@acme.example", "11111111-1111-4111-8111-000000000098").status == 0
+    )
     let stale = try place.usher("apply", "p.usher")
     #expect(stale.status == 4 && stale.errors.contains("stale"), "\(stale.errors)")
     #expect(try place.export() == before.replacing("8111-000000000001", with: "8111-000000000098"))
@@ -161,7 +185,9 @@ import Testing
     try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")
     #expect(try place.usher("plan", "--detailed-exitcode").status == 3)
     let sync = try place.usher("sync")
-    #expect(sync.status == 3 && sync.errors.contains("80 deactivations planned; 5 are allowed"), "\(sync.errors)")
+    #expect(
+      sync.status == 3 && sync.errors.contains("80 deactivations planned; 5 are allowed"),
+      "\(sync.errors)")
     #expect(try !place.export().contains("\"active\":false"))
   }
 
@@ -171,7 +197,10 @@ import Testing
     let marker = place.folder.path + "/held"
     let holder = try Child(
       "/usr/bin/flock",
-      ["--no-fork", place.folder.path + "/usher.db.lock", "sh", "-c", "touch \(marker); exec sleep 60"],
+      [
+        "--no-fork", place.folder.path + "/usher.db.lock", "sh", "-c",
+        "touch \(marker); exec sleep 60",
+      ],
       output: "/dev/null")
     defer { holder.stop() }
     while !FileManager.default.fileExists(atPath: marker) { usleep(10_000) }
@@ -183,7 +212,8 @@ import Testing
     // A full disk is a limit on the size of files here; SIGXFSZ is ignored so that writes fail instead.
     let place = try place(people: 400)
     let full = try run(
-      "/bin/bash", ["-c", "trap '' XFSZ; ulimit -f 300; exec \"$0\" sync", Workplace.binary], in: place.folder.path)
+      "/bin/bash", ["-c", "trap '' XFSZ; ulimit -f 300; exec \"$0\" sync", Workplace.binary],
+      in: place.folder.path)
     #expect(full.status == 1 && full.errors.contains("usher.db"), "\(full.errors)")
     #expect(try !place.export().contains("@"))
     #expect(try place.usher("sync").status == 0)
@@ -193,7 +223,8 @@ import Testing
     let place = try place()
     try place.folder.write("hello", to: "usher.db")
     let sync = try place.usher("sync")
-    #expect(sync.status == 1 && sync.errors.contains("is not a site store of usher"), "\(sync.errors)")
+    #expect(
+      sync.status == 1 && sync.errors.contains("is not a site store of usher"), "\(sync.errors)")
     #expect(try place.folder.read("usher.db") == "hello")
   }
 
@@ -201,20 +232,24 @@ import Testing
     let place = try place()
     try place.folder.write("dn: cn=a,dc=acme,dc=example\nchangetype: delete\n", to: "acme.ldif")
     let sync = try place.usher("sync")
-    #expect(sync.status == 5 && sync.errors.contains("acme.ldif:2: a change record"), "\(sync.errors)")
+    #expect(
+      sync.status == 5 && sync.errors.contains("acme.ldif:2: a change record"), "\(sync.errors)")
   }
 
   @Test func hostileNamesCannotSteerTheTerminal() throws {
     let place = try place()
-    try place.folder.write(Company.ldif().replacing("cn: Ada", with: "cn:: QWRhG1sybQo="), to: "acme.ldif")
+    try place.folder.write(
+      Company.ldif().replacing("cn: Ada", with: "cn:: QWRhG1sybQo="), to: "acme.ldif")
     #expect(try !place.usher("plan").output.contains("\u{1B}"))
   }
 
   @Test func theMappingsTestsRunByCommand() throws {
-    let tests = "\ntests:\n  - person: { uid: ada, memberOf: [staff] }\n    expect: { licenses: [confluence] }\n"
+    let tests =
+      "\ntests:\n  - person: { uid: ada, memberOf: [staff] }\n    expect: { licenses: [confluence] }\n"
     let place = try place(mapping: Company.mapping + tests)
     #expect(try place.usher("test").output.contains("1 passed, 0 failed"))
-    let wrong = try self.place(mapping: Company.mapping + tests.replacing("[confluence]", with: "[]"))
+    let wrong = try self.place(
+      mapping: Company.mapping + tests.replacing("[confluence]", with: "[]"))
     #expect(try wrong.usher("test").status == 1)
   }
 }

@@ -70,7 +70,9 @@ final class Workplace: Sendable {
   let folder: TemporaryFolder
 
   /// - Parameter directory: the lines of the one directory, less its name and mapping.
-  init(directory: String, mapping: String = Company.mapping, password: String = "secret words") throws {
+  init(directory: String, mapping: String = Company.mapping, password: String = "secret words")
+    throws
+  {
     folder = try TemporaryFolder()
     try folder.write(password + "\n", to: "bind-password")
     try folder.write(mapping, to: "acme.yaml")
@@ -93,7 +95,9 @@ final class Workplace: Sendable {
   }
 
   /// The lines for a server with the reader's account.
-  static func server(_ url: String, ca: String? = nil, clearText: Bool = false, timeout: String = "5s") -> String {
+  static func server(
+    _ url: String, ca: String? = nil, clearText: Bool = false, timeout: String = "5s"
+  ) -> String {
     """
     url: \(url)
     bind: { dn: "cn=reader,dc=acme,dc=example", password: { file: bind-password } }

@@ -19,7 +19,10 @@ import Testing
     #expect(try place.usher("plan", "--detailed-exitcode").status == 0)
     #expect(try place.usher("apply", "p.usher").status == 4)
     let explained = try place.usher("explain", "ADA@acme.example")
-    for words in ["uid=ada,ou=people", "yes staff (acme.yaml:7)", "license confluence, given by rule staff", "nothing to do"] {
+    for words in [
+      "uid=ada,ou=people", "yes staff (acme.yaml:7)", "license confluence, given by rule staff",
+      "nothing to do",
+    ] {
       #expect(explained.output.contains(words), "\(explained.output)")
     }
     #expect(try place.usher("explain", "nobody@acme.example").status == 1)
@@ -83,12 +86,15 @@ import Testing
     let environment = ["LDAPTLS_REQCERT": "never", "HOME": place.folder.path]
     let sync = try place.usher("sync", environment: environment)
     #expect(sync.status == 5)
-    #expect(sync.errors.contains("no TLS connection") && !sync.errors.contains("secret words"), "\(sync.errors)")
+    #expect(
+      sync.errors.contains("no TLS connection") && !sync.errors.contains("secret words"),
+      "\(sync.errors)")
   }
 
   @Test func pagesAreReadToTheirEndWithinTheServersLimits() throws {
     // A limit on unpaged answers, and one on the size of a page.
-    let slapd = try Slapd(ldif: Company.ldif(people: 1500), settings: ["SIZELIMIT": "500", "PAGELIMIT": "300"])
+    let slapd = try Slapd(
+      ldif: Company.ldif(people: 1500), settings: ["SIZELIMIT": "500", "PAGELIMIT": "300"])
     let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
     let sync = try place.usher("sync")
     #expect(sync.status == 0, "\(sync.errors)")
@@ -96,18 +102,22 @@ import Testing
   }
 
   @Test func anAnswerCutShortByALimitChangesNothing() throws {
-    let slapd = try Slapd(ldif: Company.ldif(people: 1500), settings: ["SIZELIMIT": "500", "PAGETOTAL": "1200"])
+    let slapd = try Slapd(
+      ldif: Company.ldif(people: 1500), settings: ["SIZELIMIT": "500", "PAGETOTAL": "1200"])
     let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
     let sync = try place.usher("sync")
     #expect(sync.status == 5)
-    #expect(sync.errors.contains("cut short") && sync.errors.contains("Nothing was changed"), "\(sync.errors)")
+    #expect(
+      sync.errors.contains("cut short") && sync.errors.contains("Nothing was changed"),
+      "\(sync.errors)")
     #expect(try !place.export().contains("@"))
   }
 
   @Test func aServerThatStopsAfterTheBindEndsTheCommandInTime() throws {
     let slapd = try Slapd(ldif: Company.ldif())
     let proxy = try StallingProxy(to: slapd.url)
-    let place = try Workplace(directory: Workplace.server(proxy.url, clearText: true, timeout: "2s"))
+    let place = try Workplace(
+      directory: Workplace.server(proxy.url, clearText: true, timeout: "2s"))
     let sync = try place.usher("sync")
     #expect(sync.status == 5, "\(sync.errors)")
     #expect(sync.errors.contains("did not answer within 2 s"))
@@ -132,29 +142,40 @@ import Testing
     let slapd = try Slapd(ldif: Company.ldif())
     let gone = try Slapd(ldif: Company.ldif())
     try gone.stop()
-    let place = try Workplace(directory: Workplace.server("[\(gone.tlsURL), \(slapd.tlsURL)]", ca: slapd.ca))
+    let place = try Workplace(
+      directory: Workplace.server("[\(gone.tlsURL), \(slapd.tlsURL)]", ca: slapd.ca))
     let sync = try place.usher("sync", "-v")
-    #expect(sync.status == 0 && sync.errors.contains("connected to \(slapd.tlsURL)"), "\(sync.errors)")
-    let nobody = try Workplace(directory: Workplace.server("[\(gone.tlsURL), \(gone.url)]", ca: slapd.ca))
+    #expect(
+      sync.status == 0 && sync.errors.contains("connected to \(slapd.tlsURL)"), "\(sync.errors)")
+    let nobody = try Workplace(
+      directory: Workplace.server("[\(gone.tlsURL), \(gone.url)]", ca: slapd.ca))
     let failed = try nobody.usher("sync")
-    #expect(failed.status == 5 && failed.errors.contains(gone.tlsURL) && failed.errors.contains(gone.url))
+    #expect(
+      failed.status == 5 && failed.errors.contains(gone.tlsURL) && failed.errors.contains(gone.url))
   }
 
   @Test func aWrongPasswordAMissingBaseAndAnEmptyAnswerAreToldApart() throws {
     let slapd = try Slapd(ldif: Company.ldif())
     let server = Workplace.server(slapd.tlsURL, ca: slapd.ca)
     let wrong = try Workplace(directory: server, password: "not the password").usher("sync")
-    #expect(wrong.status == 5 && wrong.errors.contains("does not accept the password"), "\(wrong.errors)")
+    #expect(
+      wrong.status == 5 && wrong.errors.contains("does not accept the password"), "\(wrong.errors)")
     #expect(!wrong.errors.contains("not the password"))
-    let place = try Workplace(directory: server, mapping: Company.mapping.replacing("ou=people", with: "ou=peple"))
+    let place = try Workplace(
+      directory: server, mapping: Company.mapping.replacing("ou=people", with: "ou=peple"))
     let missing = try place.usher("sync")
-    #expect(missing.status == 5 && missing.errors.contains("the base ou=peple,dc=acme,dc=example does not exist"), "\(missing.errors)")
+    #expect(
+      missing.status == 5
+        && missing.errors.contains("the base ou=peple,dc=acme,dc=example does not exist"),
+      "\(missing.errors)")
     try place.folder.write(Company.mapping, to: "acme.yaml")
     #expect(try place.usher("sync").status == 0)
     let before = try place.export()
-    try place.folder.write(Company.mapping.replacing("users: { ", with: "users: { exclude: (uid=*), "), to: "acme.yaml")
+    try place.folder.write(
+      Company.mapping.replacing("users: { ", with: "users: { exclude: (uid=*), "), to: "acme.yaml")
     let empty = try place.usher("sync")
-    #expect(empty.status == 5 && empty.errors.contains("no people where there were 4"), "\(empty.errors)")
+    #expect(
+      empty.status == 5 && empty.errors.contains("no people where there were 4"), "\(empty.errors)")
     #expect(try place.export() == before)
   }
 
@@ -179,7 +200,8 @@ import Testing
     let slapd = try Slapd(ldif: Company.ldif(people: 400))
     for bytes in [0, 200, 5_000, 40_000] {
       let proxy = try StallingProxy(to: slapd.url, cutsAfter: bytes)
-      let place = try Workplace(directory: Workplace.server(proxy.url, clearText: true, timeout: "5s"))
+      let place = try Workplace(
+        directory: Workplace.server(proxy.url, clearText: true, timeout: "5s"))
       let sync = try place.usher("sync")
       #expect(sync.status == 5, "after \(bytes): \(sync.errors)")
       #expect(try !place.export().contains("@"))

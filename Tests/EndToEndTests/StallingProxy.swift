@@ -14,7 +14,10 @@ final class StallingProxy: Sendable {
     folder = try TemporaryFolder()
     child = try Child(
       "/usr/bin/env",
-      ["python3", repositoryRoot + "/Tests/Servers/proxy.py", port, cutsAfter.map(String.init) ?? "stall"],
+      [
+        "python3", repositoryRoot + "/Tests/Servers/proxy.py", port,
+        cutsAfter.map(String.init) ?? "stall",
+      ],
       output: folder.path + "/port")
     var line = ""
     while !line.hasSuffix("\n") {

@@ -2,6 +2,7 @@ import Diagnostics
 import DirectoryModel
 import Mapping
 import SiteModel
+import TestSupport
 import Testing
 
 /// Evaluates one person against a mapping text.
@@ -9,7 +10,9 @@ struct Bench {
   let mapping: CompiledMapping
   var evaluator: PersonEvaluator
 
-  static let slotsOfGroups = ["cn", "member", "description", "objectSid", "uniqueMember", "memberUid", "entryUUID"]
+  static let slotsOfGroups = [
+    "cn", "member", "description", "objectSid", "uniqueMember", "memberUid", "entryUUID",
+  ]
 
   init(_ rules: String, groups: [(cn: String, members: [String])] = []) throws {
     var findings = Findings()
@@ -88,8 +91,12 @@ extension Entitlement {
         - { name: b, member-of: [dev, ops], when: (type=staff), licenses: [jira-software, bitbucket] }
         - { name: c, when: (clean=no), deny: [bitbucket, all] }
       """, groups: [("dev", ["uid=ada,ou=people,dc=x"]), ("ops", [])])
-    #expect(try bench.evaluate(["type": ["staff"]]).words == "license confluence, group all, license jira-software, license bitbucket")
-    #expect(try bench.evaluate(["type": ["staff"], "clean": ["NO"]]).words == "license confluence, license jira-software")
+    #expect(
+      try bench.evaluate(["type": ["staff"]]).words
+        == "license confluence, group all, license jira-software, license bitbucket")
+    #expect(
+      try bench.evaluate(["type": ["staff"], "clean": ["NO"]]).words
+        == "license confluence, license jira-software")
     #expect(try bench.evaluate([:]).words == "license confluence, group all")
   }
 
@@ -100,24 +107,38 @@ extension Entitlement {
       rules:
         - { name: a, each-group: (cn=site-*), groups: ["{cn}"] }
         - { name: b, each-group: { cn: "^APP-(.+)-RW$" }, groups: ["{1|lower}-{person.l}"] }
-      """, groups: [("site-a", ada), ("site-b", ada), ("other", ada), ("APP-Wiki-RW", ada), ("site-c", [])])
-    #expect(try bench.evaluate(["l": ["Rome", "Paris"]]).words == "group site-a, group site-b, group wiki-Paris, group wiki-Rome")
+      """,
+      groups: [
+        ("site-a", ada), ("site-b", ada), ("other", ada), ("APP-Wiki-RW", ada), ("site-c", []),
+      ])
+    #expect(
+      try bench.evaluate(["l": ["Rome", "Paris"]]).words
+        == "group site-a, group site-b, group wiki-Paris, group wiki-Rome")
     // An attribute without a value gives none.
     #expect(try bench.evaluate([:]).words == "group site-a, group site-b")
   }
 
   @Test(arguments: [
-    ("nothing", "nothing"), ("unlicensed", ""), ("portal-only", "portal-only"), ("leaver", "leaver"),
+    ("nothing", "nothing"), ("unlicensed", ""), ("portal-only", "portal-only"),
+    ("leaver", "leaver"),
   ])
   func otherwiseDecidesAboutWhomNoRuleMatches(word: String, expected: String) throws {
-    var bench = try Bench("otherwise: \(word)\nrules:\n  - { name: a, when: (a=1), groups: [g] }\n  - { name: d, when: everyone, deny: [bitbucket] }\n")
+    var bench = try Bench(
+      "otherwise: \(word)\nrules:\n  - { name: a, when: (a=1), groups: [g] }\n  - { name: d, when: everyone, deny: [bitbucket] }\n"
+    )
     #expect(try bench.evaluate([:]).words == expected)
   }
 
-  @Test(arguments: [("hold", true, "portal-only, license confluence"), ("licensed", false, "license confluence"), ("portal-only", false, "portal-only")])
-  func conflictsAreHeldOrDecidedAsTheMappingSays(word: String, isHeld: Bool, expected: String) throws {
+  @Test(arguments: [
+    ("hold", true, "portal-only, license confluence"), ("licensed", false, "license confluence"),
+    ("portal-only", false, "portal-only"),
+  ])
+  func conflictsAreHeldOrDecidedAsTheMappingSays(word: String, isHeld: Bool, expected: String)
+    throws
+  {
     var bench = try Bench(
-      "conflicts: \(word)\nrules:\n  - { name: a, under: \"ou=people,dc=x\", portal-only: true }\n  - { name: b, when: (a=1), licenses: [confluence] }\n")
+      "conflicts: \(word)\nrules:\n  - { name: a, under: \"ou=people,dc=x\", portal-only: true }\n  - { name: b, when: (a=1), licenses: [confluence] }\n"
+    )
     let entitlement = try bench.evaluate(["a": ["1"]])
     #expect(entitlement.words == expected)
     #expect(entitlement.doubts.isEmpty != isHeld)
@@ -125,14 +146,28 @@ extension Entitlement {
 
   @Test func theFirstSourceWithAUsableValueDecides() throws {
     var bench = try Bench("rules:\n  - { name: a, when: everyone, groups: [g] }\n")
-    #expect(try Array(bench.evaluate(["mail": [" B@x ", "a@x", "A@X"], "uid": ["ada"]]).emails) == ["A@X", "B@x"])
-    #expect(try Array(bench.evaluate(["mail": ["none", "a b@x", "a@@x"], "proxy": ["smtp:b@x", "SMTP:p@x"]]).emails) == ["p@x"])
+    #expect(
+      try Array(bench.evaluate(["mail": [" B@x ", "a@x", "A@X"], "uid": ["ada"]]).emails) == [
+        "A@X", "B@x",
+      ])
+    #expect(
+      try Array(
+        bench.evaluate(["mail": ["none", "a b@x", "a@@x"], "proxy": ["smtp:b@x", "SMTP:p@x"]])
+          .emails) == ["p@x"])
     #expect(try Array(bench.evaluate(["uid": ["ada"]]).emails) == ["ada@acme.example"])
     #expect(try Array(bench.evaluate([:]).emails) == [])
-    #expect(try Array(bench.evaluate(["givenName": ["Ada"], "sn": ["Byron", "King"], "cn": ["x"]]).names) == ["Ada Byron", "Ada King"])
-    #expect(try Array(bench.evaluate(["givenName": ["Ada"], "cn": ["Countess"]]).names) == ["Countess"])
+    #expect(
+      try Array(
+        bench.evaluate(["givenName": ["Ada"], "sn": ["Byron", "King"], "cn": ["x"]]).names) == [
+          "Ada Byron", "Ada King",
+        ])
+    #expect(
+      try Array(bench.evaluate(["givenName": ["Ada"], "cn": ["Countess"]]).names) == ["Countess"])
     // Fields read the plain attribute, not its options.
-    #expect(try Array(bench.evaluate(["displayName;lang-de": ["Gräfin"], "cn": ["Countess"]]).names) == ["Countess"])
+    #expect(
+      try Array(bench.evaluate(["displayName;lang-de": ["Gräfin"], "cn": ["Countess"]]).names) == [
+        "Countess"
+      ])
   }
 
   @Test func personsWithoutOneIDAreDoubted() throws {
@@ -146,20 +181,26 @@ extension Entitlement {
   @Test func whoIsExcludedIsNoPerson() throws {
     let bench = try Bench("rules:\n  - { name: a, when: everyone, groups: [g] }\n")
     var batch = EntryBatch(slots: bench.evaluator.slots)
-    for (dn, type) in [("uid=a,dc=x", "staff"), ("uid=b,dc=x", "Robot"), ("uid=c,OU=Out,dc=x", "staff")] {
+    for (dn, type) in [
+      ("uid=a,dc=x", "staff"), ("uid=b,dc=x", "Robot"), ("uid=c,OU=Out,dc=x", "staff"),
+    ] {
       batch.beginEntry(dn: dn)
       batch.appendAttribute("type", values: [Array(type.utf8)])
     }
     let selected = try (0..<3).map { entry in
       bench.evaluator.selects(
-        entry, of: batch, name: try #require(DistinguishedName.normalise(batch.dn(of: entry))), groups: .none)
+        entry, of: batch, name: try #require(DistinguishedName.normalise(batch.dn(of: entry))),
+        groups: .none)
     }
     #expect(selected == [true, false, false])
   }
 
   @Test(arguments: [
     ("member-of: enginering", ["engineering"], "the directory has no group `enginering`"),
-    ("when: (memberOf=dev)", ["dev", "Dev,ou=old"], "cn=Dev,ou=old,ou=groups,dc=x and cn=dev,ou=groups,dc=x"),
+    (
+      "when: (memberOf=dev)", ["dev", "Dev,ou=old"],
+      "cn=Dev,ou=old,ou=groups,dc=x and cn=dev,ou=groups,dc=x"
+    ),
   ])
   func groupsThatAreNotThereOrBearOneNameAreFaults(
     condition: String, groups: [String], words: String
@@ -191,6 +232,18 @@ extension Entitlement {
 }
 
 @Suite struct PresetTests {
+  @Test func theExampleReadsWithoutAFaultAndItsTestsPass() throws {
+    var findings = Findings()
+    let path = repositoryRoot + "/Mappings/example.yaml"
+    let mapping = try #require(
+      MappingReader.read(
+        path, catalogue: ["jira-software", "confluence", "bitbucket", "jira-servicemanagement"],
+        load: { try? String(contentsOfFile: $0, encoding: .utf8) }, into: &findings))
+    #expect(findings.all.isEmpty)
+    #expect(mapping.tests.count > 3)
+    #expect(mapping.testFailures().map(\.message) == [])
+  }
+
   @Test(arguments: Presets.names)
   func everyPresetReadsWithoutAFault(name: String) throws {
     var findings = Findings()
@@ -200,7 +253,8 @@ extension Entitlement {
       search: { users: { base: "ou=people,dc=x" }, groups: { base: "ou=groups,dc=x" } }
       rules: [{ name: all, member-of: staff, groups: [staff] }]
       """
-    let mapping = MappingReader.read("m.yaml", catalogue: [], load: { $0 == "m.yaml" ? text : nil }, into: &findings)
+    let mapping = MappingReader.read(
+      "m.yaml", catalogue: [], load: { $0 == "m.yaml" ? text : nil }, into: &findings)
     #expect(findings.all.isEmpty, "\(findings.all.map(\.message))")
     #expect(mapping?.account.active != nil)
     #expect(mapping?.groups?.nested == true)

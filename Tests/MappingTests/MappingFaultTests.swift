@@ -4,10 +4,13 @@ import Testing
 import Views
 
 /// A mapping in which every place that is wrong is marked with `«` before it.
-private func check(_ marked: String, files: [String: String] = [:]) -> (found: [Diagnostic], expected: [SourcePosition]) {
+private func check(_ marked: String, files: [String: String] = [:]) -> (
+  found: [Diagnostic], expected: [SourcePosition]
+) {
   var expected: [SourcePosition] = []
   var text = ""
-  for (number, line) in marked.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+  for (number, line) in marked.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+  {
     var clean = ""
     for character in line {
       if character == "«" {
@@ -38,11 +41,18 @@ private let head = """
 
 @Suite struct MappingFaultTests {
   @Test(arguments: [
-    (head + "  - name: a\n    when: everyone\n    licences: [confluence]", "unknown key `licences`", 9),
+    (
+      head + "  - name: a\n    when: everyone\n    licences: [confluence]",
+      "unknown key `licences`", 9
+    )
   ])
   func unknownKeysAreNamedWithTheNearestKnownOne(text: String, message: String, line: Int) {
     let found = check(text).found
-    #expect(found.contains { $0.message.contains(message) && $0.position.line == line && $0.hint?.contains("licenses") == true })
+    #expect(
+      found.contains {
+        $0.message.contains(message) && $0.position.line == line
+          && $0.hint?.contains("licenses") == true
+      })
   }
 
   @Test(arguments: [
@@ -58,9 +68,18 @@ private let head = """
     ("  - name: a\n    when: everyone\n    groups: [«\"{person.cn}\"]", "each-group"),
     ("  - name: a\n    under: «people\n    portal-only: true", "not a distinguished name"),
     ("  - name: a\n    when: everyone\n    portal-only: «maybe", "true or false"),
-    ("  - name: a\n    when: everyone\n    portal-only: «true\n    licenses: [confluence]", "portal-only and licenses"),
-    ("  - name: a\n    when: «(accountExpires<={now+14d})\n    deny: [bitbucket]", "not carry it out yet"),
-    ("  - name: a\n    when: everyone\n    groups: [x]\n  - «name: a\n    when: everyone\n    groups: [y]", "second rule"),
+    (
+      "  - name: a\n    when: everyone\n    portal-only: «true\n    licenses: [confluence]",
+      "portal-only and licenses"
+    ),
+    (
+      "  - name: a\n    when: «(accountExpires<={now+14d})\n    deny: [bitbucket]",
+      "not carry it out yet"
+    ),
+    (
+      "  - name: a\n    when: everyone\n    groups: [x]\n  - «name: a\n    when: everyone\n    groups: [y]",
+      "second rule"
+    ),
     ("  - name: a\n    when: «(cn:dn:=x)\n    groups: [x]", ":dn"),
   ])
   func faultsOfRulesPointAtTheirPlace(text: String, message: String) throws {
@@ -97,7 +116,8 @@ private let head = """
 
   @Test func aFilterCutByACommentGetsAHint() throws {
     let fault = try #require(
-      check(head + "  - name: a\n    when: (description=a #b)\n    licenses: [confluence]").found.first)
+      check(head + "  - name: a\n    when: (description=a #b)\n    licenses: [confluence]").found
+        .first)
     #expect(fault.hint?.contains("comment") == true)
   }
 
@@ -108,7 +128,10 @@ private let head = """
   }
 
   @Test func extendsFindsFilesBesideAndPresetsAndRefusesCircles() {
-    #expect(check("usher: 1\nextends: nowhere\n").found.contains { $0.message.contains("no preset `nowhere`") })
+    #expect(
+      check("usher: 1\nextends: nowhere\n").found.contains {
+        $0.message.contains("no preset `nowhere`")
+      })
     let circle = check("usher: 1\nextends: b\n", files: ["b.yaml": "usher: 1\nextends: m\n"])
     #expect(circle.found.contains { $0.message.contains("circle") })
     let base = check(
@@ -125,8 +148,12 @@ private let head = """
       search: { users: { base: dc=x } }
       rules:
         - { name: a, when: (!(memberOf=*external*)), licenses: [confluence] }
-      """).found
-    #expect(found.map(\.message) == ["a filter names memberOf, and the mapping does not search for directory groups"])
+      """
+    ).found
+    #expect(
+      found.map(\.message) == [
+        "a filter names memberOf, and the mapping does not search for directory groups"
+      ])
   }
 
   @Test func rulesThatAddNothingOrNeverMatchAreWarnedAbout() {
@@ -142,10 +169,17 @@ private let head = """
           - name: elsewhere
             under: dc=other
             groups: [g]
-        """).found
+        """
+    ).found
     #expect(found.count == 2)
-    #expect(found.contains { $0.severity == .warning && $0.message.contains("`narrow` adds nothing beyond `wide`") })
-    #expect(found.contains { $0.severity == .warning && $0.message.contains("`elsewhere` can never match") })
+    #expect(
+      found.contains {
+        $0.severity == .warning && $0.message.contains("`narrow` adds nothing beyond `wide`")
+      })
+    #expect(
+      found.contains {
+        $0.severity == .warning && $0.message.contains("`elsewhere` can never match")
+      })
   }
 
   @Test func secretsNeverShowInDiagnostics() {

@@ -53,7 +53,10 @@ import Testing
     let renamed = Entitlement(
       person: "1", emails: ["ada@x"], names: ["Somebody"], username: "ada2",
       outcome: .account(portalOnly: nil, grants: []))
-    #expect(plan(world([account(1, "ada@x", person: "1")], [renamed])).words == ["ada@x update-profile username ada2"])
+    #expect(
+      plan(world([account(1, "ada@x", person: "1")], [renamed])).words == [
+        "ada@x update-profile username ada2"
+      ])
   }
 
   @Test func r13AfterTheTransitionAnAtlassianAccountStaysOne() {
@@ -68,7 +71,9 @@ import Testing
   @Test func r14WhatNoRuleGaveHoldsThePersonInsteadOfAMark() {
     let plan = plan(
       world(
-        [account(1, "ada@x", person: "1", licenses: ["confluence"], hand: [Right(.group, "board")])],
+        [
+          account(1, "ada@x", person: "1", licenses: ["confluence"], hand: [Right(.group, "board")])
+        ],
         [person("1", "ada@x", portalOnly: true)]))
     #expect(plan.isEmpty)
     #expect(plan.held == ["1"])
@@ -141,7 +146,10 @@ import Testing
     // 2 wants what 1 gives up, and 3 what 2 gives up; but 1 is held, so nobody moves.
     let plan = plan(
       world(
-        [account(1, "a@x", person: "1"), account(2, "b@x", person: "2"), account(3, "c@x", person: "3")],
+        [
+          account(1, "a@x", person: "1"), account(2, "b@x", person: "2"),
+          account(3, "c@x", person: "3"),
+        ],
         [
           person("1", "new@x", doubts: [Doubt("because", remedy: "so")]), person("2", "a@x"),
           person("3", "b@x"),
@@ -179,13 +187,20 @@ import Testing
         [account(1, "ada.byron@x", person: "1", name: "Ada Byron")],
         [person("1", "ada.king@x", name: "Ada King")]))
     #expect(
-      plan.words == ["ada.king@x change-email ada.byron@x > ada.king@x", "ada.king@x update-profile name Ada King"])
+      plan.words == [
+        "ada.king@x change-email ada.byron@x > ada.king@x",
+        "ada.king@x update-profile name Ada King",
+      ])
   }
 
   @Test func r17OnlyWhatRulesGaveIsWithdrawn() {
     let plan = plan(
       world(
-        [account(1, "a@x", person: "1", licenses: ["jira"], groups: ["g"], hand: [Right(.license, "confluence"), Right(.group, "h")])],
+        [
+          account(
+            1, "a@x", person: "1", licenses: ["jira"], groups: ["g"],
+            hand: [Right(.license, "confluence"), Right(.group, "h")])
+        ],
         [person("1", "a@x")]))
     #expect(plan.words == ["a@x revoke-license jira", "a@x leave-group g"])
   }
@@ -196,7 +211,9 @@ import Testing
   }
 
   @Test func r18LeaversAreDeactivatedAfterTheirGraceAndGiveBackTheirSeats() {
-    let gone = account(1, "a@x", person: "1", licenses: ["jira"], groups: ["g"], hand: [Right(.license, "confluence")])
+    let gone = account(
+      1, "a@x", person: "1", licenses: ["jira"], groups: ["g"],
+      hand: [Right(.license, "confluence")])
     let first = plan(world([gone], now: 1_000_000))
     #expect(first.isEmpty)
     #expect(first.leaving.map(\.due) == [1_086_400])
@@ -233,7 +250,9 @@ import Testing
 
   @Test func r20TheInactiveGetNoAccountAndLoseTheirSeatsAtOnceUntilTheyReturn() {
     #expect(plan(world([], [person("1", "a@x", licenses: ["jira"], isActive: false)])).isEmpty)
-    let holder = account(1, "a@x", person: "1", licenses: ["jira"], groups: ["g", "old"], hand: [Right(.license, "confluence")])
+    let holder = account(
+      1, "a@x", person: "1", licenses: ["jira"], groups: ["g", "old"],
+      hand: [Right(.license, "confluence")])
     let out = plan(
       world(
         [holder], [person("1", "a@x", licenses: ["jira"], groups: ["g"], isActive: false)],
@@ -244,7 +263,9 @@ import Testing
         "a@x deactivate-account",
       ])
     #expect(out.seats["confluence"]?.after == 0)
-    var away = account(1, "a@x", person: "1", groups: ["g"], hand: [Right(.license, "confluence")], deactivatedBy: .sync)
+    var away = account(
+      1, "a@x", person: "1", groups: ["g"], hand: [Right(.license, "confluence")],
+      deactivatedBy: .sync)
     away.holdings[1].isSuspended = true
     let back = plan(world([away], [person("1", "a@x", licenses: ["jira"], groups: ["g"])]))
     #expect(
@@ -254,7 +275,8 @@ import Testing
   }
 
   @Test func r20WhoReturnsWithoutARuleIsActiveAgain() {
-    var away = account(1, "a@x", person: "1", hand: [Right(.license, "confluence")], deactivatedBy: .sync)
+    var away = account(
+      1, "a@x", person: "1", hand: [Right(.license, "confluence")], deactivatedBy: .sync)
     away.holdings[0].isSuspended = true
     let plan = plan(world([away], [person("1", "a@x", outcome: .nothing)]))
     #expect(plan.words == ["a@x reactivate-account", "a@x grant-license confluence (kept)"])
@@ -273,7 +295,9 @@ import Testing
     let holder = account(1, "a@x", person: "1", licenses: ["jira"], groups: ["g"])
     let marked = account(2, "b@x", person: "2", mark: Givers(rule: "portal"))
     let plan = plan(
-      world([holder, marked], [person("1", "a@x", outcome: .nothing), person("2", "b@x", outcome: .nothing)]))
+      world(
+        [holder, marked],
+        [person("1", "a@x", outcome: .nothing), person("2", "b@x", outcome: .nothing)]))
     #expect(
       plan.words == ["a@x revoke-license jira", "a@x leave-group g", "b@x unmark-portal-only"])
   }
@@ -286,7 +310,9 @@ import Testing
   @Test func formsOfUnicodeAreOne() {
     let holder = account(1, "zo\u{EB}@x", person: "1", name: "Zo\u{EB}", groups: ["caf\u{E9}"])
     #expect(
-      plan(world([holder], [person("1", "zoe\u{308}@x", name: "Zoe\u{308}", groups: ["cafe\u{301}"])])).isEmpty)
+      plan(
+        world([holder], [person("1", "zoe\u{308}@x", name: "Zoe\u{308}", groups: ["cafe\u{301}"])])
+      ).isEmpty)
   }
 
   @Test func groupsThatDifferInLetterCaseAreOne() {
@@ -299,7 +325,8 @@ import Testing
     var several = person("1", "a@x", "b@x")
     #expect(plan(world([holder], [several])).words == ["B@x update-profile name Somebody"])
     several = Entitlement(
-      person: "1", emails: ["a@x", "b@x"], names: ["Abe", "Zed"], outcome: .account(portalOnly: nil, grants: []))
+      person: "1", emails: ["a@x", "b@x"], names: ["Abe", "Zed"],
+      outcome: .account(portalOnly: nil, grants: []))
     #expect(plan(world([holder], [several])).isEmpty)
   }
 }

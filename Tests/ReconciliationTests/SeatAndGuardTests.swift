@@ -9,7 +9,8 @@ import Testing
         [account(1, "a@x", person: "1", licenses: ["jira"])],
         [person("1", "a@x"), person("2", "b@x", licenses: ["jira"])], ceilings: ["jira": 1],
         taken: ["jira": 1]))
-    #expect(plan.words == ["a@x revoke-license jira", "b@x create-account", "b@x grant-license jira"])
+    #expect(
+      plan.words == ["a@x revoke-license jira", "b@x create-account", "b@x grant-license jira"])
     #expect(plan.seats["jira"] == Seats(ceiling: 1, now: 1, after: 1))
   }
 
@@ -17,7 +18,10 @@ import Testing
     let people = ["3", "1", "2"].map { person($0, "p\($0)@x", licenses: ["jira"]) }
     for order in [people, people.reversed()] {
       let plan = plan(world([], order, ceilings: ["jira": 2]))
-      #expect(plan.words.filter { $0.contains("grant") } == ["p1@x grant-license jira", "p2@x grant-license jira"])
+      #expect(
+        plan.words.filter { $0.contains("grant") } == [
+          "p1@x grant-license jira", "p2@x grant-license jira",
+        ])
       #expect(plan.seats["jira"]?.waiting == ["3"])
       #expect(Set(plan.memory.settled.map(\.person)) == ["1", "2"])
     }
@@ -57,19 +61,26 @@ import Testing
   private static let totals = Site.Totals(
     activeAccounts: 100, licenses: 100, groupMemberships: 100, membersOfGroup: ["g": 10])
 
-  private func limits(_ consequence: Consequence, max: Int, onLimit: Limits.OnLimit = .holdPeople) -> Limits {
+  private func limits(_ consequence: Consequence, max: Int, onLimit: Limits.OnLimit = .holdPeople)
+    -> Limits
+  {
     Limits(limits: [consequence: .init(percent: 100, max: max)], freeBelow: 0, onLimit: onLimit)
   }
 
   private func crowd(_ count: Int) -> World {
     world(
-      (1...count).map { account(Int64($0), "p\($0)@x", person: "\($0)") } + [account(99, "z@x", person: "z")],
-      (1...count).map { person("\($0)", "p\($0)@x", isActive: false) } + [person("z", "z@x", groups: ["g"])],
+      (1...count).map { account(Int64($0), "p\($0)@x", person: "\($0)") } + [
+        account(99, "z@x", person: "z")
+      ],
+      (1...count).map { person("\($0)", "p\($0)@x", isActive: false) } + [
+        person("z", "z@x", groups: ["g"])
+      ],
       totals: Self.totals)
   }
 
   @Test func peopleOverALimitAreHeldAndTheRestIsPlanned() {
-    let verdict = Guard(limits: limits(.deactivations, max: 3), recent: RecentChanges()).plan(crowd(4))
+    let verdict = Guard(limits: limits(.deactivations, max: 3), recent: RecentChanges()).plan(
+      crowd(4))
     #expect(verdict.plan.words == ["z@x join-group g"])
     #expect(verdict.plan.held == ["1", "2", "3", "4"])
     #expect(verdict.approved != nil)
@@ -77,13 +88,16 @@ import Testing
   }
 
   @Test func aPlanWithinTheLimitsPasses() {
-    let verdict = Guard(limits: limits(.deactivations, max: 4), recent: RecentChanges()).plan(crowd(4))
+    let verdict = Guard(limits: limits(.deactivations, max: 4), recent: RecentChanges()).plan(
+      crowd(4))
     #expect(verdict.excesses.isEmpty && verdict.plan.rows.count == 5)
   }
 
   @Test func holdPlanHoldsEverything() {
-    let verdict = Guard(limits: limits(.deactivations, max: 3, onLimit: .holdPlan), recent: RecentChanges())
-      .plan(crowd(4))
+    let verdict = Guard(
+      limits: limits(.deactivations, max: 3, onLimit: .holdPlan), recent: RecentChanges()
+    )
+    .plan(crowd(4))
     #expect(verdict.approved == nil && !verdict.excesses.isEmpty)
   }
 
@@ -98,14 +112,17 @@ import Testing
     let accounts = (1...4).map { account(Int64($0), "p\($0)@x", person: "\($0)", groups: ["g"]) }
     let people = (1...4).map { person("\($0)", "p\($0)@x") }
     let verdict = Guard(
-      limits: Limits(limits: [.removalsPerGroup: .init(percent: 30, max: 200)], freeBelow: 0, onLimit: .holdPeople),
+      limits: Limits(
+        limits: [.removalsPerGroup: .init(percent: 30, max: 200)], freeBelow: 0,
+        onLimit: .holdPeople),
       recent: RecentChanges()
     ).plan(world(accounts, people, totals: Self.totals))
     #expect(verdict.plan.isEmpty && verdict.plan.holds.count == 4)
   }
 
   @Test func aFewAlwaysPass() {
-    let limits = Limits(limits: [.deactivations: .init(percent: 0, max: 0)], freeBelow: 5, onLimit: .holdPeople)
+    let limits = Limits(
+      limits: [.deactivations: .init(percent: 0, max: 0)], freeBelow: 5, onLimit: .holdPeople)
     #expect(Guard(limits: limits, recent: RecentChanges()).plan(crowd(5)).excesses.isEmpty)
   }
 }

@@ -8,7 +8,8 @@ func person(
   outcome: Entitlement.Outcome? = nil, doubts: [Doubt] = []
 ) -> Entitlement {
   let grants =
-    licenses.map { Grant(Right(.license, $0), rule: 0) } + groups.map { Grant(Right(.group, $0), rule: 1) }
+    licenses.map { Grant(Right(.license, $0), rule: 0) }
+    + groups.map { Grant(Right(.group, $0), rule: 1) }
   return Entitlement(
     person: id, emails: emails, names: [name], isActive: isActive,
     outcome: outcome ?? .account(portalOnly: portalOnly ? 2 : nil, grants: grants), doubts: doubts,

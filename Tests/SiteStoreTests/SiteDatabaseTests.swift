@@ -88,7 +88,10 @@ private final class Bench {
     builder.add(.joinGroup, subject: first, after: "Dev", rule: 0)
     builder.add(.updateProfile, subject: second, before: "username=", after: "username=bob")
     builder.add(.deactivateAccount, subject: second)
-    #expect(try bench.apply(builder.finish()) == [.changeEmail: 2, .joinGroup: 1, .updateProfile: 1, .deactivateAccount: 1])
+    #expect(
+      try bench.apply(builder.finish()) == [
+        .changeEmail: 2, .joinGroup: 1, .updateProfile: 1, .deactivateAccount: 1,
+      ])
     let accounts = try bench.accounts()
     #expect(accounts.map(\.id) == [2, 1])
     #expect(accounts[0].deactivatedBy == .sync && accounts[0].username == "bob")
@@ -96,7 +99,9 @@ private final class Bench {
     let again = builder.addSubject(account: 1, person: "1", email: "b@x", name: "N", username: nil)
     builder.add(.leaveGroup, subject: again, before: "dev")
     try bench.apply(builder.finish())
-    #expect(try bench.store.recentChanges(since: 0).contains(RecentChange(kind: .leaveGroup, group: "dev", count: 1)))
+    #expect(
+      try bench.store.recentChanges(since: 0).contains(
+        RecentChange(kind: .leaveGroup, group: "dev", count: 1)))
   }
 
   @Test func aPlanThatSawAnotherSiteIsStaleAndChangesNothing() throws {
@@ -118,10 +123,12 @@ private final class Bench {
     try bench.create("a@x")
     var builder = try bench.builder()
     builder.absence(of: "1", since: 77)
-    builder.hold(Hold(person: "1", account: 1, email: "a@x", name: "N", doubts: [Doubt("why", remedy: "so")]))
+    builder.hold(
+      Hold(person: "1", account: 1, email: "a@x", name: "N", doubts: [Doubt("why", remedy: "so")]))
     try bench.apply(builder.finish())
     #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 1)
-    #expect(try bench.people() == [KnownPerson(person: "1", account: 1, settled: nil, absentSince: 77)])
+    #expect(
+      try bench.people() == [KnownPerson(person: "1", account: 1, settled: nil, absentSince: 77)])
     #expect(try bench.store.openQuestions().holds.map(\.person) == ["1"])
   }
 
@@ -129,7 +136,8 @@ private final class Bench {
     let bench = try Bench()
     try bench.create("a@x")
     try bench.store.link(
-      account: 1, person: "new", run: RunRecord(command: "link", user: "root", startedAt: 1, planHash: ""))
+      account: 1, person: "new",
+      run: RunRecord(command: "link", user: "root", startedAt: 1, planHash: ""))
     #expect(try bench.accounts().map(\.person) == ["new"])
     #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 2)
   }
@@ -143,7 +151,9 @@ private final class Bench {
 
   @Test func filesThatAreNotOursOrNewerAreRefused() throws {
     let folder = try TemporaryFolder()
-    let text = try folder.write("not a database, but a long enough text to look at ".padding(toLength: 4096, withPad: "x", startingAt: 0), to: "a.db")
+    let text = try folder.write(
+      "not a database, but a long enough text to look at ".padding(
+        toLength: 4096, withPad: "x", startingAt: 0), to: "a.db")
     #expect(throws: StoreFailure.notOurs(path: text)) { try SiteDatabase(path: text) }
     let foreign = folder.path + "/b.db"
     try DatabaseQueue(path: foreign).write { try $0.execute(sql: "CREATE TABLE t (a)") }
@@ -151,7 +161,9 @@ private final class Bench {
     let newer = folder.path + "/c.db"
     _ = try SiteDatabase(path: newer)
     try DatabaseQueue(path: newer).write { try $0.execute(sql: "PRAGMA user_version = 99") }
-    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 1)) { try SiteDatabase(path: newer) }
+    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 1)) {
+      try SiteDatabase(path: newer)
+    }
     #expect(throws: StoreFailure.self) { try SiteDatabase(path: folder.path + "/none/d.db") }
   }
 
@@ -159,7 +171,9 @@ private final class Bench {
     let bench = try Bench()
     try bench.create("a@x")
     for name in try FileManager.default.contentsOfDirectory(atPath: bench.folder.path) {
-      let mode = try FileManager.default.attributesOfItem(atPath: bench.folder.path + "/" + name)[.posixPermissions] as? NSNumber
+      let mode =
+        try FileManager.default.attributesOfItem(atPath: bench.folder.path + "/" + name)[
+          .posixPermissions] as? NSNumber
       #expect(mode?.intValue == 0o600, "\(name)")
     }
   }
@@ -168,7 +182,9 @@ private final class Bench {
     let bench = try Bench()
     let path = bench.folder.path + "/usher.db"
     let first = try SiteLease(storePath: path)
-    #expect(throws: StoreFailure.busy(path: path, holder: "process \(getpid())")) { try SiteLease(storePath: path) }
+    #expect(throws: StoreFailure.busy(path: path, holder: "process \(getpid())")) {
+      try SiteLease(storePath: path)
+    }
     withExtendedLifetime(first) {}
   }
 
@@ -176,15 +192,20 @@ private final class Bench {
     let bench = try Bench()
     try bench.create("a@x")
     let other = try DatabaseQueue(path: bench.folder.path + "/usher.db")
-    #expect(throws: DatabaseError.self) { try other.write { try $0.execute(sql: "DELETE FROM account") } }
-    #expect(throws: DatabaseError.self) { try other.write { try $0.execute(sql: "DELETE FROM rights") } }
+    #expect(throws: DatabaseError.self) {
+      try other.write { try $0.execute(sql: "DELETE FROM account") }
+    }
+    #expect(throws: DatabaseError.self) {
+      try other.write { try $0.execute(sql: "DELETE FROM rights") }
+    }
   }
 
   @Test func seatsTakenAreWhatTheHoldingsSay() throws {
     let bench = try Bench()
     try bench.create("a@x", "b@x", "c@x")
     var builder = try bench.builder()
-    let subject = builder.addSubject(account: 1, person: "1", email: "a@x", name: "N", username: nil)
+    let subject = builder.addSubject(
+      account: 1, person: "1", email: "a@x", name: "N", username: nil)
     builder.add(.revokeLicense, subject: subject, before: "confluence")
     builder.add(.joinGroup, subject: subject, after: "g", rule: 0)
     try bench.apply(builder.finish())
@@ -198,7 +219,8 @@ private final class Bench {
     let bench = try Bench()
     try bench.create("a@x")
     var builder = try bench.builder()
-    let subject = builder.addSubject(account: nil, person: "2", email: "A@X", name: "N", username: nil)
+    let subject = builder.addSubject(
+      account: nil, person: "2", email: "A@X", name: "N", username: nil)
     builder.add(.createAccount, subject: subject, rule: 0)
     #expect(throws: (any Error).self) { try bench.apply(builder.finish()) }
     #expect(try bench.accounts().count == 1)

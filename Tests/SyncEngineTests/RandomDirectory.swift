@@ -13,7 +13,9 @@ struct RandomDirectory {
   var groups: [(name: String, members: [String])] = []
 
   init(_ random: inout SeededRandom) {
-    for index in 0..<Int.random(in: 3...14, using: &random) { people.append(Self.person(index, &random)) }
+    for index in 0..<Int.random(in: 3...14, using: &random) {
+      people.append(Self.person(index, &random))
+    }
     for index in 0..<Int.random(in: 2...5, using: &random) {
       groups.append((["staff", "dev", "site-a", "site-b", "APP-Wiki-RW"][index], []))
     }
@@ -73,7 +75,9 @@ struct RandomDirectory {
     case 7: if let index { people[index].id += "n" }
     default:
       let members = members(&random)
-      if let group = groups.indices.randomElement(using: &random) { groups[group].members = members }
+      if let group = groups.indices.randomElement(using: &random) {
+        groups[group].members = members
+      }
     }
     // One id, one person; two may still meet by chance.
     var seen: Set<String> = []
@@ -103,7 +107,8 @@ struct RandomDirectory {
         lines.append("member: \(disguised ? flipped(dn) : dn)")
       }
       records.append(
-        "dn: cn=\(group.name),ou=groups,dc=x\n" + lines.shuffled(using: &random).joined(separator: "\n") + "\n")
+        "dn: cn=\(group.name),ou=groups,dc=x\n"
+          + lines.shuffled(using: &random).joined(separator: "\n") + "\n")
     }
     return records.shuffled(using: &random).joined(separator: "\n")
   }

@@ -16,12 +16,14 @@ private let mapping = """
   """
 
 /// People as `name: id, uid, email, unit`; all are staff.
-private func directory(_ people: [(id: String, uid: String, mail: String, place: String)]) -> String {
+private func directory(_ people: [(id: String, uid: String, mail: String, place: String)]) -> String
+{
   let units = "dn: ou=people,dc=x\nou: people\n\ndn: ou=groups,dc=x\nou: groups\n\n"
   let entries = people.map { person in
     "dn: uid=\(person.uid),\(person.place)ou=people,dc=x\nobjectClass: person\nentryUUID: \(person.id)\nuid: \(person.uid)\nmail: \(person.mail)\ncn: \(person.uid.capitalized)\n"
   }
-  let members = people.map { "member: uid=\($0.uid),\($0.place)ou=people,dc=x" }.joined(separator: "\n")
+  let members = people.map { "member: uid=\($0.uid),\($0.place)ou=people,dc=x" }.joined(
+    separator: "\n")
   return units + entries.joined(separator: "\n")
     + "\ndn: cn=staff,ou=groups,dc=x\nobjectClass: group\nentryUUID: g1\ncn: staff\n\(members)\n"
 }
@@ -30,7 +32,8 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
   @Test func renamesAndMovesAreUpdatesNeverNewAccounts() throws {
     let site = try TestSite()
     try site.sync(directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")]), mapping)
-    let moved = try site.sync(directory([("1", "ada", "ada@x", "ou=vienna,"), ("2", "eva", "eve@x", "")]), mapping)
+    let moved = try site.sync(
+      directory([("1", "ada", "ada@x", "ou=vienna,"), ("2", "eva", "eve@x", "")]), mapping)
     #expect(moved.summary == [.updateProfile: 2])
   }
 
@@ -46,7 +49,9 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
   @Test func aBaseThatIsNotThereIsNoEmptyAnswer() throws {
     let site = try TestSite()
     let other = mapping.replacing("ou=people,dc=x", with: "ou=peple,dc=x")
-    #expect(throws: ReadFailure.self) { try site.sync(directory([("1", "ada", "ada@x", "")]), other) }
+    #expect(throws: ReadFailure.self) {
+      try site.sync(directory([("1", "ada", "ada@x", "")]), other)
+    }
   }
 
   @Test func aGroupThatVanishedStopsTheRunInsteadOfRevoking() throws {
@@ -69,7 +74,8 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     }
     let account = try #require(try site.store.account("ada@x"))
     try site.store.link(
-      account: account.id, person: "9", run: RunRecord(command: "link", user: "t", startedAt: 1, planHash: ""))
+      account: account.id, person: "9",
+      run: RunRecord(command: "link", user: "t", startedAt: 1, planHash: ""))
     let linked = try site.sync(recreated, mapping, now: 500_000)
     #expect(linked.isEmpty && linked.holds.isEmpty)
     #expect(try site.export().contains("\"directory_id\":\"9\""))
@@ -91,7 +97,9 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     let verdict = try site.verdict(whole, mapping)
     let run = RunRecord(command: "apply", user: "t", startedAt: 1, planHash: "")
     _ = try site.store.apply(try #require(verdict.approved), run: run)
-    #expect(throws: StorePlanIsStale.self) { try site.store.apply(try #require(verdict.approved), run: run) }
+    #expect(throws: StorePlanIsStale.self) {
+      try site.store.apply(try #require(verdict.approved), run: run)
+    }
   }
 
   @Test func savedPlansComeBackWholeAndAlteredOnesAreRefused() throws {
@@ -101,7 +109,8 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     try PlanFile.save(plan, to: file)
     #expect(try PlanFile.load(file).digest == plan.digest)
     let text = try String(contentsOfFile: file, encoding: .utf8)
-    try text.replacing("ada@x", with: "eve@x").write(toFile: file, atomically: true, encoding: .utf8)
+    try text.replacing("ada@x", with: "eve@x").write(
+      toFile: file, atomically: true, encoding: .utf8)
     #expect(throws: PlanFile.Fault.altered(path: file)) { try PlanFile.load(file) }
     try "{}".write(toFile: file, atomically: true, encoding: .utf8)
     #expect(throws: PlanFile.Fault.notAPlan(path: file)) { try PlanFile.load(file) }
@@ -126,7 +135,8 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
       #expect(failure.message.contains("displayName"))
     }
     do {
-      _ = try site.offline(mapping.replacing("(objectClass=person)", with: "(objectClass=inetOrgPerson)"))
+      _ = try site.offline(
+        mapping.replacing("(objectClass=person)", with: "(objectClass=inetOrgPerson)"))
       Issue.record("planned with another search")
     } catch let failure as ReadFailure {
       #expect(failure.message.contains("another search"))
@@ -138,7 +148,8 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     let site = try TestSite()
     site.ceilings["jira"] = 0
     let seats = mapping.replacing("licenses: [confluence]", with: "licenses: [confluence, jira]")
-    let outside = directory([("1", "ada", "ada@x", "")]).replacing("member: ", with: "member: cn=no,")
+    let outside = directory([("1", "ada", "ada@x", "")]).replacing(
+      "member: ", with: "member: cn=no,")
     try site.sync(outside, seats)
     try site.sync(directory([("1", "ada", "ada@x", "")]), seats)
     #expect(try site.export().contains("confluence"))
@@ -158,16 +169,20 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     #expect(try site.sync(both, mapping, now: 200_001).isEmpty)
     #expect(throws: StorePlanIsStale.self) {
       try site.store.apply(
-        try #require(due.approved), run: RunRecord(command: "apply", user: "t", startedAt: 1, planHash: ""))
+        try #require(due.approved),
+        run: RunRecord(command: "apply", user: "t", startedAt: 1, planHash: ""))
     }
   }
 
   @Test func twoEntriesWithOneIdAreHeldAndATwinThatIsExcludedHidesNobody() throws {
     let site = try TestSite()
-    let twins = directory([("1", "ada", "ada@x", ""), ("1", "bot", "bot@x", ""), ("2", "eve", "eve@x", "")])
+    let twins = directory([
+      ("1", "ada", "ada@x", ""), ("1", "bot", "bot@x", ""), ("2", "eve", "eve@x", ""),
+    ])
     #expect(try site.sync(twins, mapping).holds.map(\.person) == ["1"])
     let other = try TestSite()
-    let excluding = mapping.replacing("(objectClass=person) }", with: "(objectClass=person), exclude: (uid=bot) }")
+    let excluding = mapping.replacing(
+      "(objectClass=person) }", with: "(objectClass=person), exclude: (uid=bot) }")
     #expect(try other.sync(twins, excluding).holds.isEmpty)
     for _ in 0..<2 { #expect(try other.sync(twins, excluding).isEmpty) }
     #expect(try other.offline(excluding).isEmpty)
@@ -179,9 +194,12 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     let each = mapping.replacing("member-of: staff", with: "each-group: (cn=*)")
     let whole = directory([("1", "ada", "ada@x", "")])
     try site.sync(whole, each)
-    let without = String(whole.prefix(upTo: try #require(whole.firstRange(of: "dn: cn=staff")).lowerBound))
+    let without = String(
+      whole.prefix(upTo: try #require(whole.firstRange(of: "dn: cn=staff")).lowerBound))
     #expect(throws: ReadFailure.self) { try site.sync(without, each) }
-    #expect(throws: ReadFailure.self) { try site.sync(without, each.replacing("name: cn", with: "name: uid")) }
+    #expect(throws: ReadFailure.self) {
+      try site.sync(without, each.replacing("name: cn", with: "name: uid"))
+    }
   }
 
   @Test func aPersonWhoseEmailSomebodyElseTakesIsHeldThoughSettled() throws {

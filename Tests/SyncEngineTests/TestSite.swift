@@ -38,12 +38,16 @@ final class TestSite {
     .directory(LDIFSource(path: try folder.write(ldif, to: "data.ldif")))
   }
 
-  func verdict(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws -> Guard.Verdict {
+  func verdict(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws
+    -> Guard.Verdict
+  {
     var findings = Findings()
     return try planner(mapping).plan(origin(ldif), only: only, now: now, into: &findings)
   }
 
-  func plan(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws -> Plan {
+  func plan(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws
+    -> Plan
+  {
     try verdict(ldif, mapping, now: now, only: only).plan
   }
 
@@ -57,7 +61,8 @@ final class TestSite {
     let verdict = try verdict(ldif, mapping, now: now)
     let approved = try #require(verdict.approved)
     _ = try store.apply(
-      approved, run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: verdict.plan.digest))
+      approved,
+      run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: verdict.plan.digest))
     return verdict.plan
   }
 
@@ -71,7 +76,8 @@ final class TestSite {
   /// Holds, leavers and waiting people, as text.
   func open() throws -> String {
     let open = try store.openQuestions()
-    return "\(open.holds.map { "\($0.person) \($0.doubts.map(\.reason).sorted())" }) \(open.leaving.map { "\($0.person) \($0.due)" }.sorted()) \(open.waiting.sorted { $0.key < $1.key })"
+    return
+      "\(open.holds.map { "\($0.person) \($0.doubts.map(\.reason).sorted())" }) \(open.leaving.map { "\($0.person) \($0.due)" }.sorted()) \(open.waiting.sorted { $0.key < $1.key })"
   }
 }
 

@@ -55,7 +55,8 @@ public final class Child: Sendable {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let command = folder.map { ["/usr/bin/env", "-C", $0, program] + arguments } ?? [program] + arguments
+    let command =
+      folder.map { ["/usr/bin/env", "-C", $0, program] + arguments } ?? [program] + arguments
     var words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
     var variables: [UnsafeMutablePointer<CChar>?] = all.map { strdup("\($0)=\($1)") } + [nil]
     defer { for pointer in words + variables { free(pointer) } }
