@@ -12,4 +12,7 @@ step() {
 step Tests/install.sh
 step swift format lint --strict --recursive Sources Tests Package.swift
 step swift build --build-tests
-step swift test
+step env USHER_FULL_TESTS=1 swift test
+# The two commands of the README, and the benchmark's own checks at a small size.
+step Deploy/quickstart.sh
+step Tests/Benchmarks/run.py --people 2000 --runs 1

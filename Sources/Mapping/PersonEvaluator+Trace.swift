@@ -61,7 +61,7 @@ extension PersonEvaluator {
   private func values(of filter: Filter, _ entry: Int, _ batch: EntryBatch) -> String {
     var seen: Set<String> = []
     return filter.attributes.filter { seen.insert($0.lowercased()).inserted }.compactMap { name in
-      guard let slot = slots.slot(of: name) else { return nil }
+      guard name.lowercased() != "memberof", let slot = slots.slot(of: name) else { return nil }
       let values = batch.texts(of: entry, slot: slot)
       return values.isEmpty ? "no \(name)" : "\(name) is \(values.joined(separator: ", "))"
     }.joined(separator: "; ")

@@ -134,7 +134,8 @@ package struct Reconciler {
         account: nil, person: entitlement.person, email: email, name: name,
         username: entitlement.username, portalOnly: portalOnly != nil)
       builder.add(
-        .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule)
+        .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
+        reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil)
       for grant in grants { request(grant, subject, entitlement.person) }
       return
     }
@@ -350,6 +351,7 @@ enum Reason {
   static let noLicense = "no rule restricts the account to the portal any more"
   static let licensed = "entitled to licenses or groups"
   static let email = "the only person with this email"
+  static let plain = "no rule gives a license or a group"
   static let returned = "active in the directory again"
 }
 

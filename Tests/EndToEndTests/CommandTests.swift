@@ -252,4 +252,15 @@ import Testing
       mapping: Company.mapping + tests.replacing("[confluence]", with: "[]"))
     #expect(try wrong.usher("test").status == 1)
   }
+
+  @Test func theUnitsRunASyncEveryQuarterOfAnHour() throws {
+    let deploy = repositoryRoot + "/Deploy"
+    let service = try String(contentsOfFile: deploy + "/systemd/usher.service", encoding: .utf8)
+    #expect(service.contains("Type=oneshot"))
+    #expect(service.contains("ExecStart=/usr/bin/usher sync --config /etc/usher/usher.yaml"))
+    let timer = try String(contentsOfFile: deploy + "/systemd/usher.timer", encoding: .utf8)
+    #expect(timer.contains("OnCalendar=*:0/15") && timer.contains("Persistent=true"))
+    let cron = try String(contentsOfFile: deploy + "/cron/usher", encoding: .utf8)
+    #expect(cron.contains("*/15 * * * *") && cron.contains("usher sync"))
+  }
 }
