@@ -3,57 +3,6 @@
 
 import SiteModel
 
-/// All that a plan is made from.
-package struct World {
-  package let site: Site
-  /// The accounts of evaluated and of absent people, and those that bear one of their emails.
-  package let accounts: [Account]
-  /// The people to decide about. Whoever is present and not among them is settled.
-  package let entitlements: [Entitlement]
-  package let rules: [RuleReference]
-  package let leavers: LeaverPolicy
-  /// The number of the leavers' policy in `rules`.
-  package let leaversRule: Int
-  /// Whether a person, by directory id, was seen in the directory.
-  package let isPresent: (String) -> Bool
-  /// The people whom the plan is about, by directory id; the others stay as they are.
-  package let isInScope: (String) -> Bool
-  /// Ids that several entries of the directory bear.
-  package let doubled: Set<String>
-  /// People without an account who are gone.
-  package let forgotten: [String]
-  /// Since when people wait for a seat, by product and directory id; seconds since 1970.
-  package let waitingSince: [String: [String: Int64]]
-  /// What the reader of the plan should hear about.
-  package let warnings: [String]
-  package let basis: Plan.Basis
-
-  package init(
-    site: Site, accounts: [Account], entitlements: [Entitlement], rules: [RuleReference],
-    leavers: LeaverPolicy, leaversRule: Int, isPresent: @escaping (String) -> Bool,
-    isInScope: @escaping (String) -> Bool = { _ in true }, doubled: Set<String> = [],
-    forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
-    warnings: [String] = [], basis: Plan.Basis
-  ) {
-    self.site = site
-    self.accounts = accounts
-    self.entitlements = entitlements
-    self.rules = rules
-    self.leavers = leavers
-    self.leaversRule = leaversRule
-    self.isPresent = isPresent
-    self.isInScope = isInScope
-    self.doubled = doubled
-    self.forgotten = forgotten
-    self.waitingSince = waitingSince
-    self.warnings = warnings
-    self.basis = basis
-  }
-
-  /// Seconds since 1970.
-  var now: Int64 { basis.createdAt }
-}
-
 /// Makes the plan for one world.
 package struct Reconciler {
   let world: World
@@ -84,7 +33,7 @@ package struct Reconciler {
 
   // MARK: One person
 
-  private mutating func settle(_ person: Case, _ cases: Cases) {
+  mutating func settle(_ person: Case, _ cases: Cases) {
     let entitlement = world.entitlements[person.entitlement]
     let account = person.account.map { world.accounts[$0] }
     guard person.inScope else { return }
@@ -123,7 +72,7 @@ package struct Reconciler {
   }
 
   /// Brings an account to what an active person is entitled to, creating or linking it if need be.
-  private mutating func provide(
+  mutating func provide(
     _ person: Case, _ entitlement: Entitlement, _ account: Account?, portalOnly: Int?,
     grants: [Grant]
   ) {
@@ -172,7 +121,7 @@ package struct Reconciler {
 
   /// Marks an account portal-only; what rules gave goes first (R14). After the transition an
   /// Atlassian account stays one (R13).
-  private mutating func restrict(_ account: Account, _ subject: Int, rule: Int) {
+  mutating func restrict(_ account: Account, _ subject: Int, rule: Int) {
     if world.site.transition == .after, !account.isPortalOnly {
       releaseRuleGiven(account, subject, keeping: [], reason: Reason.staysAtlassian)
       return
@@ -181,7 +130,7 @@ package struct Reconciler {
     if !account.isPortalOnly { builder.add(.markPortalOnly, subject: subject, rule: rule) }
   }
 
-  private mutating func provide(
+  mutating func provide(
     _ grants: [Grant], _ account: Account, _ subject: Int, _ person: String
   ) {
     var held: [Right: Givers] = [:]
@@ -200,7 +149,7 @@ package struct Reconciler {
 
   /// An active person's account that the sync deactivated is active again, with what hands and imports
   /// gave (R20).
-  private mutating func comeBack(_ account: Account, _ subject: Int, _ person: String) {
+  mutating func comeBack(_ account: Account, _ subject: Int, _ person: String) {
     guard account.deactivatedBy == .sync else { return }
     builder.add(.reactivateAccount, subject: subject, reason: Reason.returned)
     for holding in account.holdings where holding.isSuspended {
@@ -208,109 +157,9 @@ package struct Reconciler {
     }
   }
 
-  // MARK: Releases
-
-  private mutating func releaseRuleGiven(
-    _ account: Account, _ subject: Int, keeping kept: Set<Right>, reason: String
-  ) {
-    for holding in account.holdings.sorted(by: { $0.right < $1.right })
-    where holding.givers.isRuleOnly && !kept.contains(holding.right) {
-      release(holding, subject, reason: reason, keepsGivers: false)
-    }
-  }
-
-  private mutating func release(
-    _ holding: Holding, _ subject: Int, reason: String, keepsGivers: Bool
-  ) {
-    let isLicense = holding.right.kind == .license
-    if isLicense, !holding.isSuspended { seatsFreed[holding.right.name, default: 0] += 1 }
-    builder.add(
-      isLicense ? .revokeLicense : .leaveGroup, subject: subject, before: holding.right.name,
-      rule: holding.givers.rule.flatMap(ruleNumber), reason: reason, keepsGivers: keepsGivers)
-  }
-
-  private mutating func unmarkRuleGiven(_ account: Account, _ subject: Int, reason: String) {
-    guard account.mark.isRuleOnly, world.site.transition == .before else { return }
-    builder.add(
-      .unmarkPortalOnly, subject: subject, rule: account.mark.rule.flatMap(ruleNumber),
-      reason: reason)
-  }
-
-  /// Deactivates an account and gives back every seat (R20): what rules gave goes, what hands and
-  /// imports gave is remembered for the day of return.
-  private mutating func deactivate(
-    _ account: Account, keeping kept: Set<Right> = [], reason: String
-  ) {
-    let subject = addSubject(account, account.person)
-    for holding in account.holdings.sorted(by: { $0.right < $1.right }) {
-      switch holding.right.kind {
-      case .license where holding.givers.isRuleOnly:
-        release(holding, subject, reason: reason, keepsGivers: false)
-      case .license where !holding.isSuspended:
-        release(holding, subject, reason: reason, keepsGivers: true)
-      case .group where holding.givers.isRuleOnly && !kept.contains(holding.right):
-        release(holding, subject, reason: reason, keepsGivers: false)
-      default: break
-      }
-    }
-    if account.isActive { builder.add(.deactivateAccount, subject: subject, reason: reason) }
-  }
-
-  // MARK: Leavers
-
-  private mutating func absent(_ account: Account, isPaused: Bool) {
-    guard let person = account.person, world.isInScope(person) else { return }
-    if isPaused {
-      if account.absentSince != nil { builder.absence(of: person, since: nil) }
-      return
-    }
-    if let doubt = heldBack[person] {
-      builder.hold(
-        Hold(
-          person: person, account: account.id, email: account.email, name: account.name,
-          doubts: [doubt]))
-      return
-    }
-    leaver(account, person: person)
-  }
-
-  private mutating func leaver(_ account: Account, person: String) {
-    let since = account.absentSince ?? world.now
-    let due = since + world.leavers.afterSeconds
-    if account.absentSince == nil { builder.absence(of: person, since: since) }
-    guard world.now >= due else {
-      if account.isActive, world.leavers.action != .keep {
-        builder.leaving(
-          Leaving(
-            account: account.id, person: person, email: account.email, name: account.name,
-            due: due))
-      }
-      return
-    }
-    builder.depart(person, since: account.absentSince)
-    switch world.leavers.action {
-    case .keep: break
-    case .deactivate: deactivate(account, reason: Reason.gone)
-    case .unlicensed:
-      let subject = addSubject(account, person)
-      releaseRuleGiven(account, subject, keeping: [], reason: Reason.gone)
-      unmarkRuleGiven(account, subject, reason: Reason.gone)
-    case .portalOnly:
-      let kept = account.holdings.filter { !$0.givers.isRuleOnly }
-      if kept.isEmpty {
-        restrict(account, addSubject(account, person), rule: world.leaversRule)
-      } else if !account.isPortalOnly {
-        builder.hold(
-          Hold(
-            person: person, account: account.id, email: account.email, name: account.name,
-            doubts: [Doubt.keepsRights(kept, email: account.email)]))
-      }
-    }
-  }
-
   // MARK: Afterwards
 
-  private mutating func rememberSettled(_ cases: Cases) {
+  mutating func rememberSettled(_ cases: Cases) {
     for index in cases.order {
       let person = cases.all[index]
       let entitlement = world.entitlements[person.entitlement]
@@ -323,18 +172,18 @@ package struct Reconciler {
     }
   }
 
-  private mutating func addSubject(_ account: Account, _ person: String?) -> Int {
+  mutating func addSubject(_ account: Account, _ person: String?) -> Int {
     builder.addSubject(
       account: account.id, person: person, email: account.email, name: account.name,
       username: account.username)
   }
 
-  private func ruleNumber(_ name: String) -> Int? {
+  func ruleNumber(_ name: String) -> Int? {
     world.rules.firstIndex { $0.name == name }
   }
 
   /// The value that stays while it is still usable, else the bytewise smallest.
-  private func choose(_ current: String?, among usable: UsableValues) -> String? {
+  func choose(_ current: String?, among usable: UsableValues) -> String? {
     if let current, usable.contains(current) { return current }
     return usable.first
   }

@@ -6,7 +6,7 @@ package struct Plan: Sendable, Codable {
   /// What the plan was made from; apply checks that it still stands.
   package struct Basis: Sendable, Hashable, Codable {
     package var site: String
-    /// Which line of copies of the store: a restored copy has another.
+    /// Random, and new with each generation: a copy of the store that went another way has another.
     package var lineage: String
     /// The count of changes to accounts, rights and pins that the plan saw.
     package var generation: Int64

@@ -17,7 +17,8 @@ enum Schema {
   }
 
   private static let tables = """
-    -- The site itself. `lineage` names this line of copies of the store; `generation` counts changes
+    -- The site itself. `lineage` is random and new with each generation, so that a restored copy which went
+    -- another way is told from this one; `generation` counts changes
     -- to accounts and what they hold; `hash_seed` is the key of fingerprints.
     CREATE TABLE site (
       id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -9,15 +9,16 @@ extension SiteDatabase {
     let plan = approved.plan
     return try write { db in
       let (lineage, generation) = try Self.state(db)
-      guard lineage == plan.basis.lineage else {
-        throw StorePlanIsStale(
-          reason: "the plan was made for another store, or for a copy of this one")
-      }
       guard generation == plan.basis.generation else {
         throw StorePlanIsStale(
           reason:
             "the site has changed since the plan was made (generation \(generation), the plan saw \(plan.basis.generation))"
         )
+      }
+      // Two copies of a store that went their own ways may have come to the same generation.
+      guard lineage == plan.basis.lineage else {
+        throw StorePlanIsStale(
+          reason: "the plan was made for another store, or for a copy of this one")
       }
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
@@ -25,7 +26,7 @@ extension SiteDatabase {
       try writePeople(plan, writer, in: db)
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty {
-        try db.execute(sql: "UPDATE site SET generation = generation + 1")
+        try Self.moveGeneration(db)
         try Journal.write(
           plan, accounts: writer.accounts, run: run, generation: generation + 1, in: db)
       }
@@ -44,9 +45,14 @@ extension SiteDatabase {
           ON CONFLICT (id) DO UPDATE SET account = excluded.account, settled = NULL, absent_since = NULL
           """, arguments: [person, account])
       try db.execute(sql: "DELETE FROM person WHERE account IS NULL AND settled IS NULL")
-      try db.execute(sql: "UPDATE site SET generation = generation + 1")
+      try Self.moveGeneration(db)
       try Journal.writeLink(account: account, person: person, run: run, in: db)
     }
+  }
+
+  private static func moveGeneration(_ db: Database) throws {
+    try db.execute(
+      sql: "UPDATE site SET generation = generation + 1, lineage = lower(hex(randomblob(16)))")
   }
 
   private static func state(_ db: Database) throws -> (lineage: String, generation: Int64) {

@@ -1,23 +1,24 @@
 import Diagnostics
+import DirectoryModel
+import Mapping
 import Ports
 
-extension Planner {
-  /// What a directory holds for the mapping, counted without a trace.
-  package struct Survey: Sendable {
-    package let people: Int
-    package let groups: Int
-    package let referrals: Int
-  }
+/// What a directory holds for a mapping, counted without a trace.
+package struct Survey: Sendable {
+  package let people: Int
+  package let groups: Int
+  package let referrals: Int
 
-  /// Reads the directory as a plan would, and changes nothing, not even the mirror.
-  package func survey(_ source: any DirectorySource, into findings: inout Findings) throws -> Survey
-  {
+  /// Reads a directory as a plan would; no store is needed, and none is touched.
+  package static func of(
+    _ source: any DirectorySource, mapping: CompiledMapping, progress: @escaping (String) -> Void,
+    into findings: inout Findings
+  ) throws -> Survey {
     var opened = source
     let reader = DirectoryReader(
-      mapping: mapping, mappingFingerprint: 0, hash: hash, progress: progress)
+      mapping: mapping, mappingFingerprint: 0, hash: ByteHash(seed: 0), progress: progress)
     let reading = try reader.read(
-      &opened, index: PersonIndex(), groupFingerprints: [:], writer: nil,
-      into: &findings)
+      &opened, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
     return Survey(
       people: reading.peopleRead, groups: reading.groupsRead, referrals: reading.referrals)
   }

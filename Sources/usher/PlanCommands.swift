@@ -60,15 +60,19 @@ struct Apply: ParsableCommand {
   func run() throws {
     try Session.run(common, "apply") { session in
       let plan = try PlanFile.load(file)
+      let store = try session.existingStore()
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
-      let store = try session.store()
       let site = try session.desk(store).site()
-      guard site.lineage == plan.basis.lineage, site.generation == plan.basis.generation else {
+      guard site.generation == plan.basis.generation else {
         throw StorePlanIsStale(
-          reason: site.lineage == plan.basis.lineage
-            ? "the plan is stale: the site has changed since it was made (generation \(site.generation), the plan saw \(plan.basis.generation))"
-            : "the plan was made for another store")
+          reason:
+            "the plan is stale: the site has changed since it was made (generation \(site.generation), the plan saw \(plan.basis.generation))"
+        )
+      }
+      guard site.lineage == plan.basis.lineage else {
+        throw StorePlanIsStale(
+          reason: "the plan was made for another store, or for a copy of this one")
       }
       let verdict = try session.desk(store).check(plan, now: session.now)
       guard let approved = verdict.approved else {

@@ -38,9 +38,9 @@ struct Check: ParsableCommand {
       session.terminal.print("Signed in to \(try directory.connect()).")
       source = directory
     }
-    let store = try session.store()
     var findings = texts
-    let survey = try session.planner(store, mapping: mapping).survey(source, into: &findings)
+    let survey = try Survey.of(
+      source, mapping: mapping, progress: session.terminal.progress, into: &findings)
     session.terminal.clearProgress()
     session.terminal.print(
       "The directory \(session.configuration.directory.name) holds \(survey.people.of("person", "people")) and \(survey.groups.of("group", "groups")) for this mapping."
@@ -62,7 +62,7 @@ struct Explain: ParsableCommand {
   func run() throws {
     try Session.run(common, "explain") { session in
       let (mapping, texts) = try session.mapping()
-      let store = try session.store()
+      let store = try session.existingStore()
       let planner = try session.planner(store, mapping: mapping)
       var findings = texts
       let explanation = try planner.explain(who, now: session.now, into: &findings)

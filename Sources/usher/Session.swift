@@ -104,6 +104,16 @@ struct Session {
 
   func store() throws -> SiteDatabase { try SiteDatabase(path: configuration.site.storePath) }
 
+  /// The store, for commands that would make no sense on a new one.
+  func existingStore() throws -> SiteDatabase {
+    let path = configuration.site.storePath
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw Failure(
+        .failed, "there is no site store \(path) yet", remedy: "usher plan and usher sync make it")
+    }
+    return try store()
+  }
+
   /// Keeps other runs out until the process ends or the lease is released.
   func lease() throws -> SiteLease { try SiteLease(storePath: configuration.site.storePath) }
 

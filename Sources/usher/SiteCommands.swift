@@ -20,7 +20,7 @@ struct List: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "list") { session in
-      let store = try session.store()
+      let store = try session.existingStore()
       let site = try session.desk(store).site()
       let style = session.terminal.output
       let text =
@@ -53,7 +53,7 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "export") { session in
-      let store = try session.store()
+      let store = try session.existingStore()
       let transition = try session.desk(store).site().transition
       session.terminal.print(Export.opening)
       var before: String?
@@ -80,9 +80,9 @@ struct Link: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "link") { session in
+      let store = try session.existingStore()
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
-      let store = try session.store()
       let person = directoryID.lowercased()
       guard let account = try store.account(who) else { throw Planner.NobodyFits(who: who) }
       var isMirrored = false

@@ -110,6 +110,7 @@ import Testing
 
   @Test func offlinePlansComeFromTheMirrorOrSayWhyNot() throws {
     let place = try place()
+    #expect(try place.usher("list", "users").errors.contains("there is no site store"))
     let before = try place.usher("plan", "--offline")
     #expect(before.status == 5 && before.errors.contains("mirror of corporate is empty"))
     _ = try place.usher("sync")

@@ -121,7 +121,8 @@ import Testing
     let sync = try place.usher("sync")
     #expect(sync.status == 5, "\(sync.errors)")
     #expect(sync.errors.contains("did not answer within 2 s"))
-    #expect(sync.seconds < 3 + 1)
+    // The deadline is 2 s and a second; the rest is for a busy machine.
+    #expect(sync.seconds < 8)
   }
 
   @Test(arguments: ["ldaps", "ldap"])
@@ -135,7 +136,8 @@ import Testing
     let sync = try place.usher("sync")
     #expect(sync.status == 5, "\(sync.errors)")
     #expect(sync.errors.contains("did not answer within 2 s"), "\(sync.errors)")
-    #expect(sync.seconds < 3 + 1)
+    // The deadline is 2 s and a second; the rest is for a busy machine.
+    #expect(sync.seconds < 8)
   }
 
   @Test func severalURLsAreTriedInOrder() throws {

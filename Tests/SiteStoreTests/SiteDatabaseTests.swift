@@ -118,6 +118,35 @@ private final class Bench {
     #expect(try bench.store.site(name: "acme", ceilings: [:]).generation == 1)
   }
 
+  @Test func aCopyThatWentAnotherWayRefusesThePlansOfThisOne() throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    // The write-ahead log goes into the file before it is copied.
+    try DatabaseQueue(path: bench.folder.path + "/usher.db").writeWithoutTransaction {
+      try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+    let copy = bench.folder.path + "/copy.db"
+    try FileManager.default.copyItem(atPath: bench.folder.path + "/usher.db", toPath: copy)
+    func change(_ store: SiteDatabase) throws -> Plan {
+      let site = try store.site(name: "acme", ceilings: [:])
+      var builder = PlanBuilder(
+        basis: Plan.Basis(
+          site: "acme", lineage: site.lineage, generation: site.generation, mappingDigest: "",
+          createdAt: 1, peopleRead: 0, groupsRead: 0), rules: [])
+      let subject = builder.addSubject(
+        account: 1, person: "1", email: "a@x", name: "N", username: nil)
+      builder.add(.joinGroup, subject: subject, after: "g\(site.generation)")
+      return builder.finish()
+    }
+    let run = RunRecord(command: "t", user: "t", startedAt: 1, planHash: "")
+    let other = try SiteDatabase(path: copy)
+    _ = try other.apply(ApprovedPlan(try change(other), seal: GuardSeal()), run: run)
+    try bench.apply(try change(bench.store))
+    let foreign = try change(other)
+    #expect(foreign.basis.generation == 2)
+    #expect(throws: StorePlanIsStale.self) { try bench.apply(foreign) }
+  }
+
   @Test func bookkeepingAloneDoesNotMoveTheGeneration() throws {
     let bench = try Bench()
     try bench.create("a@x")

@@ -1,0 +1,102 @@
+import SiteModel
+
+/// What is taken away: rights, marks, and the accounts of people who are inactive or gone.
+extension Reconciler {
+  mutating func releaseRuleGiven(
+    _ account: Account, _ subject: Int, keeping kept: Set<Right>, reason: String
+  ) {
+    for holding in account.holdings.sorted(by: { $0.right < $1.right })
+    where holding.givers.isRuleOnly && !kept.contains(holding.right) {
+      release(holding, subject, reason: reason, keepsGivers: false)
+    }
+  }
+
+  mutating func release(
+    _ holding: Holding, _ subject: Int, reason: String, keepsGivers: Bool
+  ) {
+    let isLicense = holding.right.kind == .license
+    if isLicense, !holding.isSuspended { seatsFreed[holding.right.name, default: 0] += 1 }
+    builder.add(
+      isLicense ? .revokeLicense : .leaveGroup, subject: subject, before: holding.right.name,
+      rule: holding.givers.rule.flatMap(ruleNumber), reason: reason, keepsGivers: keepsGivers)
+  }
+
+  mutating func unmarkRuleGiven(_ account: Account, _ subject: Int, reason: String) {
+    guard account.mark.isRuleOnly, world.site.transition == .before else { return }
+    builder.add(
+      .unmarkPortalOnly, subject: subject, rule: account.mark.rule.flatMap(ruleNumber),
+      reason: reason)
+  }
+
+  /// Deactivates an account and gives back every seat (R20): what rules gave goes, what hands and
+  /// imports gave is remembered for the day of return.
+  mutating func deactivate(
+    _ account: Account, keeping kept: Set<Right> = [], reason: String
+  ) {
+    let subject = addSubject(account, account.person)
+    for holding in account.holdings.sorted(by: { $0.right < $1.right }) {
+      switch holding.right.kind {
+      case .license where holding.givers.isRuleOnly:
+        release(holding, subject, reason: reason, keepsGivers: false)
+      case .license where !holding.isSuspended:
+        release(holding, subject, reason: reason, keepsGivers: true)
+      case .group where holding.givers.isRuleOnly && !kept.contains(holding.right):
+        release(holding, subject, reason: reason, keepsGivers: false)
+      default: break
+      }
+    }
+    if account.isActive { builder.add(.deactivateAccount, subject: subject, reason: reason) }
+  }
+
+  // MARK: Leavers
+
+  mutating func absent(_ account: Account, isPaused: Bool) {
+    guard let person = account.person, world.isInScope(person) else { return }
+    if isPaused {
+      if account.absentSince != nil { builder.absence(of: person, since: nil) }
+      return
+    }
+    if let doubt = heldBack[person] {
+      builder.hold(
+        Hold(
+          person: person, account: account.id, email: account.email, name: account.name,
+          doubts: [doubt]))
+      return
+    }
+    leaver(account, person: person)
+  }
+
+  mutating func leaver(_ account: Account, person: String) {
+    let since = account.absentSince ?? world.now
+    let due = since + world.leavers.afterSeconds
+    if account.absentSince == nil { builder.absence(of: person, since: since) }
+    guard world.now >= due else {
+      if account.isActive, world.leavers.action != .keep {
+        builder.leaving(
+          Leaving(
+            account: account.id, person: person, email: account.email, name: account.name,
+            due: due))
+      }
+      return
+    }
+    builder.depart(person, since: account.absentSince)
+    switch world.leavers.action {
+    case .keep: break
+    case .deactivate: deactivate(account, reason: Reason.gone)
+    case .unlicensed:
+      let subject = addSubject(account, person)
+      releaseRuleGiven(account, subject, keeping: [], reason: Reason.gone)
+      unmarkRuleGiven(account, subject, reason: Reason.gone)
+    case .portalOnly:
+      let kept = account.holdings.filter { !$0.givers.isRuleOnly }
+      if kept.isEmpty {
+        restrict(account, addSubject(account, person), rule: world.leaversRule)
+      } else if !account.isPortalOnly {
+        builder.hold(
+          Hold(
+            person: person, account: account.id, email: account.email, name: account.name,
+            doubts: [Doubt.keepsRights(kept, email: account.email)]))
+      }
+    }
+  }
+}
