@@ -115,7 +115,7 @@ import Testing
 
   @Test func aServerThatStopsAfterTheBindEndsTheCommandInTime() throws {
     let slapd = try Slapd(ldif: Company.ldif())
-    let proxy = try StallingProxy(to: slapd.url)
+    let proxy = try ScriptedServer.stalling(before: slapd.url)
     let place = try Workplace(
       directory: Workplace.server(proxy.url, clearText: true, timeout: "2s"))
     let sync = try place.usher("sync")
@@ -201,12 +201,33 @@ import Testing
   @Test func aLostConnectionChangesNothing() throws {
     let slapd = try Slapd(ldif: Company.ldif(people: 400))
     for bytes in [0, 200, 5_000, 40_000] {
-      let proxy = try StallingProxy(to: slapd.url, cutsAfter: bytes)
+      let proxy = try ScriptedServer.cutting(before: slapd.url, after: bytes)
       let place = try Workplace(
         directory: Workplace.server(proxy.url, clearText: true, timeout: "5s"))
       let sync = try place.usher("sync")
       #expect(sync.status == 5, "after \(bytes): \(sync.errors)")
       #expect(try !place.export().contains("@"))
     }
+  }
+
+  /// Success with entries, but without the control that says which page was the last.
+  @Test func aMissingFinalPageChangesNothing() throws {
+    let server = try ScriptedServer.answering(0, entries: 3)
+    let place = try Workplace(directory: Workplace.server(server.url, clearText: true))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5)
+    #expect(
+      sync.errors.contains("without saying whether that was the last page"), "\(sync.errors)")
+    #expect(try !place.export().contains("@"))
+  }
+
+  @Test(arguments: [1, 2, 3, 4, 7, 8, 10, 11, 16, 18, 21, 32, 50, 51, 52, 53, 54, 80, 118])
+  func anyResultCodeButSuccessChangesNothing(code: Int) throws {
+    let server = try ScriptedServer.answering(code, entries: 3)
+    let place = try Workplace(directory: Workplace.server(server.url, clearText: true))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5, "\(sync.errors)")
+    #expect(sync.errors.contains("Nothing was changed"))
+    #expect(try !place.export().contains("@"))
   }
 }
