@@ -62,8 +62,7 @@ package struct DirectoryGroups: Sendable {
     let group = Int32(entries.count)
     entries.appendEntry(entry, of: batch, leavingOut: membership.all)
     fingerprints.append(batch.fingerprint(of: entry, hash: hash, apart: membership.all).kept)
-    let name =
-      DistinguishedName.normalise(batch.dn(of: entry)) ?? TextFold.fold(batch.dn(of: entry))
+    let name = batch.name(of: entry)
     groupsByName[hash.wide(name), default: []].append(group)
     let id = idSlot.flatMap { batch.values(of: entry, slot: $0).first }
     ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
@@ -93,9 +92,7 @@ package struct DirectoryGroups: Sendable {
     membersByName.sort { $0.key < $1.key }
     membersByUID.sort { $0.key < $1.key }
     parents = (0..<entries.count).map { index in
-      let own = entries.dn(of: index)
-      let name = DistinguishedName.normalise(own) ?? TextFold.fold(own)
-      var found = Self.groups(of: hash.wide(name), in: membersByName)
+      var found = Self.groups(of: hash.wide(entries.name(of: index)), in: membersByName)
       if let slot = entries.slots.slot(of: "memberOf") {
         for value in entries.values(of: index, slot: slot) { found += named(value) }
       }

@@ -107,6 +107,12 @@ extension EntryBatch {
   /// The distinguished name as the server wrote it.
   package func dn(of entry: Int) -> ArraySlice<UInt8> { bytes[names[entry].range] }
 
+  /// The normalised name, by which entries are told apart; folded where it is not a distinguished name.
+  package func name(of entry: Int) -> [UInt8] {
+    let dn = dn(of: entry)
+    return DistinguishedName.normalise(dn) ?? TextFold.fold(dn)
+  }
+
   /// The values of one attribute, in the order in which they came.
   /// - Parameter withOptions: also those of `attr;option`, as filters want it (RFC 4512 §2.5);
   ///   account fields and templates read the plain attribute.

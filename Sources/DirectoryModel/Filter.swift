@@ -25,6 +25,9 @@ package indirect enum Filter: Sendable, Hashable {
     }
   }
 
+  /// Whether a part of the filter is about directory groups.
+  package var namesMemberOf: Bool { attributes.contains { $0.lowercased() == "memberof" } }
+
   /// The filter as text; special bytes are written `\xx` (RFC 4515 §3).
   package var text: String {
     switch self {

@@ -116,7 +116,7 @@ struct SearchReader {
       case usher_res_search_result: return try Answer(connection.handle, received)
       default: break
       }
-      if batch.isFull, pageSize == nil || batch.count < pageSize ?? 0 { try flush(deliver) }
+      if batch.isFull, batch.count < pageSize ?? .max { try flush(deliver) }
     }
   }
 

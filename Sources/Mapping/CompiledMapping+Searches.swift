@@ -50,13 +50,10 @@ extension CompiledMapping {
   package var usesGroups: Bool {
     guard groups != nil else { return false }
     let filters = [users.filter, users.exclude, account.active].compactMap(\.self)
-    let inFilters = filters.flatMap(\.attributes).contains { $0.lowercased() == "memberof" }
-    return inFilters
+    return filters.contains(where: \.namesMemberOf)
       || rules.contains { rule in
         if !rule.memberOf.isEmpty || rule.eachGroup != nil { return true }
-        if case .filter(let filter) = rule.when {
-          return filter.value.attributes.contains { $0.lowercased() == "memberof" }
-        }
+        if case .filter(let filter) = rule.when { return filter.value.namesMemberOf }
         return false
       }
   }

@@ -92,7 +92,7 @@ extension MappingReader {
   private mutating func eachGroup(_ node: YAMLNode) -> Rule.EachGroup? {
     guard case .map(let pairs, _) = node.value else {
       guard let filter = filter(node, "`each-group`") else { return nil }
-      if filter.value.attributes.contains(where: { $0.lowercased() == "memberof" }) {
+      if filter.value.namesMemberOf {
         findings.error(
           "`each-group` filters the attributes of directory groups; memberOf is not among them",
           at: node.position)

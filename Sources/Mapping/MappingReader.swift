@@ -90,7 +90,7 @@ package struct MappingReader {
       if case .filter(let filter) = rule.when { filters.append((filter.value, filter.position)) }
     }
     for (filter, position) in filters
-    where filter?.attributes.contains(where: { $0.lowercased() == "memberof" }) == true {
+    where filter?.namesMemberOf == true {
       findings.error(
         "a filter names memberOf, and the mapping does not search for directory groups",
         at: position, hint: "add search.groups with base and filter")

@@ -11,6 +11,8 @@ package struct PersonEvaluator {
   private let idSlot: Int
   private let active: CompiledFilter?
   private let membership: DirectoryGroups.PersonSlots
+  /// The slots whose values count through the resolved groups, not by themselves.
+  package let membershipSlots: Set<Int>
   let selection: Selection
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
   private var outcomes: [OutcomeKey: (Entitlement.Outcome, [Doubt])] = [:]
@@ -60,6 +62,7 @@ package struct PersonEvaluator {
     self.slots = slots
     self.groups = groups
     membership = DirectoryGroups.PersonSlots(slots)
+    membershipSlots = Set([slots.slot(of: "memberOf")].compactMap(\.self))
     guard let idSlot = slots.slot(of: mapping.account.id) else { return nil }
     self.idSlot = idSlot
     var binder = GroupBinder(groups: groups, findings: findings)
@@ -151,7 +154,7 @@ package struct PersonEvaluator {
       person: id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
       emails: emails(of: entry, in: batch), names: names(of: entry, in: batch),
       username: mapping.account.username.flatMap { source in
-        source.values(of: entry, in: batch).map(\.trimmed).filter { !$0.isEmpty }.min(by: bytewise)
+        source.values(of: entry, in: batch).min(by: bytewise)
       },
       isActive: active.map { matches($0, entry, batch, set) } ?? true, outcome: outcome,
       doubts: doubts, fingerprint: fingerprint)
@@ -161,7 +164,7 @@ package struct PersonEvaluator {
 
   package func emails(of entry: Int, in batch: EntryBatch) -> [String] {
     for source in mapping.account.emails {
-      let usable = source.values(of: entry, in: batch).map(\.trimmed).filter(\.isUsableEmail)
+      let usable = source.values(of: entry, in: batch).filter(\.isUsableEmail)
       if usable.isEmpty { continue }
       if usable.count == 1 { return usable }
       var seen: Set<String> = []
@@ -172,7 +175,7 @@ package struct PersonEvaluator {
 
   func names(of entry: Int, in batch: EntryBatch) -> [String] {
     for source in mapping.account.names {
-      let usable = source.values(of: entry, in: batch).map(\.trimmed).filter { !$0.isEmpty }
+      let usable = source.values(of: entry, in: batch)
       if !usable.isEmpty { return usable.count == 1 ? usable : usable.sorted(by: bytewise) }
     }
     return []

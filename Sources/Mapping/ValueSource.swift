@@ -14,7 +14,7 @@ package enum ValueSource: Sendable {
     }
   }
 
-  /// All values of an entry, in no particular order, untrimmed.
+  /// All values of an entry, in no particular order, without spaces at their ends; empty ones left out.
   package func values(of entry: Int, in batch: EntryBatch) -> [String] {
     func texts(_ name: String) -> [String] {
       guard let slot = batch.slots.slot(of: name) else { return [] }
@@ -22,11 +22,12 @@ package enum ValueSource: Sendable {
     }
     switch self {
     case .attribute(let name): return texts(name)
-    case .template(let template): return template.rendered { _, name in texts(name) }
+    case .template(let template):
+      return template.rendered { _, name in texts(name) }.map(\.trimmed).filter { !$0.isEmpty }
     case .part(let name, let pattern):
       return texts(name).compactMap { value in
-        pattern.match(value).map { $0.count > 1 ? $0[1] : $0[0] }
-      }
+        pattern.match(value).map { ($0.count > 1 ? $0[1] : $0[0]).trimmed }
+      }.filter { !$0.isEmpty }
     }
   }
 }

@@ -97,6 +97,23 @@ package struct OpenQuestions: Sendable, Hashable {
 package struct StorePlanIsStale: Error, Sendable, Hashable {
   package let reason: String
   package init(reason: String) { self.reason = reason }
+
+  /// - Throws: when a plan was not made for the site as it is.
+  package static func check(
+    _ basis: Plan.Basis, generation: Int64, lineage: String
+  ) throws(StorePlanIsStale) {
+    guard generation == basis.generation else {
+      throw StorePlanIsStale(
+        reason:
+          "the plan is stale: the site has changed since it was made (generation \(generation), the plan saw \(basis.generation))"
+      )
+    }
+    // Two copies of a store that went their own ways may have come to the same generation.
+    guard lineage == basis.lineage else {
+      throw StorePlanIsStale(
+        reason: "the plan was made for another store, or for a copy of this one")
+    }
+  }
 }
 
 /// What can go wrong with a store.

@@ -19,7 +19,8 @@ enum Journal {
     var number = 0
     for index in plan.rows.indices {
       let change = plan.change(at: index)
-      block.append(change, account: accounts[change.subject], rules: plan.rules)
+      block.append(
+        change, account: accounts[change.subject], rule: Int(plan.ruleNumber(plan.rows[index])))
       counts[Count(change), default: 0] += 1
       if block.count == blockSize || index == plan.rows.count - 1 {
         try db.execute(
@@ -41,7 +42,7 @@ enum Journal {
     try insert(run, generation: generation, rules: "[]", in: db)
     let id = db.lastInsertedRowID
     var block = JournalBlock()
-    block.append(.linkAccount, account: account, before: nil, after: person, rule: nil)
+    block.append(.linkAccount, account: account, before: nil, after: person, rule: -1)
     try db.execute(
       sql: "INSERT INTO run_block VALUES (?, 0, ?)", arguments: [id, Data(block.bytes)])
     try db.execute(
@@ -80,20 +81,21 @@ struct JournalBlock {
   private(set) var bytes: [UInt8] = []
   private(set) var count = 0
 
-  mutating func append(_ change: Change, account: Int64, rules: [RuleReference]) {
+  /// - Parameter rule: the rule's number in the run, -1 for none.
+  mutating func append(_ change: Change, account: Int64, rule: Int) {
     append(
       change.kind, account: account, before: Self.text(change.before),
-      after: Self.text(change.after), rule: change.rule.flatMap(rules.firstIndex(of:)))
+      after: Self.text(change.after), rule: rule)
   }
 
   mutating func append(
-    _ kind: ChangeKind, account: Int64, before: String?, after: String?, rule: Int?
+    _ kind: ChangeKind, account: Int64, before: String?, after: String?, rule: Int
   ) {
     bytes.append(kind.number)
     bytes.appendVarint(UInt64(account))
     bytes.appendField((before ?? "").utf8)
     bytes.appendField((after ?? "").utf8)
-    bytes.appendVarint(UInt64((rule ?? -1) + 1))
+    bytes.appendVarint(UInt64(rule + 1))
     count += 1
   }
 

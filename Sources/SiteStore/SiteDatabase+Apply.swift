@@ -9,17 +9,7 @@ extension SiteDatabase {
     let plan = approved.plan
     return try write { db in
       let (lineage, generation) = try Self.state(db)
-      guard generation == plan.basis.generation else {
-        throw StorePlanIsStale(
-          reason:
-            "the site has changed since the plan was made (generation \(generation), the plan saw \(plan.basis.generation))"
-        )
-      }
-      // Two copies of a store that went their own ways may have come to the same generation.
-      guard lineage == plan.basis.lineage else {
-        throw StorePlanIsStale(
-          reason: "the plan was made for another store, or for a copy of this one")
-      }
+      try StorePlanIsStale.check(plan.basis, generation: generation, lineage: lineage)
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
       try writer.write()

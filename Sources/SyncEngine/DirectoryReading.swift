@@ -38,11 +38,9 @@ struct DirectoryReader {
     var reading = DirectoryReading(index: index)
     var evaluator = try evaluator(
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
-    let search = mapping.userSearch()
-    let apart = Set([search.slots.slot(of: "memberOf")].compactMap(\.self))
-    let summary = try source.read(search) { batch in
+    let summary = try source.read(mapping.userSearch()) { batch in
       for entry in 0..<batch.count {
-        try read(entry, of: batch, apart: apart, &evaluator, &reading, writer)
+        try read(entry, of: batch, &evaluator, &reading, writer)
       }
       progress("\(reading.peopleRead) people")
     }
@@ -107,30 +105,66 @@ struct DirectoryReader {
   }
 
   private func read(
-    _ entry: Int, of batch: borrowing EntryBatch, apart: Set<Int>,
-    _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
-    _ writer: (any MirrorWriter)?
+    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator,
+    _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
   ) throws {
-    let name =
-      DistinguishedName.normalise(batch.dn(of: entry)) ?? TextFold.fold(batch.dn(of: entry))
-    let id = evaluator.id(of: entry, in: batch)
-    let key = id ?? "dn:" + String(decoding: name, as: UTF8.self)
-    let print = batch.fingerprint(of: entry, hash: hash, apart: apart)
-    let groups = evaluator.groups(of: entry, in: batch, name: name)
-    try mirror(key, name, entry, batch, hash.combine(print.kept, print.apart), &reading, writer)
-    guard evaluator.selects(entry, of: batch, name: name, groups: groups) else { return }
+    let candidate = candidate(entry, of: batch, &evaluator)
+    let name = candidate.name
+    let key = candidate.id ?? "dn:" + String(decoding: name, as: UTF8.self)
+    try mirror(key, name, entry, batch, candidate.mirrored, &reading, writer)
+    guard evaluator.selects(entry, of: batch, name: name, groups: candidate.groups) else { return }
     reading.peopleRead += 1
     let person = reading.index.entry(for: key)
     let isTwin = !reading.index.see(person)
     if isTwin { reading.doubled.insert(key) }
-    let state = hash.combine(print.kept, groups.fingerprint, mappingFingerprint)
-    if isTwin ? reading.index.isEvaluated(person) : reading.index.isSettled(person, with: state) {
+    if isTwin
+      ? reading.index.isEvaluated(person)
+      : reading.index.isSettled(person, with: candidate.state)
+    {
       return
     }
     reading.index.evaluate(person)
-    reading.entitlements.append(
-      evaluator.evaluate(
-        entry, of: batch, name: name, groups: groups, id: id, fingerprint: state))
+    reading.entitlements.append(evaluate(candidate, entry, of: batch, &evaluator))
+  }
+
+  /// An entry before it is decided whether it is a person, and whether anything is left to do.
+  private struct Candidate {
+    let name: [UInt8]
+    let id: String?
+    let groups: GroupSet
+    /// Stands for the entry as the mirror keeps it.
+    let mirrored: UInt64
+    /// Stands for the entry, its groups and the mapping, see *settled*.
+    let state: UInt64
+  }
+
+  private func candidate(
+    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator
+  ) -> Candidate {
+    let name = batch.name(of: entry)
+    let groups = evaluator.groups(of: entry, in: batch, name: name)
+    let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
+    return Candidate(
+      name: name, id: evaluator.id(of: entry, in: batch), groups: groups,
+      mirrored: hash.combine(print.kept, print.apart),
+      state: hash.combine(print.kept, groups.fingerprint, mappingFingerprint))
+  }
+
+  private func evaluate(
+    _ candidate: Candidate, _ entry: Int, of batch: borrowing EntryBatch,
+    _ evaluator: inout PersonEvaluator
+  ) -> Entitlement {
+    evaluator.evaluate(
+      entry, of: batch, name: candidate.name, groups: candidate.groups, id: candidate.id,
+      fingerprint: candidate.state)
+  }
+
+  /// What one entry entitles to, settled or not.
+  func entitlement(
+    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator
+  ) -> Entitlement {
+    let candidate = candidate(entry, of: batch, &evaluator)
+    return evaluate(candidate, entry, of: batch, &evaluator)
   }
 
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.

@@ -58,7 +58,7 @@ extension Planner {
       _ evaluator: inout PersonEvaluator, _ entry: Int, _ batch: borrowing EntryBatch, id: String?,
       dn: String
     ) {
-      let name = DistinguishedName.normalise(batch.dn(of: entry)) ?? []
+      let name = batch.name(of: entry)
       let set = evaluator.groups(of: entry, in: batch, name: name)
       self.id = id
       self.dn = dn

@@ -19,6 +19,8 @@ package struct Planner {
   let mapping: CompiledMapping
   let store: any Store
   let hash: ByteHash
+  /// Stands for the mapping's files and the catalogue: what people get depends on nothing else of ours.
+  let mappingDigest: String
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -34,6 +36,7 @@ package struct Planner {
     self.mapping = mapping
     self.store = store
     hash = ByteHash(seed: hashSeed)
+    mappingDigest = Self.digest(mapping, ceilings: desk.ceilings)
     self.progress = progress
   }
 
@@ -79,11 +82,10 @@ package struct Planner {
     return try desk.planGuard(now: now).plan(world)
   }
 
-  /// Stands for the mapping's files and the catalogue: what people get depends on nothing else of ours.
-  package var mappingDigest: String {
+  private static func digest(_ mapping: CompiledMapping, ceilings: [String: Int?]) -> String {
     var hash = SHA256()
     for source in mapping.sources { hash.update(data: Array(source.utf8) + [0]) }
-    for (name, ceiling) in desk.ceilings.sorted(by: { $0.key < $1.key }) {
+    for (name, ceiling) in ceilings.sorted(by: { $0.key < $1.key }) {
       hash.update(data: Array("\(name)=\(ceiling.map(String.init) ?? "")\n".utf8))
     }
     return hash.finalize().hexadecimal
@@ -104,13 +106,12 @@ package struct Planner {
     let description = MirrorDescription(mapping, readAt: now)
     // Asked for something else, the mirror is written anew.
     let isSame = try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
-    var peopleBefore = index.accountCount
     var mirrored = 0
     try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
       if isSame { index.addMirrored(key, fingerprint: fingerprint) }
       mirrored += 1
     }
-    peopleBefore = max(peopleBefore, mirrored)
+    let peopleBefore = max(index.accountCount, mirrored)
     var groups: [String: UInt64] = [:]
     try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
     let known = index
@@ -165,19 +166,12 @@ package struct Planner {
     }
     guard !others.isEmpty, var evaluator = reading.evaluator else { return accounts }
     var added: [Entitlement] = []
-    let fingerprint = hash.value(of: Array(mappingDigest.utf8))
-    let apart = Set([evaluator.slots.slot(of: "memberOf")].compactMap(\.self))
+    let reader = reader
     try store.readMirror(
       of: directory, kind: .person, slots: evaluator.slots, keys: others
     ) { batch in
       for entry in 0..<batch.count {
-        let name = DistinguishedName.normalise(batch.dn(of: entry)) ?? []
-        let groups = evaluator.groups(of: entry, in: batch, name: name)
-        let print = batch.fingerprint(of: entry, hash: hash, apart: apart)
-        added.append(
-          evaluator.evaluate(
-            entry, of: batch, name: name, groups: groups, id: evaluator.id(of: entry, in: batch),
-            fingerprint: hash.combine(print.kept, groups.fingerprint, fingerprint)))
+        added.append(reader.entitlement(entry, of: batch, &evaluator))
       }
     }
     reading.entitlements += added

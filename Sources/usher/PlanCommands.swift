@@ -64,16 +64,8 @@ struct Apply: ParsableCommand {
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let site = try session.desk(store).site()
-      guard site.generation == plan.basis.generation else {
-        throw StorePlanIsStale(
-          reason:
-            "the plan is stale: the site has changed since it was made (generation \(site.generation), the plan saw \(plan.basis.generation))"
-        )
-      }
-      guard site.lineage == plan.basis.lineage else {
-        throw StorePlanIsStale(
-          reason: "the plan was made for another store, or for a copy of this one")
-      }
+      try StorePlanIsStale.check(
+        plan.basis, generation: site.generation, lineage: site.lineage)
       let verdict = try session.desk(store).check(plan, now: session.now)
       guard let approved = verdict.approved else {
         session.say(verdict.excesses, held: false)

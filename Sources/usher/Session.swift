@@ -172,7 +172,8 @@ struct Session {
     RunRecord(command: command, user: NSUserName(), startedAt: now, planHash: plan.digest)
   }
 
-  /// Makes a guarded plan, and says which limits it goes beyond.
+  /// Makes a guarded plan.
+  /// - Parameter texts: the mapping's, for diagnostics.
   func plan(
     _ planner: Planner, _ origin: Planner.Origin, only: String? = nil, texts: Findings
   ) throws -> Guard.Verdict {
