@@ -127,9 +127,10 @@ package struct MappingReader {
       self.filter($0, "`filter`")
     }
     let exclude = map["exclude"].flatMap { self.filter($0, "`exclude`") }
-    guard let bases = bases(map), let filter = filter?.value else { return nil }
+    let scope = scope(map)
+    guard let bases = bases(map, scope: scope), let filter = filter?.value else { return nil }
     return CompiledMapping.UserSearch(
-      bases: bases, scope: scope(map), filter: filter, exclude: exclude?.value,
+      bases: bases, scope: scope, filter: filter, exclude: exclude?.value,
       excludeUnder: names(map["exclude-under"], "`exclude-under`"))
   }
 
@@ -148,12 +149,15 @@ package struct MappingReader {
     }
     let id = map["id"].flatMap { attribute($0, "`id`") }
     let nested = map["nested"].map { $0.bool("`nested`", into: &findings) ?? false } ?? false
-    guard let bases = bases(map), let filter = filter?.value else { return nil }
+    let scope = scope(map)
+    guard let bases = bases(map, scope: scope), let filter = filter?.value else { return nil }
     return CompiledMapping.GroupSearch(
-      bases: bases, scope: scope(map), filter: filter, id: id, nested: nested)
+      bases: bases, scope: scope, filter: filter, id: id, nested: nested)
   }
 
-  private mutating func bases(_ map: MapReader) -> [String]? {
+  private mutating func bases(
+    _ map: MapReader, scope: DirectorySearch.Scope
+  ) -> [String]? {
     guard let node = map["base"] else {
       findings.error(
         "`base` is missing: where the search begins", at: map.node.position,
@@ -161,24 +165,21 @@ package struct MappingReader {
       return nil
     }
     if case .scalar("", plain: false) = node.value { return [""] }
-    var items = names(node, "`base`", texts: true)
-    // A base within another one would bring its entries twice.
-    for index in items.names.indices.reversed() {
-      let isCovered = items.names.indices.contains { other in
-        other != index && items.names[index].isWithin(items.names[other])
-          && (items.names[index] != items.names[other] || other < index)
-      }
-      if isCovered,
-        scope(map) == .subtree || items.names.filter({ $0 == items.names[index] }).count > 1
-      {
-        items.names.remove(at: index)
-        items.texts.remove(at: index)
-      }
-    }
+    let items = names(node, "`base`", texts: true)
     if items.texts.isEmpty, !findings.hasErrors {
       findings.error("`base` is empty", at: node.position, hint: "write \"\" for everything")
     }
-    return items.texts.isEmpty ? nil : items.texts
+    let apart = disjoint(items.names, scope: scope).map { items.texts[$0] }
+    return apart.isEmpty ? nil : apart
+  }
+
+  /// The numbers of the bases that no other one covers; a base within another would bring its entries twice.
+  private func disjoint(_ bases: [DistinguishedName], scope: DirectorySearch.Scope) -> [Int] {
+    bases.indices.filter { index in
+      let isRepeated = bases[..<index].contains(bases[index])
+      let isCovered = bases.contains { $0 != bases[index] && bases[index].isWithin($0) }
+      return !isRepeated && !(isCovered && scope == .subtree)
+    }
   }
 
   private mutating func scope(_ map: MapReader) -> DirectorySearch.Scope {

@@ -181,6 +181,15 @@ import Testing
     #expect(try place.export() == before)
   }
 
+  @Test func anEmptyBaseMeansAllThatTheServerHolds() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let place = try Workplace(
+      directory: Workplace.server(slapd.tlsURL, ca: slapd.ca),
+      mapping: Company.mapping.replacing("ou=people,dc=acme,dc=example", with: ""))
+    let check = try place.usher("check", "--connect")
+    #expect(check.status == 0 && check.output.contains("4 people"), "\(check.errors)")
+  }
+
   @Test func referralsAreCountedAndNotFollowed() throws {
     let referral = """
 

@@ -231,6 +231,24 @@ extension Entitlement {
   }
 }
 
+@Suite struct SearchTests {
+  @Test(arguments: [
+    ("subtree", ["dc=x"]), ("one", ["dc=x", "ou=a,dc=x"]),
+  ])
+  func basesThatWouldBringEntriesTwiceAreSearchedOnce(scope: String, expected: [String]) throws {
+    var findings = Findings()
+    let text = """
+      usher: 1
+      extends: openldap
+      search: { users: { base: ["dc=x", "ou=a,dc=x", "OU=A, dc=x"], scope: \(scope) } }
+      otherwise: unlicensed
+      """
+    let mapping = MappingReader.read(
+      "m.yaml", catalogue: [], load: { $0 == "m.yaml" ? text : nil }, into: &findings)
+    #expect(mapping?.userSearch().bases == expected)
+  }
+}
+
 @Suite struct PresetTests {
   @Test func theExampleReadsWithoutAFaultAndItsTestsPass() throws {
     var findings = Findings()
