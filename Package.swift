@@ -53,6 +53,7 @@ let package = Package(
         "Ports", "DirectoryModel", "SiteModel",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
+        .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: strict),
     .target(
       name: "Views", dependencies: ["Diagnostics", "DirectoryModel", "SiteModel"],

@@ -37,6 +37,18 @@ package struct ByteCursor {
     return nil
   }
 
+  package mutating func byte() -> UInt8? {
+    guard offset < data.count else { return nil }
+    defer { offset += 1 }
+    return data[offset]
+  }
+
+  package mutating func bytes(_ count: Int) -> UnsafeRawBufferPointer? {
+    guard count <= data.count - offset else { return nil }
+    defer { offset += count }
+    return UnsafeRawBufferPointer(rebasing: data[offset..<offset + count])
+  }
+
   package mutating func field() -> UnsafeRawBufferPointer? {
     guard let length = varint(), length <= UInt64(data.count - offset) else { return nil }
     defer { offset += Int(length) }

@@ -4,8 +4,8 @@ import SiteModel
 /// The site: accounts with what they hold, the people behind them, and the journal of runs.
 package protocol SiteStoring: AnyObject {
   /// The site as it is now, for a plan.
-  /// - Parameter ceilings: the catalogue of the configuration.
-  func site(name: String, ceilings: [String: Int?]) throws -> Site
+  /// - Parameter policy: what the configuration says of it.
+  func site(name: String, policy: SitePolicy) throws -> Site
 
   /// Tells what is remembered of every known person.
   func people(_ body: (KnownPerson) -> Void) throws
@@ -13,6 +13,9 @@ package protocol SiteStoring: AnyObject {
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails.
   /// Emails are compared as `emailKey` says. An account appears once.
   func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]
+
+  /// Accounts by their numbers, in that order; unknown ones are left out.
+  func accounts(ids: [Int64]) throws -> [Account]
 
   /// One account by its number; nil when there is none.
   func account(id: Int64) throws -> Account?
@@ -24,11 +27,62 @@ package protocol SiteStoring: AnyObject {
   ///
   /// An empty plan does not move the generation.
   /// - Throws: `StorePlanIsStale` when the site is not the one that the plan saw.
-  /// - Returns: how many changes of each kind were written.
-  func apply(_ plan: ApprovedPlan, run: RunRecord) throws -> [ChangeKind: Int]
+  func apply(_ plan: ApprovedPlan, run: RunRecord) throws -> AppliedRun
 
-  /// Says that an account is a person's (R16); a link that either had before is undone.
-  func link(account: Int64, person: String, run: RunRecord) throws
+  /// Moves the site to Atlassian accounts, once and for good (R1); marked accounts are portal-only from then on.
+  func performTransition(run: RunRecord) throws -> AuditHead
+
+  // MARK: Exceptions
+
+  /// All pins, the expired ones too, by email.
+  func pins() throws -> [NamedPin]
+
+  /// Sets a pin; one of the same kind for the account is replaced.
+  func set(_ pin: Pin, run: RunRecord) throws -> AuditHead
+
+  func removePins(_ ids: [Int64], run: RunRecord) throws -> AuditHead
+
+  // MARK: Approvals
+
+  /// Notes what a run held back, so that it can be approved.
+  func note(_ held: HeldSet, at now: Int64) throws
+
+  /// What was held back, the latest first, approved or not.
+  func heldSets() throws -> [HeldRecord]
+
+  func approve(_ hash: String, run: RunRecord) throws -> AuditHead
+
+  // MARK: Mappings
+
+  /// The mapping by which people have what they have; nil before the first sync.
+  func acceptedMapping(of directory: String) throws -> AcceptedMapping?
+
+  /// The immutable ids of the directory groups that rules name, by name as written.
+  func ruleGroups(of directory: String) throws -> [String: String]
+
+  // MARK: History
+
+  /// Runs, the latest first.
+  func runs(last count: Int) throws -> [JournaledRun]
+
+  func run(_ id: Int64) throws -> JournaledRun?
+
+  /// Tells every change of a run, in the order in which they were made.
+  func entries(of run: Int64, _ body: (JournalEntry) throws -> Void) throws
+
+  /// Tells every change of one account, the latest run first.
+  func history(ofAccount account: Int64, _ body: (JournaledRun, JournalEntry) throws -> Void) throws
+
+  /// Checks the audit chain from its beginning to its end.
+  /// - Parameter known: a head that was written outside of the store.
+  func verifyAudit(expecting known: AuditHead?) throws -> AuditReport
+
+  /// Lets runs go that began before a moment, in seconds since 1970.
+  func pruneJournal(before moment: Int64) throws
+
+  /// Blanks a person's data in the site and in the journal; the account itself stays, deactivated and without a
+  /// name.
+  func erase(account: Int64, run: RunRecord) throws -> AuditHead
 
   /// Changes of the last 24 hours.
   func recentChanges(since: Int64) throws -> [RecentChange]
@@ -69,14 +123,47 @@ package struct RecentChange: Sendable, Hashable {
   }
 }
 
+/// What applying a plan brought about.
+package struct AppliedRun: Sendable, Hashable {
+  package let head: AuditHead
+  /// How many changes of each kind were written.
+  package let written: [ChangeKind: Int]
+
+  package init(head: AuditHead, written: [ChangeKind: Int]) {
+    self.head = head
+    self.written = written
+  }
+}
+
+/// Something held back, and whether it was approved.
+package struct HeldRecord: Sendable, Hashable {
+  package let set: HeldSet
+  /// When a run last held it, in seconds since 1970.
+  package let heldAt: Int64
+  package let approvedAt: Int64?
+  package let approvedBy: String?
+
+  package init(set: HeldSet, heldAt: Int64, approvedAt: Int64?, approvedBy: String?) {
+    self.set = set
+    self.heldAt = heldAt
+    self.approvedAt = approvedAt
+    self.approvedBy = approvedBy
+  }
+}
+
 /// Who started a run, and when.
 package struct RunRecord: Sendable, Hashable {
   package let command: String
   package let user: String
   package let startedAt: Int64
   package let planHash: String
+  /// The run that this one takes back.
+  package let undoes: Int64?
 
-  package init(command: String, user: String, startedAt: Int64, planHash: String) {
+  package init(
+    command: String, user: String, startedAt: Int64, planHash: String, undoes: Int64? = nil
+  ) {
+    self.undoes = undoes
     self.command = command
     self.user = user
     self.startedAt = startedAt

@@ -39,8 +39,10 @@ struct Cases {
     all.reserveCapacity(world.entitlements.count)
     for (index, entitlement) in world.entitlements.enumerated() {
       let linked = entitlement.hasID ? accountOfPerson[entitlement.person] : nil
+      let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       var new = Case(
-        entitlement: index, account: linked, inScope: world.isInScope(entitlement.person))
+        entitlement: index, account: linked,
+        inScope: world.isInScope(entitlement.person) && !isIgnored)
       caseOfPerson[entitlement.person] = Int32(index)
       if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
         new.doubts.append(Doubt.sameID(entitlement.person))
@@ -128,6 +130,7 @@ struct Cases {
   /// R14 and R17: what rules did not give stands against what the mapping asks.
   private mutating func doubtRights(_ index: Int) {
     let entitlement = world.entitlements[index]
+    doubtBrokenRules(index, entitlement)
     guard entitlement.wantsAccount, let account = account(all[index]),
       case .account(let portalOnly, let grants) = entitlement.outcome
     else { return }
@@ -135,16 +138,41 @@ struct Cases {
       all[index].doubts.append(Doubt.deactivated(account))
     }
     if portalOnly != nil {
-      let kept = account.holdings.filter { !$0.givers.isRuleOnly }
+      let kept = account.holdings.filter {
+        !world.site.policy.isWithdrawable($0) || world.isKept($0.right, of: account)
+      }
       if !kept.isEmpty, world.site.transition == .before {
         all[index].doubts.append(Doubt.keepsRights(kept, email: account.email))
       }
-    } else if !grants.isEmpty, account.isPortalOnly {
-      if world.site.transition == .after {
-        all[index].doubts.append(Doubt.needsConversion(account))
-      } else if !account.mark.isRuleOnly {
-        all[index].doubts.append(Doubt.marked(account))
+    } else if !grants.isEmpty, account.isPortalOnly, !account.mark.isRuleOnly {
+      all[index].doubts.append(
+        world.site.transition == .after ? Doubt.needsConversion(account) : Doubt.marked(account))
+    }
+  }
+
+  /// R22: what somebody has through a directory group that is gone is not taken away.
+  private mutating func doubtBrokenRules(_ index: Int, _ entitlement: Entitlement) {
+    guard !world.brokenRules.isEmpty, entitlement.isActive, let account = account(all[index]) else {
+      return
+    }
+    var given: [(rule: String, what: String)] = []
+    var isMarked = false
+    var granted: Set<Right> = []
+    if case .account(let portalOnly, let grants) = entitlement.outcome {
+      granted = Set(grants.map(\.right))
+      isMarked = portalOnly != nil
+    }
+    for holding in account.holdings where holding.givers.isRuleOnly {
+      if let rule = holding.givers.rule, !granted.contains(holding.right) {
+        given.append((rule, "\(holding.right.kind.rawValue) \(holding.right.name)"))
       }
+    }
+    if let rule = account.mark.rule, account.mark.isRuleOnly, !isMarked {
+      given.append((rule, "the portal-only mark"))
+    }
+    for (rule, what) in given {
+      guard let group = world.brokenRules[rule] else { continue }
+      all[index].doubts.append(Doubt.lostGroup(group, rule: rule, what: what))
     }
   }
 

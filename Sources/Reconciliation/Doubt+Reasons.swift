@@ -45,6 +45,12 @@ extension Doubt {
       remedy: "usher unmark \(account.email)")
   }
 
+  static func lostGroup(_ group: String, rule: String, what: String) -> Doubt {
+    Doubt(
+      "has \(what) through the rule `\(rule)`, whose directory group \(group) is gone or no longer visible",
+      remedy: "bring the group back, or change the rule; usher list holds names the approval")
+  }
+
   static func sharedEmail(_ email: String, others: [String]) -> Doubt {
     Doubt(
       "shares the email \(email) with \(others.joined(separator: ", "))",

@@ -70,10 +70,21 @@ package struct RecentChanges: Sendable, Hashable {
 package struct Guard: Sendable {
   private let limits: Limits
   private let recent: RecentChanges
+  /// Pairs of account and change that somebody approved in the last 24 hours; no limit counts them.
+  private let approved: Set<String>
+  private let hash: @Sendable ([String]) -> String
 
-  package init(limits: Limits, recent: RecentChanges) {
+  /// - Parameters:
+  ///   - approved: as `HeldChange.pair` has them.
+  ///   - hash: of sorted pairs, as hexadecimal digits.
+  package init(
+    limits: Limits, recent: RecentChanges, approved: Set<String> = [],
+    hash: @escaping @Sendable ([String]) -> String = { "\($0.count)" }
+  ) {
     self.limits = limits
     self.recent = recent
+    self.approved = approved
+    self.hash = hash
   }
 
   /// A limit that a plan goes beyond.
@@ -103,27 +114,39 @@ package struct Guard: Sendable {
     /// What the plan shows: the people over a limit are among its holds.
     package let plan: Plan
     package let excesses: [Excess]
+    /// What the limits held back, and what approving it takes; nil mostly.
+    package let held: HeldSet?
   }
 
-  /// Makes the plan for a world, and holds whoever is over a limit.
+  /// Makes the plan for a world, and holds whoever is over a limit or protected.
   package func plan(_ world: World) -> Verdict {
     var held: [String: Doubt] = [:]
     var found: [Excess] = []
+    var changes: [HeldChange] = []
     while true {
-      let plan = Reconciler(world: world, heldBack: held).plan()
+      var plan = Reconciler(world: world, heldBack: held).plan()
       let excesses = self.excesses(of: plan, totals: world.site.totals)
-      if excesses.isEmpty {
+      let kept = protected(by: world, from: plan)
+      if excesses.isEmpty, kept.isEmpty {
+        let set = heldSet(found, changes)
+        if let set { name(set, found, in: &plan) }
         return Verdict(
-          approved: ApprovedPlan(plan, seal: GuardSeal()), plan: plan, excesses: found)
+          approved: approve(plan, exempt: approved), plan: plan, excesses: found, held: set)
       }
       found += excesses
       let before = held.count
+      for (person, doubt) in kept { held[person] = held[person] ?? doubt }
+      let over = Set(excesses.flatMap(\.people)).subtracting(held.keys)
       for excess in excesses {
         for person in excess.people { held[person] = held[person] ?? Doubt.overLimit(excess) }
       }
+      changes += plan.rows.indices.filter { index in
+        plan.subjects[plan.change(at: index).subject].person.map(over.contains) ?? false
+      }.map(plan.heldChange)
       // Holding more people cannot help when nobody new can be held.
-      if limits.onLimit == .holdPlan || held.count == before {
-        return Verdict(approved: nil, plan: plan, excesses: found)
+      if limits.onLimit == .holdPlan && !excesses.isEmpty || held.count == before {
+        return Verdict(
+          approved: nil, plan: plan, excesses: found, held: heldSet(found, changes))
       }
     }
   }
@@ -131,9 +154,48 @@ package struct Guard: Sendable {
   /// Looks again at a plan that was saved: since then other runs may have used up the limits.
   package func check(_ plan: Plan, totals: Site.Totals) -> Verdict {
     let excesses = self.excesses(of: plan, totals: totals)
+    let people = Set(excesses.flatMap(\.people))
+    let changes = plan.rows.indices.filter { index in
+      plan.subjects[plan.change(at: index).subject].person.map(people.contains) ?? false
+    }.map(plan.heldChange)
     return Verdict(
-      approved: excesses.isEmpty ? ApprovedPlan(plan, seal: GuardSeal()) : nil, plan: plan,
-      excesses: excesses)
+      approved: excesses.isEmpty ? approve(plan, exempt: approved) : nil, plan: plan,
+      excesses: excesses, held: heldSet(excesses, changes))
+  }
+
+  /// Lets a plan pass that somebody asked for by name and looked at; it counts against no limit.
+  package static func approveByHand(_ plan: Plan) -> ApprovedPlan {
+    ApprovedPlan(plan, seal: GuardSeal())
+  }
+
+  private func approve(_ plan: Plan, exempt: Set<String>) -> ApprovedPlan {
+    var counts: [CountedChange: Int] = [:]
+    for index in plan.rows.indices {
+      let kind = plan.kind(at: index)
+      if Consequence.of(kind).isEmpty { continue }
+      let change = plan.change(at: index)
+      if change.isGiverOnly { continue }
+      if !exempt.isEmpty, exempt.contains(plan.heldChange(at: index).pair) { continue }
+      counts[CountedChange(change), default: 0] += 1
+    }
+    return ApprovedPlan(plan, counts: counts, seal: GuardSeal())
+  }
+
+  private func heldSet(_ excesses: [Excess], _ changes: [HeldChange]) -> HeldSet? {
+    guard !excesses.isEmpty else { return nil }
+    let sorted = Set(changes).sorted { $0.pair < $1.pair }
+    return HeldSet(
+      kind: .changes, hash: hash(sorted.map(\.pair)), changes: sorted,
+      causes: excesses.map { "limit \($0.consequence.rawValue): \($0.text)" })
+  }
+
+  /// Says to everybody who is held by a limit what lets them pass.
+  private func name(_ set: HeldSet, _ excesses: [Excess], in plan: inout Plan) {
+    for excess in excesses {
+      plan.setRemedy(
+        "look at the directory and the mapping; if it is meant: usher approve \(set.shortHash)",
+        of: Set(excess.people), reason: Doubt.overLimit(excess).reason)
+    }
   }
 
   private struct Key: Hashable {
@@ -148,6 +210,8 @@ package struct Guard: Sendable {
       let consequences = Consequence.of(plan.kind(at: index))
       if consequences.isEmpty { continue }
       let change = plan.change(at: index)
+      if change.isGiverOnly { continue }
+      if !approved.isEmpty, approved.contains(plan.heldChange(at: index).pair) { continue }
       for consequence in consequences {
         var group: String?
         if consequence == .removalsPerGroup, case .text(let name) = change.before {
@@ -192,12 +256,20 @@ package struct Guard: Sendable {
   }
 }
 
+extension CountedChange {
+  init(_ change: Change) {
+    var group: String?
+    if change.kind == .leaveGroup, case .text(let name) = change.before {
+      group = Right(.group, name).key
+    }
+    self.init(kind: change.kind, group: group)
+  }
+}
+
 extension Doubt {
   static func overLimit(_ excess: Guard.Excess) -> Doubt {
     Doubt(
       "held by the limit \(excess.consequence.rawValue): \(excess.text)",
-      remedy:
-        "check the directory and the mapping; if it is meant, raise limits.\(excess.consequence.rawValue) in the configuration"
-    )
+      remedy: "look at the directory and the mapping before approving it")
   }
 }

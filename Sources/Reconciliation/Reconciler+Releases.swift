@@ -2,56 +2,78 @@ import SiteModel
 
 /// What is taken away: rights, marks, and the accounts of people who are inactive or gone.
 extension Reconciler {
+  /// Whether the sync may withdraw what an account holds, and no pin keeps it.
+  func isWithdrawable(_ holding: Holding, of account: Account) -> Bool {
+    world.site.policy.isWithdrawable(holding) && !world.isKept(holding.right, of: account)
+  }
+
   mutating func releaseRuleGiven(
     _ account: Account, _ subject: Int, keeping kept: Set<Right>, reason: String
   ) {
     for holding in account.holdings.sorted(by: { $0.right < $1.right })
-    where holding.givers.isRuleOnly && !kept.contains(holding.right) {
-      release(holding, subject, reason: reason, keepsGivers: false)
+    where isWithdrawable(holding, of: account) && !kept.contains(holding.right) {
+      release(holding, subject, reason: holding.givers.isRuleOnly ? reason : Reason.trueUp)
     }
   }
 
-  mutating func release(
-    _ holding: Holding, _ subject: Int, reason: String, keepsGivers: Bool
+  mutating func release(_ holding: Holding, _ subject: Int, reason: String) {
+    release(holding, subject, reason: reason, to: Givers(), keepsGivers: false)
+  }
+
+  /// Gives back a license whose givers stay: it is remembered for the day of return (R20).
+  private mutating func suspend(_ holding: Holding, _ subject: Int, reason: String) {
+    var givers = holding.givers
+    if !givers.isRuleOnly { givers.rule = nil }
+    release(holding, subject, reason: reason, to: givers, keepsGivers: true)
+  }
+
+  private mutating func release(
+    _ holding: Holding, _ subject: Int, reason: String, to givers: Givers, keepsGivers: Bool
   ) {
     let isLicense = holding.right.kind == .license
     if isLicense, !holding.isSuspended { seatsFreed[holding.right.name, default: 0] += 1 }
     builder.add(
       isLicense ? .revokeLicense : .leaveGroup, subject: subject, before: holding.right.name,
-      rule: holding.givers.rule.flatMap(ruleNumber), reason: reason, keepsGivers: keepsGivers)
+      rule: holding.givers.rule.flatMap(ruleNumber), reason: reason,
+      givers: GiversChange(from: holding.givers, to: givers), keepsGivers: keepsGivers)
   }
 
   mutating func unmarkRuleGiven(_ account: Account, _ subject: Int, reason: String) {
     guard account.mark.isRuleOnly, world.site.transition == .before else { return }
     builder.add(
       .unmarkPortalOnly, subject: subject, rule: account.mark.rule.flatMap(ruleNumber),
-      reason: reason)
+      reason: reason, givers: GiversChange(from: account.mark))
   }
 
   /// Deactivates an account and gives back every seat (R20): what rules gave goes, what hands and
-  /// imports gave is remembered for the day of return.
+  /// imports gave or a pin keeps is remembered for the day of return.
   mutating func deactivate(
-    _ account: Account, keeping kept: Set<Right> = [], reason: String
+    _ account: Account, keeping kept: Set<Right> = [], reason: String, by deactivator: Givers? = nil
   ) {
     let subject = addSubject(account, account.person)
     for holding in account.holdings.sorted(by: { $0.right < $1.right }) {
       switch holding.right.kind {
-      case .license where holding.givers.isRuleOnly:
-        release(holding, subject, reason: reason, keepsGivers: false)
-      case .license where !holding.isSuspended:
-        release(holding, subject, reason: reason, keepsGivers: true)
-      case .group where holding.givers.isRuleOnly && !kept.contains(holding.right):
-        release(holding, subject, reason: reason, keepsGivers: false)
+      case .license where isWithdrawable(holding, of: account):
+        release(holding, subject, reason: reason)
+      case .license where !holding.isSuspended: suspend(holding, subject, reason: reason)
+      case .group where isWithdrawable(holding, of: account) && !kept.contains(holding.right):
+        release(holding, subject, reason: reason)
       default: break
       }
     }
-    if account.isActive { builder.add(.deactivateAccount, subject: subject, reason: reason) }
+    if account.isActive {
+      builder.add(
+        .deactivateAccount, subject: subject, reason: reason,
+        givers: deactivator.map { GiversChange(to: $0) })
+    }
   }
 
   // MARK: Leavers
 
   mutating func absent(_ account: Account, isPaused: Bool) {
-    guard let person = account.person, world.isInScope(person) else { return }
+    guard let person = account.person, world.isInScope(person), !world.isIgnored(account) else {
+      return
+    }
     if isPaused {
       if account.absentSince != nil { builder.absence(of: person, since: nil) }
       return
@@ -88,7 +110,7 @@ extension Reconciler {
       releaseRuleGiven(account, subject, keeping: [], reason: Reason.gone)
       unmarkRuleGiven(account, subject, reason: Reason.gone)
     case .portalOnly:
-      let kept = account.holdings.filter { !$0.givers.isRuleOnly }
+      let kept = account.holdings.filter { !isWithdrawable($0, of: account) }
       if kept.isEmpty {
         restrict(account, addSubject(account, person), rule: world.leaversRule)
       } else if !account.isPortalOnly {

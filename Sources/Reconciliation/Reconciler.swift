@@ -27,6 +27,7 @@ package struct Reconciler {
     }
     grantSeats()
     rememberSettled(decided)
+    for pin in world.expiredPins where world.basis.isWhole { builder.expire(pin) }
     for person in world.forgotten where world.basis.only == nil { builder.forget(person) }
     return builder.finish()
   }
@@ -84,7 +85,8 @@ package struct Reconciler {
         username: entitlement.username, portalOnly: portalOnly != nil)
       builder.add(
         .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
-        reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil)
+        reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil,
+        givers: portalOnly.map { GiversChange(to: Givers(rule: world.rules[$0].name)) })
       for grant in grants { request(grant, subject, entitlement.person) }
       return
     }
@@ -113,6 +115,7 @@ package struct Reconciler {
     } else {
       let reason = grants.isEmpty ? Reason.noLicense : Reason.licensed
       unmarkRuleGiven(account, subject, reason: reason)
+      convert(account, subject, for: grants)
       let targets = Set(grants.map(\.right))
       releaseRuleGiven(account, subject, keeping: targets, reason: Reason.noRule)
       provide(grants, account, subject, entitlement.person)
@@ -128,6 +131,18 @@ package struct Reconciler {
     }
     releaseRuleGiven(account, subject, keeping: [], reason: Reason.portalOnly)
     if !account.isPortalOnly { builder.add(.markPortalOnly, subject: subject, rule: rule) }
+  }
+
+  /// After the transition a portal-only account that is to hold something becomes an Atlassian account
+  /// first (R8); one that is to hold nothing stays as it is, since this cannot be taken back (R13).
+  private mutating func convert(_ account: Account, _ subject: Int, for grants: [Grant]) {
+    guard world.site.transition == .after, account.isPortalOnly, let first = grants.first else {
+      return
+    }
+    builder.add(
+      .convertAccount, subject: subject, rule: first.rule,
+      reason: account.isEmailVerified ? Reason.licensed : Reason.mustVerify,
+      givers: GiversChange(from: account.mark))
   }
 
   mutating func provide(
@@ -199,6 +214,9 @@ enum Reason {
     "stays an Atlassian account: after the transition it cannot be made portal-only again"
   static let noLicense = "no rule restricts the account to the portal any more"
   static let licensed = "entitled to licenses or groups"
+  static let mustVerify =
+    "entitled to licenses or groups; a person new to Atlassian Cloud must verify the email"
+  static let trueUp = "the rules alone decide about this license (own: all)"
   static let email = "the only person with this email"
   static let plain = "no rule gives a license or a group"
   static let returned = "active in the directory again"

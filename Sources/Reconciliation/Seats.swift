@@ -8,7 +8,10 @@ struct SeatRequest {
   let rule: Int32
   let person: String
 
-  var keepsGivers: Bool { rule < 0 }
+  /// Who gives it; nil where the rule gives it anew.
+  let givers: GiversChange?
+  /// It was suspended with the account and comes back.
+  let isReturning: Bool
 }
 
 extension Reconciler {
@@ -19,7 +22,7 @@ extension Reconciler {
       seatRequests.append(
         SeatRequest(
           product: grant.right.name, subject: Int32(subject), rule: Int32(grant.rule),
-          person: person))
+          person: person, givers: nil, isReturning: false))
     }
   }
 
@@ -27,7 +30,8 @@ extension Reconciler {
   mutating func resume(_ holding: Holding, _ subject: Int, _ person: String) {
     seatRequests.append(
       SeatRequest(
-        product: holding.right.name, subject: Int32(subject), rule: -1, person: person))
+        product: holding.right.name, subject: Int32(subject), rule: -1, person: person,
+        givers: GiversChange(from: holding.givers, to: holding.givers), isReturning: true))
   }
 
   /// Hands out the seats that are left after all releases: by rule order, then to who has waited longest,
@@ -35,7 +39,7 @@ extension Reconciler {
   mutating func grantSeats() {
     var left: [String: Int] = [:]
     var seats: [String: Seats] = [:]
-    for (product, ceiling) in world.site.ceilings {
+    for (product, ceiling) in world.site.policy.ceilings {
       let now = world.site.seatsTaken[product] ?? 0
       let after = now - (seatsFreed[product] ?? 0)
       seats[product] = Seats(ceiling: ceiling, now: now, after: after)
@@ -56,15 +60,18 @@ extension Reconciler {
       let product = request.product
       guard left[product] ?? .max > 0 else {
         seats[product]?.waiting.append(request.person)
+        seats[product]?.waitingNames.append(builder.nameOfSubject(Int(request.subject)))
         waiting.insert(request.person)
         continue
       }
       if let free = left[product], free != .max { left[product] = free - 1 }
       seats[product]?.after += 1
+      seats[product]?.takenByRule[Int(request.rule), default: 0] += 1
       builder.add(
         .grantLicense, subject: Int(request.subject), after: product,
-        rule: request.keepsGivers ? nil : Int(request.rule),
-        reason: request.keepsGivers ? Reason.returned : nil, keepsGivers: request.keepsGivers)
+        rule: request.rule < 0 ? nil : Int(request.rule),
+        reason: request.isReturning ? Reason.returned : nil, givers: request.givers,
+        keepsGivers: request.isReturning)
     }
     for (product, seats) in seats { builder.seats(seats, of: product) }
   }

@@ -21,6 +21,13 @@ package struct World {
   package let forgotten: [String]
   /// Since when people wait for a seat, by product and directory id; seconds since 1970.
   package let waitingSince: [String: [String: Int64]]
+  /// Exceptions that hold, by account.
+  package let pins: [Int64: [Pin]]
+  /// Exceptions that have ended.
+  package let expiredPins: [NamedPin]
+  /// Rules whose directory group is gone, by name, with the group: whoever has something through one is held
+  /// (R22).
+  package let brokenRules: [String: String]
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -30,12 +37,19 @@ package struct World {
     leavers: LeaverPolicy, leaversRule: Int, isPresent: @escaping (String) -> Bool,
     isInScope: @escaping (String) -> Bool = { _ in true }, doubled: Set<String> = [],
     forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
-    warnings: [String] = [], basis: Plan.Basis
+    pins: [NamedPin] = [], brokenRules: [String: String] = [:], warnings: [String] = [],
+    basis: Plan.Basis
   ) {
     self.site = site
     self.accounts = accounts
-    self.entitlements = entitlements
-    self.rules = rules
+    self.brokenRules = brokenRules
+    let now = basis.createdAt
+    self.pins = Dictionary(
+      grouping: pins.map(\.pin).filter { $0.holds(at: now) }, by: \.account)
+    expiredPins = pins.filter { !$0.pin.holds(at: now) }
+    self.rules = rules + [RuleReference(name: "pin", file: "the site", line: 0)]
+    self.entitlements = Self.pinned(
+      entitlements, accounts: accounts, pins: self.pins, pinRule: rules.count)
     self.leavers = leavers
     self.leaversRule = leaversRule
     self.isPresent = isPresent
@@ -49,4 +63,34 @@ package struct World {
 
   /// Seconds since 1970.
   var now: Int64 { basis.createdAt }
+
+  func isKept(_ right: Right, of account: Account) -> Bool {
+    pins[account.id]?.contains { $0.keptRight == right } ?? false
+  }
+
+  func isIgnored(_ account: Account) -> Bool {
+    pins[account.id]?.contains { $0.kind == .ignore } ?? false
+  }
+
+  /// What people should have, as pins change it.
+  private static func pinned(
+    _ entitlements: [Entitlement], accounts: [Account], pins: [Int64: [Pin]], pinRule: Int
+  ) -> [Entitlement] {
+    if pins.isEmpty { return entitlements }
+    var kinds: [String: Set<Pin.Kind>] = [:]
+    for account in accounts {
+      guard let person = account.person, let own = pins[account.id] else { continue }
+      kinds[person] = Set(own.map(\.kind))
+    }
+    return entitlements.map { entitlement in
+      guard let own = kinds[entitlement.person] else { return entitlement }
+      if own.contains(.portalOnly) {
+        return entitlement.with(.account(portalOnly: pinRule, grants: []))
+      }
+      if own.contains(.noPortalOnly), case .account(_?, let grants) = entitlement.outcome {
+        return entitlement.with(.account(portalOnly: nil, grants: grants))
+      }
+      return entitlement
+    }
+  }
 }

@@ -7,6 +7,14 @@ package struct Configuration: Sendable {
   package let site: Site
   package let directory: Directory
   package let limits: Limits
+  package let mappingChanges: MappingChanges
+  /// How long runs stay in the journal.
+  package let journalKeepSeconds: Int64
+  /// The key of the audit chain; nil: none.
+  package let auditKey: SecretSource?
+
+  /// What a mapping whose change alters what people get waits for.
+  package enum MappingChanges: String, Sendable, CaseIterable { case review, apply }
 
   package struct Site: Sendable {
     package let name: String
@@ -16,6 +24,11 @@ package struct Configuration: Sendable {
     package let portalURL: String?
     /// The catalogue; the value is the ceiling of seats, nil unlimited.
     package let licenses: [String: Int?]
+    /// Licenses with `own: all`.
+    package let ownedByRules: Set<String>
+    /// Names as written.
+    package let protectedGroups: [String]
+    package let protectedAccounts: [String]
   }
 
   package struct Directory: Sendable {

@@ -24,8 +24,9 @@ package struct ConfigurationReader {
   private mutating func configuration(_ text: String) -> Configuration? {
     guard let root = YAMLDocument.read(text, file: path, into: &findings),
       let map = MapReader(
-        root, what: "the configuration", known: ["site", "directories", "limits"],
-        planned: ["mapping-changes", "schedule", "journal", "audit", "notify", "console"],
+        root, what: "the configuration",
+        known: ["site", "directories", "limits", "mapping-changes", "journal", "audit"],
+        planned: ["schedule", "notify", "console"],
         into: &findings)
     else { return nil }
     let site = map.required("site", "name, store and licenses", into: &findings).flatMap {
@@ -34,8 +35,28 @@ package struct ConfigurationReader {
     let directory = map.required("directories", "where people are read from", into: &findings)
       .flatMap { directories($0) }
     let limits = map["limits"].flatMap { self.limits($0) } ?? .standard
+    let changes = map["mapping-changes"].flatMap {
+      $0.word("`mapping-changes`", as: Configuration.MappingChanges.self, into: &findings)
+    }
+    let keep = map["journal"].flatMap {
+      MapReader($0, what: "`journal`", known: ["keep"], into: &findings)?["keep"]
+    }.flatMap { node -> Int? in
+      let seconds = node.seconds("`keep`", into: &findings)
+      if let seconds, seconds < 2 * 86_400 {
+        findings.error(
+          "`keep` must be at least 2d: limits look back over a day", at: node.position)
+      }
+      return seconds
+    }
+    let audit = map["audit"].flatMap { node in
+      MapReader(node, what: "`audit`", known: ["key"], into: &findings)?
+        .required("key", "{ file: … } or { env: … }", into: &findings)
+    }.flatMap { secret($0, what: "key", example: "key: { file: audit-key }") }
     guard let site, let directory else { return nil }
-    return Configuration(path: path, site: site, directory: directory, limits: limits)
+    return Configuration(
+      path: path, site: site, directory: directory, limits: limits,
+      mappingChanges: changes ?? .review,
+      journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit)
   }
 
   // MARK: The site
@@ -43,8 +64,9 @@ package struct ConfigurationReader {
   private mutating func site(_ node: YAMLNode) -> Configuration.Site? {
     guard
       let map = MapReader(
-        node, what: "`site`", known: ["name", "store", "root-url", "portal-url", "licenses"],
-        planned: ["protect"], into: &findings)
+        node, what: "`site`",
+        known: ["name", "store", "root-url", "portal-url", "licenses", "protect"],
+        into: &findings)
     else { return nil }
     let name = map.required("name", "the site's name in plans", into: &findings).flatMap {
       $0.string("`name`", into: &findings)
@@ -52,12 +74,18 @@ package struct ConfigurationReader {
     let store = map.required("store", "for example sqlite:usher.db", into: &findings).flatMap {
       storePath($0)
     }
-    let licenses = map["licenses"].map { catalogue($0) } ?? [:]
+    let (licenses, owned) = map["licenses"].map { catalogue($0) } ?? ([:], [])
+    let protect = map["protect"].flatMap {
+      MapReader($0, what: "`protect`", known: ["groups", "accounts"], into: &findings)
+    }
+    let groups = protect?["groups"]?.strings("`groups`", into: &findings) ?? []
+    let accounts = protect?["accounts"]?.strings("`accounts`", into: &findings) ?? []
     let rootURL = map["root-url"].flatMap { $0.string("`root-url`", into: &findings) }
     let portalURL = map["portal-url"].flatMap { $0.string("`portal-url`", into: &findings) }
     guard let name, let store else { return nil }
     return Configuration.Site(
-      name: name, storePath: store, rootURL: rootURL, portalURL: portalURL, licenses: licenses)
+      name: name, storePath: store, rootURL: rootURL, portalURL: portalURL, licenses: licenses,
+      ownedByRules: owned, protectedGroups: groups, protectedAccounts: accounts)
   }
 
   private mutating func storePath(_ node: YAMLNode) -> String? {
@@ -71,14 +99,18 @@ package struct ConfigurationReader {
     return nil
   }
 
-  private mutating func catalogue(_ node: YAMLNode) -> [String: Int?] {
+  private enum Ownership: String, CaseIterable { case given, all }
+
+  /// The licenses with their ceilings, and those about which the rules alone decide.
+  private mutating func catalogue(_ node: YAMLNode) -> ([String: Int?], Set<String>) {
     guard case .map(let pairs, _) = node.value else {
       findings.error(
         "`licenses` must be a map of products", at: node.position,
         hint: "for example licenses: { jira-software: { seats: 250 } }")
-      return [:]
+      return ([:], [])
     }
     var licenses: [String: Int?] = [:]
+    var owned: Set<String> = []
     for pair in pairs {
       guard let name = pair.key.text else { continue }
       guard !pair.value.isEmpty else {
@@ -87,16 +119,12 @@ package struct ConfigurationReader {
       }
       let map = MapReader(
         pair.value, what: "the license `\(name)`", known: ["seats", "own"], into: &findings)
-      if let own = map?["own"], own.text != "given" {
-        findings.error(
-          own.text == "all"
-            ? "`own: all` is part of the format, but this version of usher does not carry it out yet"
-            : "`own` must be one of: given, all", at: own.position)
-      }
+      let own = map?["own"].flatMap { $0.word("`own`", as: Ownership.self, into: &findings) }
+      if own == .all { owned.insert(name) }
       let seats = map?["seats"].flatMap { $0.int("`seats`", in: 0...Int.max, into: &findings) }
       licenses.updateValue(seats, forKey: name)
     }
-    return licenses
+    return (licenses, owned)
   }
 
   // MARK: The directory
@@ -201,14 +229,16 @@ package struct ConfigurationReader {
     return Configuration.Bind(dn: dn, password: password)
   }
 
-  private mutating func secret(_ node: YAMLNode) -> SecretSource? {
+  private mutating func secret(
+    _ node: YAMLNode, what: String = "password",
+    example: String = "password: { file: bind-password }"
+  ) -> SecretSource? {
     guard case .map = node.value,
-      let map = MapReader(node, what: "`password`", known: ["file", "env"], into: &findings)
+      let map = MapReader(node, what: "`\(what)`", known: ["file", "env"], into: &findings)
     else {
       findings.error(
-        "a password does not stand in the configuration", at: node.position,
-        hint:
-          "write it into a file of mode 0600 and name the file: password: { file: bind-password }")
+        "a \(what) does not stand in the configuration", at: node.position,
+        hint: "write it into a file of mode 0600 and name the file: \(example)")
       return nil
     }
     if let file = map["file"] {

@@ -11,25 +11,26 @@ package enum SecretSource: Sendable, Hashable {
   }
 
   /// The secret, without the line end that editors add.
-  package func read() throws(Fault) -> String {
+  /// - Parameter what: its name in messages.
+  package func read(_ what: String = "password") throws(Fault) -> String {
     switch self {
     case .environment(let name):
       guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
         throw Fault(
-          message: "the environment variable \(name), which is to hold the password, is empty",
-          remedy: "set it, or name a file: password: { file: bind-password }")
+          message: "the environment variable \(name), which is to hold the \(what), is empty",
+          remedy: "set it, or name a file: \(what): { file: FILE }")
       }
       return value
     case .file(let path):
-      return try read(file: path)
+      return try read(file: path, what)
     }
   }
 
-  private func read(file path: String) throws(Fault) -> String {
+  private func read(file path: String, _ what: String) throws(Fault) -> String {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     guard let attributes, let data = FileManager.default.contents(atPath: path) else {
       throw Fault(
-        message: "the password file \(path) cannot be read",
+        message: "the \(what) file \(path) cannot be read",
         remedy: "create it with mode 0600 for the user who runs usher")
     }
     let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0
@@ -38,16 +39,15 @@ package enum SecretSource: Sendable, Hashable {
     let isCredential = credentials.map { !$0.isEmpty && path.hasPrefix($0 + "/") } ?? false
     if mode & (isCredential ? 0o027 : 0o077) != 0 {
       throw Fault(
-        message: "others may read the password file \(path) (mode \(String(mode, radix: 8)))",
+        message: "others may read the \(what) file \(path) (mode \(String(mode, radix: 8)))",
         remedy: "chmod 600 \(path)")
     }
     var text = String(decoding: data, as: UTF8.self)
     while let last = text.last, last.isNewline { text.removeLast() }
     if text.isEmpty {
       throw Fault(
-        message: "the password file \(path) is empty",
-        remedy: "a bind with an empty password would be anonymous; write the password into the file"
-      )
+        message: "the \(what) file \(path) is empty",
+        remedy: "write the \(what) into it")
     }
     return text
   }

@@ -47,7 +47,17 @@ package struct Account: Sendable, Hashable {
     isActive && !isPortalOnly && holdings.allSatisfy(\.isSuspended)
   }
 
-  package enum Deactivator: String, Sendable, Hashable { case sync, hand, imported = "import" }
+  package enum Deactivator: String, Sendable, Hashable {
+    case sync, hand
+    case imported = "import"
+
+    /// - Parameter givers: of the change that deactivates; a rule's name or nobody's is the sync's.
+    package init(_ givers: Givers?) {
+      self = givers?.hand != nil ? .hand : givers?.imported != nil ? .imported : .sync
+    }
+  }
+
+  package func holding(_ right: Right) -> Holding? { holdings.first { $0.right == right } }
 }
 
 /// A license or a group of the site.
@@ -81,7 +91,7 @@ package struct Right: Sendable, Hashable, Comparable {
 }
 
 /// Who gave a right or a mark (R17): nobody, one, or several of the three.
-package struct Givers: Sendable, Hashable {
+package struct Givers: Sendable, Hashable, Codable {
   /// The name of the mapping's rule.
   package var rule: String?
   /// The administrator.
@@ -105,6 +115,19 @@ package struct Givers: Sendable, Hashable {
       rule.map { "rule \($0)" }, hand.map { "\($0) by hand" }, imported.map { "import \($0)" },
     ].compactMap(\.self).joined(separator: ", ")
   }
+}
+
+/// Who gave a right or a mark before a change, and after it; empty: nobody, it is not there.
+package struct GiversChange: Sendable, Hashable, Codable {
+  package let before: Givers
+  package let after: Givers
+
+  package init(from before: Givers = Givers(), to after: Givers = Givers()) {
+    self.before = before
+    self.after = after
+  }
+
+  package var reversed: GiversChange { GiversChange(from: after, to: before) }
 }
 
 /// A right that an account has.

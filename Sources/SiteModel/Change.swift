@@ -20,6 +20,9 @@ package enum ChangeKind: String, Sendable, Hashable, CaseIterable, Codable {
   /// The kind's place in `byNumber`.
   package var number: UInt8 { UInt8(Self.byNumber.firstIndex(of: self) ?? 0) }
 
+  /// Whether the change gives a right or a mark.
+  var isGift: Bool { self == .grantLicense || self == .joinGroup || self == .markPortalOnly }
+
   /// Releases go before everything else, so that a full pool of seats frees up first.
   package var isRelease: Bool {
     self == .revokeLicense || self == .leaveGroup || self == .deactivateAccount
@@ -36,6 +39,16 @@ package struct Change: Sendable, Hashable {
     case flag(Bool)
     /// A new account.
     case profile(name: String, username: String?, portalOnly: Bool)
+
+    /// The value as journals and hashes have it; fields as `name=…`.
+    package var text: String {
+      switch self {
+      case .text(let text): text
+      case .field(let name, let text): "\(name)=\(text ?? "")"
+      case .flag(let flag): flag ? "true" : "false"
+      case .profile(let name, _, let portalOnly): "\(portalOnly ? "portal-only " : "")\(name)"
+      }
+    }
   }
 
   package let kind: ChangeKind
@@ -45,7 +58,14 @@ package struct Change: Sendable, Hashable {
   package let after: Value?
   package let rule: RuleReference?
   package let reason: String?
-  /// The right was given by a hand or an import, who stay its givers: it is suspended with the account, or
-  /// comes back with it (R20).
+  /// Who gives the right or the mark, or deactivated the account, before and after; nil for other kinds.
+  package let givers: GiversChange?
+  /// The right stays remembered: it is suspended with the account, or comes back with it (R20).
   package let keepsGivers: Bool
+
+  /// A giver comes or goes, and the right or mark itself stays: no seat is taken or freed.
+  package var isGiverOnly: Bool {
+    guard !keepsGivers, let givers else { return false }
+    return !givers.before.isEmpty && !givers.after.isEmpty
+  }
 }

@@ -42,7 +42,7 @@ package struct Entitlement: Sendable {
   package let names: UsableValues
   package let username: String?
   package let isActive: Bool
-  package let outcome: Outcome
+  package private(set) var outcome: Outcome
   /// Why the mapping itself cannot decide about this person; mostly empty.
   package let doubts: [Doubt]
   /// Stands for the entry, its groups and the mapping, see *settled*.
@@ -62,6 +62,13 @@ package struct Entitlement: Sendable {
     self.outcome = outcome
     self.doubts = doubts
     self.fingerprint = fingerprint
+  }
+
+  /// The same person with another outcome.
+  package func with(_ outcome: Outcome) -> Entitlement {
+    var copy = self
+    copy.outcome = outcome
+    return copy
   }
 
   /// Whether this person is to have an account that can be signed in to.

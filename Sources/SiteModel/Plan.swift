@@ -19,10 +19,16 @@ package struct Plan: Sendable, Codable {
     package var groupsRead: Int
     /// Whom alone the plan is about, as asked for; nil: everybody.
     package var only: String?
+    /// The command behind a plan that no directory is behind, for example "grant"; nil for a sync's.
+    package var command: String?
+
+    /// Whether the plan speaks for everybody, so that what it leaves open is all that is open.
+    package var isWhole: Bool { only == nil && command == nil }
 
     package init(
       site: String, lineage: String, generation: Int64, mappingDigest: String, createdAt: Int64,
-      peopleRead: Int, groupsRead: Int, only: String? = nil
+      peopleRead: Int, groupsRead: Int, only: String? = nil,
+      command: String? = nil
     ) {
       self.site = site
       self.lineage = lineage
@@ -32,6 +38,7 @@ package struct Plan: Sendable, Codable {
       self.peopleRead = peopleRead
       self.groupsRead = groupsRead
       self.only = only
+      self.command = command
     }
   }
 
@@ -46,6 +53,10 @@ package struct Plan: Sendable, Codable {
     package let username: String?
     /// For a new account: whether it is created marked.
     package let portalOnly: Bool
+    /// For a new account: whether the email is known to be the person's.
+    package let isEmailVerified: Bool
+    /// For a new account: whether it is created active.
+    package let isActive: Bool
   }
 
   package struct Row: Sendable, Hashable, Codable {
@@ -56,6 +67,7 @@ package struct Plan: Sendable, Codable {
     let after: Int32
     let rule: Int32
     let reason: Int32
+    let givers: Int32
   }
 
   package internal(set) var basis: Basis
@@ -63,8 +75,12 @@ package struct Plan: Sendable, Codable {
   package internal(set) var rows: [Row] = []
   package internal(set) var rules: [RuleReference] = []
   var texts: [String] = []
+  /// What rows say of givers, each once.
+  var givers: [GiversChange] = []
   package internal(set) var holds: [Hold] = []
   package internal(set) var leaving: [Leaving] = []
+  /// Exceptions that have ended; they are said once more and then forgotten.
+  package internal(set) var expiredPins: [NamedPin] = []
   /// By product.
   package internal(set) var seats: [String: Seats] = [:]
   /// What apply remembers beside the changes; it is no change of the site.
@@ -109,7 +125,8 @@ package struct Plan: Sendable, Codable {
           name: subject.name, username: subject.username, portalOnly: subject.portalOnly)
         : value(row.after, kind, isAfter: true),
       rule: row.rule < 0 ? nil : rules[Int(row.rule)],
-      reason: row.reason < 0 ? nil : texts[Int(row.reason)], keepsGivers: row.keepsGivers)
+      reason: row.reason < 0 ? nil : texts[Int(row.reason)],
+      givers: row.givers < 0 ? nil : givers[Int(row.givers)], keepsGivers: row.keepsGivers)
   }
 
   private func value(_ index: Int32, _ kind: ChangeKind, isAfter: Bool) -> Change.Value? {
@@ -146,6 +163,17 @@ package struct Hold: Sendable, Hashable, Codable {
   }
 }
 
+/// A pin, with whose it is.
+package struct NamedPin: Sendable, Hashable, Codable {
+  package let pin: Pin
+  package let email: String
+
+  package init(pin: Pin, email: String) {
+    self.pin = pin
+    self.email = email
+  }
+}
+
 /// An account whose person is gone, still in its grace period.
 package struct Leaving: Sendable, Hashable, Codable {
   package let account: Int64
@@ -172,6 +200,10 @@ package struct Seats: Sendable, Hashable, Codable {
   package var after: Int
   /// The people who would have the license if there were a seat, by directory id.
   package var waiting: [String]
+  /// Their names and emails, in the same order.
+  package var waitingNames: [String] = []
+  /// How many seats each rule takes, by the rule's number in `Plan.rules`; -1: what hands and imports gave.
+  package var takenByRule: [Int: Int] = [:]
 
   package init(ceiling: Int?, now: Int, after: Int, waiting: [String] = []) {
     self.ceiling = ceiling
@@ -212,12 +244,61 @@ package struct Memory: Sendable, Hashable, Codable {
   package internal(set) var regiven: [Regiven] = []
   /// People without an account who are gone.
   package internal(set) var forgotten: [String] = []
+  /// The mapping that the plan was made with; applying it accepts the mapping. nil: as it was.
+  package internal(set) var mapping: AcceptedMapping?
+  /// The directory groups that rules name, by name as written, with their ids; nil: as they were.
+  package internal(set) var ruleGroups: [String: String]?
+}
+
+/// A mapping by which a directory's people have what they have.
+package struct AcceptedMapping: Sendable, Hashable, Codable {
+  package struct File: Sendable, Hashable, Codable {
+    package let path: String
+    package let text: String
+
+    package init(path: String, text: String) {
+      self.path = path
+      self.text = text
+    }
+  }
+
+  package let directory: String
+  /// A SHA-256 over the texts of all files.
+  package let digest: String
+  /// The mapping file first named, then what it needs.
+  package let path: String
+  package let files: [File]
+
+  package init(directory: String, digest: String, path: String, files: [File]) {
+    self.directory = directory
+    self.digest = digest
+    self.path = path
+    self.files = files
+  }
 }
 
 /// A plan that the guard let pass; the only thing that a site store applies.
 package struct ApprovedPlan: Sendable {
   package let plan: Plan
-  package init(_ plan: Plan, seal: GuardSeal) { self.plan = plan }
+  /// What of it counts against the limits of the next 24 hours: not what people asked for or approved.
+  package let counts: [CountedChange: Int]
+
+  package init(_ plan: Plan, counts: [CountedChange: Int] = [:], seal: GuardSeal) {
+    self.plan = plan
+    self.counts = counts
+  }
+}
+
+/// A kind of change that limits count; `leave-group` by group, too.
+package struct CountedChange: Sendable, Hashable {
+  package let kind: ChangeKind
+  /// The key of the group that was left; nil for other kinds.
+  package let group: String?
+
+  package init(kind: ChangeKind, group: String? = nil) {
+    self.kind = kind
+    self.group = group
+  }
 }
 
 /// What it takes to approve a plan. Its initialiser is behind `@_spi(Guard)`, so that only the guard, who
@@ -234,12 +315,14 @@ extension Plan {
       Int(row.kind) < ChangeKind.byNumber.count && row.subject >= 0
         && isIn(row.subject, subjects.count) && isIn(row.before, texts.count)
         && isIn(row.after, texts.count) && isIn(row.reason, texts.count)
-        && isIn(row.rule, rules.count)
+        && isIn(row.rule, rules.count) && isIn(row.givers, givers.count)
     }
   }
 
   /// The texts that rows refer to.
   package var allTexts: [String] { texts }
+  /// What rows say of givers.
+  package var allGivers: [GiversChange] { givers }
 }
 
 extension Plan.Row {
@@ -247,7 +330,7 @@ extension Plan.Row {
   package func append(to buffer: inout [UInt8]) {
     buffer.append(kind)
     buffer.append(keepsGivers ? 1 : 0)
-    for number in [subject, before, after, rule, reason] {
+    for number in [subject, before, after, rule, reason, givers] {
       withUnsafeBytes(of: number.littleEndian) { buffer.append(contentsOf: $0) }
     }
   }
@@ -258,4 +341,6 @@ extension Plan {
   package func kindNumber(_ row: Row) -> UInt8 { row.kind }
   /// A row's rule by number in `rules`; -1 for none.
   package func ruleNumber(_ row: Row) -> Int32 { row.rule }
+  /// What a row says of givers by number in `allGivers`; -1 for nothing.
+  package func giversNumber(_ row: Row) -> Int32 { row.givers }
 }

@@ -5,23 +5,28 @@ package struct PlanBuilder {
   private var middle: [Plan.Row] = []
   private var grants: [Plan.Row] = []
   private var textNumbers: [String: Int32] = [:]
+  private var giversNumbers: [GiversChange: Int32] = [:]
+  /// For each rule the number of "from nobody to this rule", which most changes say.
+  private var ruleGivers: [Int32]
 
   /// - Parameter rules: the mapping's rules; changes name them by number.
   package init(basis: Plan.Basis, rules: [RuleReference], warnings: [String] = []) {
     plan = Plan(basis: basis)
     plan.rules = rules
     plan.warnings = warnings
+    ruleGivers = [Int32](repeating: -1, count: rules.count)
   }
 
   /// Adds a subject and returns its number.
   package mutating func addSubject(
     account: Int64?, person: String?, email: String, name: String, username: String?,
-    portalOnly: Bool = false
+    portalOnly: Bool = false, isEmailVerified: Bool = false,
+    isActive: Bool = true
   ) -> Int {
     plan.subjects.append(
       Plan.Subject(
         account: account, person: person, email: email, name: name, username: username,
-        portalOnly: portalOnly))
+        portalOnly: portalOnly, isEmailVerified: isEmailVerified, isActive: isActive))
     return plan.subjects.count - 1
   }
 
@@ -29,14 +34,16 @@ package struct PlanBuilder {
   /// - Parameters:
   ///   - before, after: the license, group, email or id; for a profile `name=…` or `username=…`.
   ///   - rule: the number of the rule behind it.
+  ///   - givers: of the right or mark; nil where the rule gives it anew.
   package mutating func add(
     _ kind: ChangeKind, subject: Int, before: String? = nil, after: String? = nil,
-    rule: Int? = nil, reason: String? = nil, keepsGivers: Bool = false
+    rule: Int? = nil, reason: String? = nil, givers: GiversChange? = nil, keepsGivers: Bool = false
   ) {
     let row = Plan.Row(
       kind: kind.number, keepsGivers: keepsGivers,
       subject: Int32(subject), before: number(before), after: number(after),
-      rule: Int32(rule ?? -1), reason: number(reason))
+      rule: Int32(rule ?? -1), reason: number(reason),
+      givers: givers.map { number($0) } ?? (kind.isGift ? rule.map { given(by: $0) } : nil) ?? -1)
     switch kind {
     case .revokeLicense, .leaveGroup, .deactivateAccount: releases.append(row)
     case .grantLicense, .joinGroup: grants.append(row)
@@ -44,8 +51,14 @@ package struct PlanBuilder {
     }
   }
 
+  package func nameOfSubject(_ subject: Int) -> String {
+    "\(plan.subjects[subject].name) <\(plan.subjects[subject].email)>"
+  }
+
   package mutating func hold(_ hold: Hold) { plan.holds.append(hold) }
   package mutating func leaving(_ leaving: Leaving) { plan.leaving.append(leaving) }
+  package mutating func expire(_ pin: NamedPin) { plan.expiredPins.append(pin) }
+  package mutating func warn(_ text: String) { plan.warnings.append(text) }
   package mutating func seats(_ seats: Seats, of product: String) { plan.seats[product] = seats }
 
   package mutating func settle(_ person: String, fingerprint: UInt64) {
@@ -71,6 +84,11 @@ package struct PlanBuilder {
 
   package mutating func forget(_ person: String) { plan.memory.forgotten.append(person) }
 
+  package mutating func accept(_ mapping: AcceptedMapping?, ruleGroups: [String: String]?) {
+    plan.memory.mapping = mapping
+    plan.memory.ruleGroups = ruleGroups
+  }
+
   /// The plan, its changes in the order in which they are made.
   package consuming func finish() -> Plan {
     plan.rows = releases
@@ -80,6 +98,21 @@ package struct PlanBuilder {
     middle = []
     plan.rows += grants
     return plan
+  }
+
+  private mutating func given(by rule: Int) -> Int32 {
+    if ruleGivers[rule] < 0 {
+      ruleGivers[rule] = number(GiversChange(to: Givers(rule: plan.rules[rule].name)))
+    }
+    return ruleGivers[rule]
+  }
+
+  private mutating func number(_ givers: GiversChange) -> Int32 {
+    if let known = giversNumbers[givers] { return known }
+    let number = Int32(plan.givers.count)
+    plan.givers.append(givers)
+    giversNumbers[givers] = number
+    return number
   }
 
   private mutating func number(_ text: String?) -> Int32 {

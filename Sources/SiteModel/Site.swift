@@ -7,8 +7,7 @@ package struct Site: Sendable {
   package let lineage: String
   package let generation: Int64
   package let transition: Transition
-  /// Licenses of the catalogue; the value is the ceiling, nil unlimited.
-  package let ceilings: [String: Int?]
+  package let policy: SitePolicy
   /// Seats taken by product, suspended holdings aside.
   package let seatsTaken: [String: Int]
   /// Active accounts, license holdings, group memberships: what limits in percent refer to.
@@ -19,28 +18,64 @@ package struct Site: Sendable {
     package let licenses: Int
     package let groupMemberships: Int
     package let membersOfGroup: [String: Int]
+    /// Of protected groups, the members whose accounts are active; by key.
+    package let activeMembersOfProtected: [String: Int]
 
     package init(
-      activeAccounts: Int, licenses: Int, groupMemberships: Int, membersOfGroup: [String: Int]
+      activeAccounts: Int, licenses: Int, groupMemberships: Int, membersOfGroup: [String: Int],
+      activeMembersOfProtected: [String: Int] = [:]
     ) {
       self.activeAccounts = activeAccounts
       self.licenses = licenses
       self.groupMemberships = groupMemberships
       self.membersOfGroup = membersOfGroup
+      self.activeMembersOfProtected = activeMembersOfProtected
     }
   }
 
   package init(
     name: String, lineage: String, generation: Int64, transition: Transition = .before,
-    ceilings: [String: Int?], seatsTaken: [String: Int], totals: Totals
+    policy: SitePolicy, seatsTaken: [String: Int], totals: Totals
   ) {
     self.name = name
     self.lineage = lineage
     self.generation = generation
     self.transition = transition
-    self.ceilings = ceilings
+    self.policy = policy
     self.seatsTaken = seatsTaken
     self.totals = totals
+  }
+}
+
+/// What the configuration says of the site: the catalogue of licenses, and what is protected.
+package struct SitePolicy: Sendable, Hashable {
+  /// Licenses of the catalogue; the value is the ceiling of seats, nil unlimited.
+  package var ceilings: [String: Int?]
+  /// Licenses about which the rules alone decide: `own: all` (R17).
+  package var ownedByRules: Set<String>
+  /// Emails of accounts that a run never deactivates, marks or empties, as `emailKey` has them.
+  package var protectedAccounts: Set<String>
+  /// Keys of groups that never lose their last active member and that no template produces.
+  package var protectedGroups: Set<String>
+
+  package init(
+    ceilings: [String: Int?], ownedByRules: Set<String> = [],
+    protectedAccounts: Set<String> = [], protectedGroups: Set<String> = []
+  ) {
+    self.ceilings = ceilings
+    self.ownedByRules = ownedByRules
+    self.protectedAccounts = protectedAccounts
+    self.protectedGroups = protectedGroups
+  }
+
+  /// Whether a run may withdraw what somebody holds: nobody but rules gave it, or rules alone decide.
+  package func isWithdrawable(_ holding: Holding) -> Bool {
+    holding.givers.isRuleOnly
+      || holding.right.kind == .license && ownedByRules.contains(holding.right.name)
+  }
+
+  package func isProtected(_ account: Account) -> Bool {
+    protectedAccounts.contains(emailKey(account.email))
   }
 }
 

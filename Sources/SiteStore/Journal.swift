@@ -1,111 +1,213 @@
+import Crypto
 import DirectoryModel
 import Foundation
 import GRDB
 import Ports
 import SiteModel
 
-/// The journal of runs: changes in packed blocks of a thousand, and their counts.
-enum Journal {
+/// The journal of runs: each run with its changes in packed blocks, chained by links.
+struct Journal {
   private static let blockSize = 1000
+  let audit: AuditKey
 
-  static func write(
-    _ plan: Plan, accounts: [Int64], run: RunRecord, generation: Int64, in db: Database
-  ) throws {
-    let rules = String(decoding: try JSONEncoder().encode(plan.rules), as: UTF8.self)
-    try insert(run, generation: generation, rules: rules, in: db)
-    let id = db.lastInsertedRowID
-    var counts: [Count: Int] = [:]
+  /// Writes one run with its changes.
+  /// - Parameters:
+  ///   - accounts: the account of each subject of the plan.
+  /// - Returns: the end of the chain, which is this run.
+  func write(
+    _ approved: ApprovedPlan, accounts: [Int64], run: RunRecord, generation: Int64,
+    in db: Database
+  ) throws -> AuditHead {
+    let plan = approved.plan
+    let id = try nextRun(db)
+    var reasons = TextTable()
+    var digests: [UInt8] = []
     var block = JournalBlock()
     var number = 0
+    func finishBlock() throws {
+      digests.append(contentsOf: SHA256.hash(data: block.bytes))
+      try db.execute(
+        sql: "INSERT INTO run_block VALUES (?, ?, ?, ?)",
+        arguments: [id, number, Data(block.bytes), Data(block.personal)])
+      number += 1
+      block = JournalBlock()
+    }
     for index in plan.rows.indices {
       let change = plan.change(at: index)
+      let row = plan.rows[index]
+      let subject = plan.subjects[change.subject]
       block.append(
-        change, account: accounts[change.subject], rule: Int(plan.ruleNumber(plan.rows[index])))
-      counts[Count(change), default: 0] += 1
-      if block.count == blockSize || index == plan.rows.count - 1 {
-        try db.execute(
-          sql: "INSERT INTO run_block VALUES (?, ?, ?)",
-          arguments: [id, number, Data(block.bytes)])
-        number += 1
-        block = JournalBlock()
-      }
+        change.kind, account: accounts[change.subject], before: change.before?.text,
+        after: change.kind == .createAccount ? Self.created(subject) : change.after?.text,
+        rule: Int(plan.ruleNumber(row)), reason: change.reason.map { reasons.number(of: $0) } ?? -1,
+        givers: Int(plan.giversNumber(row)), keepsGivers: change.keepsGivers)
+      if block.count == Self.blockSize { try finishBlock() }
     }
-    for (count, total) in counts {
+    if block.count > 0 { try finishBlock() }
+    for (count, total) in approved.counts {
       try db.execute(
         sql: "INSERT INTO run_count VALUES (?, ?, ?, ?)",
-        arguments: [id, count.kind.rawValue, count.group, total])
+        arguments: [id, count.kind.rawValue, count.group ?? "", total])
+    }
+    let header = Header(
+      id: id, run: run, generation: generation, people: plan.basis.peopleRead,
+      groups: plan.basis.groupsRead, changes: plan.rows.count, rules: try json(plan.rules),
+      texts: try json(Texts(reasons: reasons.texts, givers: plan.allGivers)), keyID: audit.id)
+    return try insert(header, blocks: digests, in: db)
+  }
+
+  /// Writes a run that changed something else than accounts: a pin, an approval, the transition.
+  func write(_ run: RunRecord, generation: Int64, in db: Database) throws -> AuditHead {
+    let header = Header(
+      id: try nextRun(db), run: run, generation: generation, people: 0, groups: 0, changes: 0,
+      rules: "[]", texts: try json(Texts(reasons: [], givers: [])), keyID: audit.id)
+    return try insert(header, blocks: [], in: db)
+  }
+
+  /// What a new account is, as the journal has it: email, name, username and mark, one a line.
+  private static func created(_ subject: Plan.Subject) -> String {
+    [
+      subject.email, subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
+      subject.person ?? "",
+    ].joined(separator: "\n")
+  }
+
+  private func nextRun(_ db: Database) throws -> Int64 {
+    (try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'run'") ?? 0) + 1
+  }
+
+  private func insert(_ header: Header, blocks: [UInt8], in db: Database) throws -> AuditHead {
+    let before = try Data.fetchOne(
+      db, sql: "SELECT link FROM run WHERE id = ?", arguments: [header.id - 1])
+    let anchor = try Data.fetchOne(
+      db, sql: "SELECT link FROM audit_anchor WHERE run = ?", arguments: [header.id - 1])
+    let link = audit.link(after: before ?? anchor ?? Data(), header.bytes + blocks)
+    try db.execute(
+      sql: "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      arguments: [
+        header.id, header.command, header.user, header.startedAt, header.planHash,
+        header.generation, header.people, header.groups, header.changes, header.undoes,
+        header.rules, header.texts, header.keyID, link,
+      ])
+    return AuditHead(run: header.id, link: link.hexadecimal)
+  }
+
+  private func json(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+
+  struct Texts: Codable {
+    let reasons: [String]
+    let givers: [GiversChange]
+  }
+
+  private struct TextTable {
+    private(set) var texts: [String] = []
+    private var numbers: [String: Int] = [:]
+
+    mutating func number(of text: String) -> Int {
+      if let known = numbers[text] { return known }
+      texts.append(text)
+      numbers[text] = texts.count - 1
+      return texts.count - 1
     }
   }
 
-  static func writeLink(account: Int64, person: String, run: RunRecord, in db: Database) throws {
-    let generation = try Int64.fetchOne(db, sql: "SELECT generation FROM site") ?? 0
-    try insert(run, generation: generation, rules: "[]", in: db)
-    let id = db.lastInsertedRowID
-    var block = JournalBlock()
-    block.append(.linkAccount, account: account, before: nil, after: person, rule: -1)
-    try db.execute(
-      sql: "INSERT INTO run_block VALUES (?, 0, ?)", arguments: [id, Data(block.bytes)])
-    try db.execute(
-      sql: "INSERT INTO run_count VALUES (?, ?, '', 1)",
-      arguments: [id, ChangeKind.linkAccount.rawValue])
-  }
+  /// A run's row, in the form over which its link is made.
+  struct Header {
+    let id: Int64
+    let command, user: String
+    let startedAt: Int64
+    let planHash: String
+    let generation: Int64
+    let people, groups, changes: Int
+    let undoes: Int64?
+    let rules, texts, keyID: String
 
-  private static func insert(
-    _ run: RunRecord, generation: Int64, rules: String, in db: Database
-  ) throws {
-    try db.execute(
-      sql: """
-        INSERT INTO run (command, user, started_at, plan_hash, generation, rules)
-        VALUES (?, ?, ?, ?, ?, ?)
-        """,
-      arguments: [run.command, run.user, run.startedAt, run.planHash, generation, rules])
-  }
+    init(
+      id: Int64, run: RunRecord, generation: Int64, people: Int, groups: Int, changes: Int,
+      rules: String, texts: String, keyID: String
+    ) {
+      self.id = id
+      command = run.command
+      user = run.user
+      startedAt = run.startedAt
+      planHash = run.planHash
+      self.generation = generation
+      self.people = people
+      self.groups = groups
+      self.changes = changes
+      undoes = run.undoes
+      self.rules = rules
+      self.texts = texts
+      self.keyID = keyID
+    }
 
-  private struct Count: Hashable {
-    let kind: ChangeKind
-    let group: String
+    init(_ row: Row) {
+      id = row["id"]
+      command = row["command"]
+      user = row["user"]
+      startedAt = row["started_at"]
+      planHash = row["plan_hash"]
+      generation = row["generation"]
+      people = row["people_read"]
+      groups = row["groups_read"]
+      changes = row["changes"]
+      undoes = row["undoes"]
+      rules = row["rules"]
+      texts = row["texts"]
+      keyID = row["key_id"]
+    }
 
-    init(_ change: Change) {
-      kind = change.kind
-      guard kind == .leaveGroup, case .text(let name) = change.before else {
-        group = ""
-        return
-      }
-      group = Right(.group, name).key
+    var bytes: [UInt8] {
+      var bytes: [UInt8] = []
+      for number in [
+        id, startedAt, generation, Int64(people), Int64(groups), Int64(changes), undoes ?? 0,
+      ] { bytes.appendVarint(UInt64(bitPattern: number)) }
+      for text in [command, user, planHash, rules, texts, keyID] { bytes.appendField(text.utf8) }
+      return bytes
+    }
+
+    /// - Throws: where the row was edited into something else than JSON.
+    func tables() throws -> JournalBlock.Tables {
+      let decoder = JSONDecoder()
+      let texts = try decoder.decode(Texts.self, from: Data(texts.utf8))
+      return JournalBlock.Tables(
+        rules: try decoder.decode([RuleReference].self, from: Data(rules.utf8)),
+        reasons: texts.reasons, givers: texts.givers)
     }
   }
 }
 
-/// Changes as bytes: kind, account, before, after, rule (a number from 1, 0 for none).
-struct JournalBlock {
-  private(set) var bytes: [UInt8] = []
-  private(set) var count = 0
+/// The key of the audit chain. It is kept outside of the store; without one the chain shows accidents, but whoever
+/// may write the store could make it anew.
+package struct AuditKey: Sendable {
+  private let key: SymmetricKey
+  /// Tells keys apart without telling them; empty without a key.
+  let id: String
 
-  /// - Parameter rule: the rule's number in the run, -1 for none.
-  mutating func append(_ change: Change, account: Int64, rule: Int) {
-    append(
-      change.kind, account: account, before: Self.text(change.before),
-      after: Self.text(change.after), rule: rule)
+  package static let none = AuditKey(secret: "")
+
+  package init(secret: String) {
+    key = SymmetricKey(data: Data(secret.utf8) + Data([0]))
+    id =
+      secret.isEmpty
+      ? ""
+      : Data(HMAC<SHA256>.authenticationCode(for: Data("usher audit key".utf8), using: key))
+        .prefix(8).hexadecimal
   }
 
-  mutating func append(
-    _ kind: ChangeKind, account: Int64, before: String?, after: String?, rule: Int
-  ) {
-    bytes.append(kind.number)
-    bytes.appendVarint(UInt64(account))
-    bytes.appendField((before ?? "").utf8)
-    bytes.appendField((after ?? "").utf8)
-    bytes.appendVarint(UInt64(rule + 1))
-    count += 1
-  }
+  static func digest(_ bytes: Data) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
-  private static func text(_ value: Change.Value?) -> String? {
-    switch value {
-    case .text(let text): text
-    case .field(let name, let text): "\(name)=\(text ?? "")"
-    case .profile(let name, _, let portalOnly): "\(portalOnly ? "portal-only " : "")\(name)"
-    case .flag(let flag): flag ? "true" : "false"
-    case nil: nil
-    }
+  func link(after link: Data, _ bytes: [UInt8]) -> Data {
+    Data(HMAC<SHA256>.authenticationCode(for: link + bytes, using: key))
+  }
+}
+
+extension Data {
+  var hexadecimal: String {
+    map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 }

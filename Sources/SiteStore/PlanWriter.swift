@@ -17,8 +17,8 @@ struct PlanWriter {
   private let statements: Statements
 
   private struct Statements {
-    let create, link, grant, resume, suspend, revoke: RapidStatement
-    let mark, unmark, deactivate, reactivate: RapidStatement
+    let create, link, unlink, grant, regive, resume, suspend, revoke: RapidStatement
+    let mark, deactivate, reactivate: RapidStatement
     let freeEmail, email, name, username: RapidStatement
   }
 
@@ -27,32 +27,52 @@ struct PlanWriter {
     self.plan = plan
     accounts = plan.subjects.map { $0.account ?? 0 }
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
+    // Rows change only where they are as the plan saw them: a statement that finds no row is a stale plan.
+    let asBefore = "by_rule IS ?3 AND by_hand IS ?4 AND by_import IS ?5"
     statements = Statements(
       create: try make(
-        "INSERT INTO account (email, email_key, name, username, mark_rule) VALUES (?, ?, ?, ?, ?)"),
+        """
+        INSERT INTO account (email, email_key, name, username, mark_rule, mark_hand, mark_import,
+          email_verified, deactivated_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """),
       link: try make(
         """
         INSERT INTO person (id, account) VALUES (?, ?)
         ON CONFLICT (id) DO UPDATE
         SET account = excluded.account, settled = NULL, absent_since = NULL
         """),
-      grant: try make("INSERT INTO holding (account, right_id, by_rule) VALUES (?, ?, ?)"),
+      unlink: try make(
+        "UPDATE person SET account = NULL, settled = NULL WHERE id = ? AND account = ?"),
+      grant: try make(
+        "INSERT INTO holding (account, right_id, by_rule, by_hand, by_import) VALUES (?, ?, ?, ?, ?)"
+      ),
+      regive: try make(
+        """
+        UPDATE holding SET by_rule = ?6, by_hand = ?7, by_import = ?8
+        WHERE account = ?1 AND right_id = ?2 AND \(asBefore) AND suspended = 0
+        """),
       resume: try make(
-        "UPDATE holding SET suspended = 0 WHERE account = ? AND right_id = ? AND suspended = 1"),
+        """
+        UPDATE holding SET suspended = 0, by_rule = ?6, by_hand = ?7, by_import = ?8
+        WHERE account = ?1 AND right_id = ?2 AND \(asBefore) AND suspended = 1
+        """),
       suspend: try make(
         """
-        UPDATE holding SET suspended = 1, by_rule = NULL
-        WHERE account = ? AND right_id = ? AND suspended = 0
+        UPDATE holding SET suspended = 1, by_rule = ?6, by_hand = ?7, by_import = ?8
+        WHERE account = ?1 AND right_id = ?2 AND \(asBefore) AND suspended = 0
         """),
-      revoke: try make("DELETE FROM holding WHERE account = ? AND right_id = ?"),
-      mark: try make("UPDATE account SET mark_rule = ?2 WHERE id = ?1 AND mark_rule IS NULL"),
-      unmark: try make(
-        "UPDATE account SET mark_rule = NULL WHERE id = ? AND mark_rule IS NOT NULL"),
+      revoke: try make(
+        "DELETE FROM holding WHERE account = ?1 AND right_id = ?2 AND \(asBefore)"),
+      mark: try make(
+        """
+        UPDATE account SET mark_rule = ?5, mark_hand = ?6, mark_import = ?7
+        WHERE id = ?1 AND mark_rule IS ?2 AND mark_hand IS ?3 AND mark_import IS ?4
+        """),
       deactivate: try make(
-        "UPDATE account SET deactivated_by = 'sync' WHERE id = ? AND deactivated_by IS NULL"),
+        "UPDATE account SET deactivated_by = ?2 WHERE id = ?1 AND deactivated_by IS NULL"),
       reactivate: try make(
-        "UPDATE account SET deactivated_by = NULL WHERE id = ? AND deactivated_by = 'sync'"),
-      freeEmail: try make("UPDATE account SET email_key = char(0) || id WHERE id = ?"),
+        "UPDATE account SET deactivated_by = NULL WHERE id = ?1 AND deactivated_by = ?2"),
+      freeEmail: try make("UPDATE account SET email_key = ' ' || id WHERE id = ?"),
       email: try make(
         "UPDATE account SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1"),
       name: try make("UPDATE account SET name = ?2 WHERE id = ?1"),
@@ -92,40 +112,84 @@ struct PlanWriter {
     let account = RapidStatement.Value.int(accounts[change.subject])
     switch change.kind {
     case .createAccount: try create(change)
-    case .linkAccount:
-      try statements.link.run(.text(plan.subjects[change.subject].person), account)
+    case .linkAccount: try link(change, account)
     case .updateProfile:
       guard case .field(let field, let value) = change.after else { return }
       try (field == "name" ? statements.name : statements.username).run(account, .text(value))
     case .changeEmail:
       let email = plan.subjects[change.subject].email
       try statements.email.run(account, .text(email), .text(emailKey(email)))
-    case .markPortalOnly: try statements.mark.run(account, .text(change.rule?.name ?? "rule"))
-    case .unmarkPortalOnly: try statements.unmark.run(account)
-    case .deactivateAccount: try statements.deactivate.run(account)
-    case .reactivateAccount: try statements.reactivate.run(account)
-    case .grantLicense, .joinGroup:
-      let right = try rightID(of: change, change.after)
-      if change.keepsGivers {
-        try statements.resume.run(account, .int(right))
-      } else {
-        try statements.grant.run(account, .int(right), .text(change.rule?.name ?? "rule"))
-      }
-      taken[right, default: 0] += 1
-    case .revokeLicense, .leaveGroup:
-      let right = try rightID(of: change, change.before)
-      try (change.keepsGivers ? statements.suspend : statements.revoke).run(account, .int(right))
-      taken[right, default: 0] -= 1
-    case .convertAccount:
-      throw StoreFailure.unusable(path: "", reason: "conversions need the transition")
+    case .markPortalOnly, .unmarkPortalOnly, .convertAccount:
+      let (before, after) = givers(of: change)
+      try statements.mark.run(
+        account, .text(before.rule), .text(before.hand), .text(before.imported),
+        .text(after.rule), .text(after.hand), .text(after.imported))
+    case .deactivateAccount:
+      try statements.deactivate.run(
+        account, .text(Account.Deactivator(change.givers?.after).rawValue))
+    case .reactivateAccount:
+      try statements.reactivate.run(
+        account, .text(Account.Deactivator(change.givers?.before).rawValue))
+    case .grantLicense, .joinGroup: try give(change, account)
+    case .revokeLicense, .leaveGroup: try take(change, account)
     }
+  }
+
+  private func givers(of change: Change) -> (before: Givers, after: Givers) {
+    (change.givers?.before ?? Givers(), change.givers?.after ?? Givers())
+  }
+
+  private mutating func give(_ change: Change, _ account: RapidStatement.Value) throws {
+    let right = try rightID(of: change, change.after)
+    let (before, after) = givers(of: change)
+    if change.keepsGivers || !before.isEmpty {
+      try update(change.keepsGivers ? statements.resume : statements.regive, account, right, change)
+    } else {
+      try statements.grant.run(
+        account, .int(right), .text(after.rule), .text(after.hand), .text(after.imported))
+    }
+    if !change.isGiverOnly { taken[right, default: 0] += 1 }
+  }
+
+  private mutating func take(_ change: Change, _ account: RapidStatement.Value) throws {
+    let right = try rightID(of: change, change.before)
+    let (before, after) = givers(of: change)
+    if change.keepsGivers || !after.isEmpty {
+      try update(
+        change.keepsGivers ? statements.suspend : statements.regive, account, right, change)
+    } else {
+      // A right that was suspended takes no seat any more.
+      let wasTaken = try Bool.fetchOne(
+        db, sql: "SELECT suspended = 0 FROM holding WHERE account = ? AND right_id = ?",
+        arguments: [accounts[change.subject], right])
+      try statements.revoke.run(
+        account, .int(right), .text(before.rule), .text(before.hand), .text(before.imported))
+      if wasTaken == false { return }
+    }
+    if !change.isGiverOnly { taken[right, default: 0] -= 1 }
+  }
+
+  private func update(
+    _ statement: RapidStatement, _ account: RapidStatement.Value, _ right: Int64, _ change: Change
+  ) throws {
+    let (before, after) = givers(of: change)
+    try statement.run(
+      account, .int(right), .text(before.rule), .text(before.hand), .text(before.imported),
+      .text(after.rule), .text(after.hand), .text(after.imported))
+  }
+
+  private func link(_ change: Change, _ account: RapidStatement.Value) throws {
+    if case .text(let person) = change.before { try statements.unlink.run(.text(person), account) }
+    if case .text(let person) = change.after { try statements.link.run(.text(person), account) }
   }
 
   private mutating func create(_ change: Change) throws {
     let subject = plan.subjects[change.subject]
+    let mark = subject.portalOnly ? givers(of: change).after : Givers()
     try statements.create.run(
       .text(subject.email), .text(emailKey(subject.email)), .text(subject.name),
-      .text(subject.username), .text(subject.portalOnly ? change.rule?.name ?? "rule" : nil))
+      .text(subject.username), .text(mark.rule), .text(mark.hand), .text(mark.imported),
+      .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"))
     accounts[change.subject] = db.lastInsertedRowID
     created.append(change.subject)
   }

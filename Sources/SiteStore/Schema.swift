@@ -4,16 +4,47 @@ import GRDB
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 1
+  static let version = 2
 
   static func create(_ db: Database) throws {
-    try db.execute(sql: tables)
-    try db.execute(
-      sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
+    try createTables(db)
     try db.execute(
       sql:
         "INSERT INTO site (id, lineage, generation, transition, hash_seed) VALUES (1, lower(hex(randomblob(16))), 0, 'before', random())"
     )
+  }
+
+  /// Brings a store of version 1 up to date: the site is taken over; the mirror is read anew, and the journal, which
+  /// could not be read back then, begins anew.
+  static func migrate(_ db: Database) throws {
+    let kept = ["site", "account", "rights", "holding", "person"]
+    try db.execute(
+      sql: """
+        DROP TRIGGER accounts_stay;
+        DROP TRIGGER rights_stay;
+        \(kept.map { "ALTER TABLE \($0) RENAME TO old_\($0);" }.joined())
+        DROP TABLE run; DROP TABLE run_block; DROP TABLE run_count; DROP TABLE hold;
+        DROP TABLE waiting; DROP TABLE leaving; DROP TABLE mirror; DROP TABLE mirror_key;
+        DROP TABLE mirror_entry;
+        """)
+    try createTables(db)
+    try db.execute(
+      sql: """
+        INSERT INTO site (id, lineage, generation, transition, hash_seed) SELECT * FROM old_site;
+        INSERT INTO account (id, email, email_key, name, username, mark_rule, mark_hand, mark_import,
+          deactivated_by, email_verified) SELECT * FROM old_account;
+        INSERT INTO rights (id, kind, name, key, taken) SELECT * FROM old_rights;
+        INSERT INTO holding (account, right_id, by_rule, by_hand, by_import, suspended)
+          SELECT * FROM old_holding;
+        INSERT INTO person (id, account, absent_since) SELECT id, account, absent_since FROM old_person;
+        \(kept.map { "DROP TABLE old_\($0);" }.joined())
+        """)
+  }
+
+  private static func createTables(_ db: Database) throws {
+    try db.execute(sql: tables + views)
+    try db.execute(
+      sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
   }
 
   private static let tables = """
@@ -32,7 +63,7 @@ enum Schema {
     -- while somebody is named who marked it; it is active while nobody is named who deactivated it.
     CREATE TABLE account (
       id INTEGER PRIMARY KEY,
-      email TEXT NOT NULL,
+      email TEXT NOT NULL CHECK (email <> ''),
       email_key TEXT NOT NULL UNIQUE,
       name TEXT NOT NULL,
       username TEXT,
@@ -40,7 +71,10 @@ enum Schema {
       mark_hand TEXT,
       mark_import TEXT,
       deactivated_by TEXT CHECK (deactivated_by IN ('sync', 'hand', 'import')),
-      email_verified INTEGER NOT NULL DEFAULT 0 CHECK (email_verified IN (0, 1))
+      email_verified INTEGER NOT NULL DEFAULT 0 CHECK (email_verified IN (0, 1)),
+      -- The key is the email in small letters. SQLite folds ASCII only; a key that begins with a space is an
+      -- email given up within a transaction.
+      CHECK (email_key = lower(email) OR email GLOB '*[^ -~]*' OR email_key GLOB ' *')
     ) STRICT;
 
     -- Licenses and groups by name; group names that differ in letter case only are one group. `taken`
@@ -72,6 +106,34 @@ enum Schema {
     CREATE TRIGGER rights_stay BEFORE DELETE ON rights
     BEGIN SELECT raise(ABORT, 'rights are never deleted'); END;
 
+    -- A portal-only account holds no license and belongs to no group (R6), whoever writes.
+    CREATE TRIGGER portal_only_is_given_nothing BEFORE INSERT ON holding
+    WHEN NEW.suspended = 0 AND (SELECT coalesce(mark_rule, mark_hand, mark_import) FROM account
+      WHERE id = NEW.account) IS NOT NULL
+    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
+    CREATE TRIGGER portal_only_gets_nothing_back BEFORE UPDATE OF suspended, account ON holding
+    WHEN NEW.suspended = 0 AND (SELECT coalesce(mark_rule, mark_hand, mark_import) FROM account
+      WHERE id = NEW.account) IS NOT NULL
+    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
+    CREATE TRIGGER holders_are_not_marked AFTER UPDATE OF mark_rule, mark_hand, mark_import ON account
+    WHEN coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
+      AND EXISTS (SELECT 1 FROM holding WHERE account = NEW.id AND suspended = 0)
+    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
+    CREATE TRIGGER new_holders_are_not_marked AFTER INSERT ON account
+    WHEN coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
+      AND EXISTS (SELECT 1 FROM holding WHERE account = NEW.id AND suspended = 0)
+    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
+
+    -- After the transition an Atlassian account stays one, and the transition is final (R13).
+    CREATE TRIGGER atlassian_accounts_stay BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
+    WHEN coalesce(OLD.mark_rule, OLD.mark_hand, OLD.mark_import) IS NULL
+      AND coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
+      AND (SELECT transition FROM site) = 'after'
+    BEGIN SELECT raise(ABORT, 'an Atlassian account cannot be made portal-only again (R13)'); END;
+    CREATE TRIGGER transition_is_final BEFORE UPDATE OF transition ON site
+    WHEN OLD.transition = 'after' AND NEW.transition <> 'after'
+    BEGIN SELECT raise(ABORT, 'the transition cannot be taken back (R13)'); END;
+
     -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
     -- which they were last settled (NULL: to do), and since when they are gone.
     CREATE TABLE person (
@@ -81,20 +143,42 @@ enum Schema {
       absent_since INTEGER
     ) STRICT, WITHOUT ROWID;
 
-    -- The journal: each run, its changes in packed blocks, and their counts.
-    CREATE TABLE run (
+    -- An administrator's exceptions, each until a moment in seconds since 1970.
+    CREATE TABLE pin (
       id INTEGER PRIMARY KEY,
+      account INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      until INTEGER NOT NULL,
+      reason TEXT NOT NULL CHECK (reason <> ''),
+      by TEXT NOT NULL,
+      since INTEGER NOT NULL,
+      UNIQUE (account, kind)
+    ) STRICT;
+
+    -- The journal: each run, its changes in packed blocks, and what of them counts against the limits. `link`
+    -- chains the runs: a keyed hash over the link before, the run, and its blocks. What is a person's in
+    -- a block lies apart in `personal`; the block holds salted digests of it, so that it can be blanked.
+    CREATE TABLE run (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
       command TEXT NOT NULL,
       user TEXT NOT NULL,
       started_at INTEGER NOT NULL,
       plan_hash TEXT NOT NULL,
       generation INTEGER NOT NULL,
-      rules TEXT NOT NULL
+      people_read INTEGER NOT NULL,
+      groups_read INTEGER NOT NULL,
+      changes INTEGER NOT NULL,
+      undoes INTEGER,
+      rules TEXT NOT NULL,
+      texts TEXT NOT NULL,
+      key_id TEXT NOT NULL,
+      link BLOB NOT NULL
     ) STRICT;
     CREATE TABLE run_block (
       run INTEGER NOT NULL,
       number INTEGER NOT NULL,
       changes BLOB NOT NULL,
+      personal BLOB NOT NULL,
       PRIMARY KEY (run, number)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE run_count (
@@ -103,6 +187,37 @@ enum Schema {
       group_key TEXT NOT NULL,
       count INTEGER NOT NULL,
       PRIMARY KEY (run, kind, group_key)
+    ) STRICT, WITHOUT ROWID;
+    -- The last run that `journal.keep` let go, with its link, sealed.
+    CREATE TABLE audit_anchor (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      run INTEGER NOT NULL,
+      link BLOB NOT NULL,
+      key_id TEXT NOT NULL,
+      seal BLOB NOT NULL
+    ) STRICT;
+
+    -- What runs held back and may be approved, and what was approved until when.
+    CREATE TABLE held (
+      hash TEXT PRIMARY KEY,
+      details TEXT NOT NULL,
+      held_at INTEGER NOT NULL,
+      approved_at INTEGER,
+      approved_by TEXT
+    ) STRICT, WITHOUT ROWID;
+
+    -- The mapping by which each directory's people have what they have, and the directory groups that its
+    -- rules name, by immutable id (R22).
+    CREATE TABLE mapping (
+      directory TEXT PRIMARY KEY,
+      digest TEXT NOT NULL,
+      details TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE rule_group (
+      directory TEXT NOT NULL,
+      name TEXT NOT NULL,
+      id TEXT NOT NULL,
+      PRIMARY KEY (directory, name)
     ) STRICT, WITHOUT ROWID;
 
     -- What the last sync left open.
@@ -146,4 +261,33 @@ enum Schema {
 
   static let mirrorIndex =
     "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"
+
+  /// For other programs. Their names end in a version; columns are never taken away or given another meaning.
+  private static let views = """
+    CREATE VIEW accounts_v1 AS
+    SELECT account.id AS account_id, email, name, username,
+      CASE WHEN coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL THEN 'portal-only'
+        WHEN transition = 'before' THEN 'site-user' ELSE 'atlassian' END AS kind,
+      coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL AS portal_only,
+      deactivated_by IS NULL AS active, deactivated_by, email_verified, person.id AS directory_id
+    FROM account JOIN site LEFT JOIN person ON person.account = account.id;
+
+    CREATE VIEW rights_v1 AS
+    SELECT holding.account AS account_id, email, kind, rights.name AS name, by_rule, by_hand, by_import,
+      suspended
+    FROM holding JOIN rights ON rights.id = right_id JOIN account ON account.id = holding.account;
+
+    CREATE VIEW seats_v1 AS
+    SELECT kind, name, taken FROM rights WHERE taken > 0;
+
+    CREATE VIEW pins_v1 AS
+    SELECT account AS account_id, email, kind AS pin, datetime(until, 'unixepoch') AS until, reason, by
+    FROM pin JOIN account ON account.id = pin.account;
+
+    CREATE VIEW runs_v1 AS
+    SELECT id AS run, command, user, datetime(started_at, 'unixepoch') AS started_at, plan_hash,
+      generation, people_read, groups_read, changes, undoes, lower(hex(link)) AS link
+    FROM run;
+
+    """
 }

@@ -5,7 +5,7 @@ import Ports
 import SiteModel
 
 extension SiteDatabase {
-  package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> [ChangeKind: Int] {
+  package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> AppliedRun {
     let plan = approved.plan
     return try write { db in
       let (lineage, generation) = try Self.state(db)
@@ -15,37 +15,20 @@ extension SiteDatabase {
       try writer.write()
       try writePeople(plan, writer, in: db)
       try remember(plan, now: run.startedAt, in: db)
-      if !plan.isEmpty {
-        try Self.moveGeneration(db)
-        try Journal.write(
-          plan, accounts: writer.accounts, run: run, generation: generation + 1, in: db)
-      }
-      return writer.written
+      if !plan.isEmpty { try Self.moveGeneration(db) }
+      let head = try Journal(audit: audit).write(
+        approved, accounts: writer.accounts, run: run,
+        generation: generation + (plan.isEmpty ? 0 : 1), in: db)
+      return AppliedRun(head: head, written: writer.written)
     }
   }
 
-  package func link(account: Int64, person: String, run: RunRecord) throws {
-    try write { db in
-      try db.execute(
-        sql: "UPDATE person SET account = NULL, settled = NULL WHERE account = ?",
-        arguments: [account])
-      try db.execute(
-        sql: """
-          INSERT INTO person (id, account) VALUES (?, ?)
-          ON CONFLICT (id) DO UPDATE SET account = excluded.account, settled = NULL, absent_since = NULL
-          """, arguments: [person, account])
-      try db.execute(sql: "DELETE FROM person WHERE account IS NULL AND settled IS NULL")
-      try Self.moveGeneration(db)
-      try Journal.writeLink(account: account, person: person, run: run, in: db)
-    }
-  }
-
-  private static func moveGeneration(_ db: Database) throws {
+  static func moveGeneration(_ db: Database) throws {
     try db.execute(
       sql: "UPDATE site SET generation = generation + 1, lineage = lower(hex(randomblob(16)))")
   }
 
-  private static func state(_ db: Database) throws -> (lineage: String, generation: Int64) {
+  static func state(_ db: Database) throws -> (lineage: String, generation: Int64) {
     guard let row = try Row.fetchOne(db, sql: "SELECT lineage, generation FROM site") else {
       throw StorePlanIsStale(reason: "the store is empty")
     }
@@ -74,8 +57,11 @@ extension SiteDatabase {
     for subject in plan.subjects {
       if let account = subject.account { try touch.run(.int(account)) }
     }
-    let created = writer.created.map { (person: plan.subjects[$0].person ?? "", subject: $0) }
-      .sorted { $0.person < $1.person }
+    // Accounts that an import creates are nobody's yet.
+    let created = writer.created.compactMap { subject in
+      plan.subjects[subject].person.map { (person: $0, subject: subject) }
+    }
+    .sorted { $0.person < $1.person }
     let settled = plan.memory.settled.sorted { $0.person < $1.person }
     let upsert = try RapidStatement(
       db,
@@ -122,7 +108,27 @@ extension SiteDatabase {
     for absent in plan.memory.absences { try absence.run(.text(absent.person), .int(absent.since)) }
     let forget = try RapidStatement(db, "DELETE FROM person WHERE id = ? AND account IS NULL")
     for person in plan.memory.forgotten { try forget.run(.text(person)) }
-    guard plan.basis.only == nil else { return }
+    if let mapping = plan.memory.mapping {
+      try db.execute(
+        sql: "INSERT OR REPLACE INTO mapping VALUES (?, ?, ?)",
+        arguments: [
+          mapping.directory, mapping.digest,
+          String(decoding: try JSONEncoder().encode(mapping), as: UTF8.self),
+        ])
+      if let groups = plan.memory.ruleGroups {
+        try db.execute(
+          sql: "DELETE FROM rule_group WHERE directory = ?", arguments: [mapping.directory])
+        for (name, id) in groups {
+          try db.execute(
+            sql: "INSERT INTO rule_group VALUES (?, ?, ?)",
+            arguments: [mapping.directory, name, id])
+        }
+      }
+    }
+    for expired in plan.expiredPins {
+      try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [expired.pin.id])
+    }
+    guard plan.basis.isWhole else { return }
     let waited = try Self.waitingSince(db)
     try db.execute(sql: "DELETE FROM hold; DELETE FROM waiting; DELETE FROM leaving")
     let encoder = JSONEncoder()

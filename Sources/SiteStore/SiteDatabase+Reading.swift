@@ -4,7 +4,7 @@ import Ports
 import SiteModel
 
 extension SiteDatabase {
-  package func site(name: String, ceilings: [String: Int?]) throws -> Site {
+  package func site(name: String, policy: SitePolicy) throws -> Site {
     try read { db in
       guard let row = try Row.fetchOne(db, sql: "SELECT * FROM site") else {
         throw StoreFailure.notOurs(path: path)
@@ -22,14 +22,31 @@ extension SiteDatabase {
       }
       return Site(
         name: name, lineage: row["lineage"], generation: row["generation"],
-        transition: Site.Transition(rawValue: row["transition"]) ?? .before, ceilings: ceilings,
+        transition: Site.Transition(rawValue: row["transition"]) ?? .before, policy: policy,
         seatsTaken: taken,
         totals: Site.Totals(
           activeAccounts: try Int.fetchOne(
             db, sql: "SELECT count(*) FROM account WHERE deactivated_by IS NULL") ?? 0,
           licenses: taken.values.reduce(0, +), groupMemberships: members.values.reduce(0, +),
-          membersOfGroup: members))
+          membersOfGroup: members,
+          activeMembersOfProtected: try Self.activeMembers(of: policy.protectedGroups, in: db)))
     }
+  }
+
+  private static func activeMembers(
+    of groups: Set<String>, in db: Database
+  ) throws -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for key in groups {
+      counts[key] = try Int.fetchOne(
+        db,
+        sql: """
+          SELECT count(*) FROM rights JOIN holding ON right_id = rights.id
+          JOIN account ON account.id = holding.account
+          WHERE kind = 'group' AND key = ? AND suspended = 0 AND deactivated_by IS NULL
+          """, arguments: [key])
+    }
+    return counts
   }
 
   package func people(_ body: (KnownPerson) -> Void) throws {
@@ -65,6 +82,18 @@ extension SiteDatabase {
       ) {
         accounts.append($0)
       }
+    }
+    return accounts
+  }
+
+  package func accounts(ids: [Int64]) throws -> [Account] {
+    var accounts: [Account] = []
+    try read { db in
+      try fetch(
+        db, filter: "WHERE account.id IN (SELECT value FROM json_each(?))",
+        arguments: [String(decoding: try JSONEncoder().encode(ids), as: UTF8.self)],
+        order: "account.id"
+      ) { accounts.append($0) }
     }
     return accounts
   }

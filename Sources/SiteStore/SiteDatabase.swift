@@ -11,11 +11,14 @@ import SiteModel
 package final class SiteDatabase: SiteStoring, MirrorStoring {
   let queue: DatabaseQueue
   let path: String
+  let audit: AuditKey
 
-  /// Opens a store, or creates it.
+  /// Opens a store, or creates it; an older one is brought up to date.
+  /// - Parameter audit: the key of the journal's chain.
   /// - Throws: `StoreFailure` for a file that is not ours, is newer, or cannot be used.
-  package init(path: String) throws {
+  package init(path: String, audit: AuditKey = .none) throws {
     self.path = path
+    self.audit = audit
     let isNew = !FileManager.default.fileExists(atPath: path)
     var configuration = Configuration()
     configuration.busyMode = .timeout(10)
@@ -45,6 +48,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       } else if found.version > Schema.version {
         throw StoreFailure.newerVersion(
           path: path, found: found.version, known: Schema.version)
+      } else if found.version < Schema.version {
+        try queue.write { try Schema.migrate($0) }
       }
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)

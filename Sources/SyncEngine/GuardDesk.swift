@@ -1,3 +1,4 @@
+import Crypto
 import Ports
 import Reconciliation
 import SiteModel
@@ -5,36 +6,93 @@ import SiteModel
 /// The site with its limits: what approving a plan needs, with or without a directory.
 package struct GuardDesk {
   package let siteName: String
-  /// The catalogue; the value is the ceiling of seats, nil unlimited.
-  package let ceilings: [String: Int?]
+  package let policy: SitePolicy
   private let limits: Limits
   private let store: any SiteStoring
 
+  /// For how long an approval, and what can be approved, holds.
+  private static let daySeconds: Int64 = 86_400
+
   package init(
-    siteName: String, ceilings: [String: Int?], limits: Limits, store: any SiteStoring
+    siteName: String, policy: SitePolicy, limits: Limits, store: any SiteStoring
   ) {
     self.siteName = siteName
-    self.ceilings = ceilings
+    self.policy = policy
     self.limits = limits
     self.store = store
   }
 
-  package func site() throws -> Site { try store.site(name: siteName, ceilings: ceilings) }
+  package func site() throws -> Site { try store.site(name: siteName, policy: policy) }
 
-  /// The guard as it stands now, with what the last 24 hours used up.
+  /// The guard as it stands now, with what the last 24 hours used up and what was approved in them.
   /// - Parameter now: seconds since 1970.
   package func planGuard(now: Int64) throws -> Guard {
     var recent = RecentChanges()
-    for change in try store.recentChanges(since: now - 86_400) {
+    for change in try store.recentChanges(since: now - Self.daySeconds) {
       recent.byKind[change.kind, default: 0] += change.count
       if let group = change.group { recent.leftGroups[group, default: 0] += change.count }
     }
-    return Guard(limits: limits, recent: recent)
+    let approved = try approved(now: now, kind: .changes).flatMap { $0.changes.map(\.pair) }
+    return Guard(
+      limits: limits, recent: recent, approved: Set(approved),
+      hash: { pairs in
+        var hash = SHA256()
+        for pair in pairs { hash.update(data: Array(pair.utf8) + [0]) }
+        return hash.finalize().hexadecimal
+      })
+  }
+
+  /// What was approved in the last 24 hours.
+  func approved(now: Int64, kind: HeldSet.Kind) throws -> [HeldSet] {
+    try store.heldSets().filter { record in
+      record.set.kind == kind && record.approvedAt.map { $0 > now - Self.daySeconds } ?? false
+    }.map(\.set)
   }
 
   /// Looks again at a saved plan before it is applied.
   package func check(_ plan: Plan, now: Int64) throws -> Guard.Verdict {
     try planGuard(now: now).check(plan, totals: site().totals)
+  }
+
+  // MARK: Approvals
+
+  /// Why a hash cannot be approved.
+  package enum ApprovalFault: Error, Sendable, Hashable {
+    case unknown(String)
+    case ambiguous(String)
+    case expired(String, heldAt: Int64)
+    case approved(String, until: Int64)
+  }
+
+  /// What a hash, or its beginning of at least eight digits, stands for.
+  package func held(_ hash: String, now: Int64) throws(ApprovalFault) -> HeldSet {
+    let wanted = hash.lowercased()
+    let all = (try? store.heldSets()) ?? []
+    let found = wanted.count < 8 ? [] : all.filter { $0.set.hash.hasPrefix(wanted) }
+    guard let record = found.first else { throw .unknown(hash) }
+    guard found.count == 1 else { throw .ambiguous(hash) }
+    if let approvedAt = record.approvedAt, approvedAt > now - Self.daySeconds {
+      throw .approved(record.set.shortHash, until: approvedAt + Self.daySeconds)
+    }
+    guard record.heldAt > now - Self.daySeconds else {
+      throw .expired(record.set.shortHash, heldAt: record.heldAt)
+    }
+    return record.set
+  }
+
+  // MARK: By hand
+
+  /// The world of a plan that no directory is behind.
+  package func world(
+    of accounts: [Account], command: String, now: Int64
+  ) throws -> World {
+    let site = try site()
+    return World(
+      site: site, accounts: accounts, entitlements: [], rules: [], leavers: .standard,
+      leaversRule: 0, isPresent: { _ in true }, pins: try store.pins(),
+      basis: Plan.Basis(
+        site: site.name, lineage: site.lineage, generation: site.generation, mappingDigest: "",
+        createdAt: now, peopleRead: 0, groupsRead: 0, command: command))
   }
 }
 
@@ -43,6 +101,18 @@ package struct SeveralFit: Error {
   package let who: String
   /// The emails of the accounts that fit.
   package let candidates: [String]
+}
+
+/// Nobody fits what was asked for.
+package struct NobodyFits: Error {
+  package let who: String
+  /// Emails of accounts that come near.
+  package let candidates: [String]
+
+  package init(who: String, candidates: [String] = []) {
+    self.who = who
+    self.candidates = candidates
+  }
 }
 
 extension SiteStoring {
@@ -58,5 +128,33 @@ extension SiteStoring {
     }
     if found.count > 1 { throw SeveralFit(who: who, candidates: found.map(\.email).sorted()) }
     return found.first
+  }
+
+  /// The accounts that each of these names, each once.
+  /// - Throws: `NobodyFits` with those that come near, `SeveralFit`.
+  package func accounts(_ who: [String]) throws -> [Account] {
+    var accounts: [Account] = []
+    for one in who {
+      guard let account = try account(one) else {
+        throw NobodyFits(who: one, candidates: try candidates(for: one))
+      }
+      if !accounts.contains(where: { $0.id == account.id }) { accounts.append(account) }
+    }
+    return accounts
+  }
+
+  /// Up to five emails of accounts whose email or name holds the text.
+  package func candidates(for who: String) throws -> [String] {
+    let key = emailKey(who).split(separator: "@").first.map(String.init) ?? emailKey(who)
+    guard key.count > 1 else { return [] }
+    var found: [String] = []
+    try allAccounts { account in
+      if found.count < 5,
+        emailKey(account.email).contains(key) || emailKey(account.name).contains(key)
+      {
+        found.append(account.email)
+      }
+    }
+    return found
   }
 }

@@ -28,6 +28,9 @@ struct PersonIndex {
     if person.absentSince != nil { flags[row].insert(.isAbsent) }
   }
 
+  /// The person is looked at again, whatever the fingerprint says.
+  mutating func unsettle(_ person: String) { settled[entry(for: person)] = nil }
+
   mutating func addMirrored(_ key: String, fingerprint: UInt64) {
     mirrored[entry(for: key)] = fingerprint
   }

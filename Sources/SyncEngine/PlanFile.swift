@@ -66,20 +66,25 @@ extension Plan {
       }
     }
     add(
-      "\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "")"
+      "\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "") \(basis.command ?? "")"
     )
     for subject in subjects {
       add("\(subject.account ?? 0) \(subject.person ?? "")")
-      add("\(subject.email)\n\(subject.name)\n\(subject.username ?? "")\n\(subject.portalOnly)")
+      add(
+        "\(subject.email)\n\(subject.name)\n\(subject.username ?? "")\n\(subject.portalOnly) \(subject.isEmailVerified) \(subject.isActive)"
+      )
     }
     for row in rows {
       row.append(to: &buffer)
       if buffer.count > 65_536 { add("") }
     }
     for text in allTexts { add(text) }
+    for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }
     for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
     for settled in memory.settled { add("\(settled.person) \(settled.fingerprint)") }
     for person in memory.unsettled + memory.forgotten { add(person) }
+    for expired in expiredPins { add("\(expired.pin.id) \(expired.pin.text)") }
+    add("\(memory.mapping?.digest ?? "")")
     for absence in memory.absences { add("\(absence.person) \(absence.since ?? 0)") }
     hash.update(data: buffer)
     return hash.finalize().hexadecimal

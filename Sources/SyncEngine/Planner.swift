@@ -36,7 +36,7 @@ package struct Planner {
     self.mapping = mapping
     self.store = store
     hash = ByteHash(seed: hashSeed)
-    mappingDigest = Self.digest(mapping, ceilings: desk.ceilings)
+    mappingDigest = Self.digest(mapping, policy: desk.policy)
     self.progress = progress
   }
 
@@ -44,12 +44,6 @@ package struct Planner {
   package enum Origin {
     case directory(any DirectorySource)
     case mirror
-  }
-
-  /// Nobody fits what `--only` asked for.
-  package struct NobodyFits: Error {
-    package let who: String
-    package init(who: String) { self.who = who }
   }
 
   /// Reads, maps, reconciles and guards.
@@ -74,7 +68,7 @@ package struct Planner {
       isPresent: { index.isSeen($0) },
       isInScope: { person in scope.map { $0.contains(person) } ?? true },
       doubled: reading.doubled, forgotten: unseen.withoutAccount,
-      waitingSince: try store.waitingSince(), warnings: warnings(reading),
+      waitingSince: try store.waitingSince(), pins: try store.pins(), warnings: warnings(reading),
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
@@ -82,11 +76,15 @@ package struct Planner {
     return try desk.planGuard(now: now).plan(world)
   }
 
-  private static func digest(_ mapping: CompiledMapping, ceilings: [String: Int?]) -> String {
+  private static func digest(_ mapping: CompiledMapping, policy: SitePolicy) -> String {
     var hash = SHA256()
     for source in mapping.sources { hash.update(data: Array(source.utf8) + [0]) }
-    for (name, ceiling) in ceilings.sorted(by: { $0.key < $1.key }) {
-      hash.update(data: Array("\(name)=\(ceiling.map(String.init) ?? "")\n".utf8))
+    for (name, ceiling) in policy.ceilings.sorted(by: { $0.key < $1.key }) {
+      let own = policy.ownedByRules.contains(name) ? " own" : ""
+      hash.update(data: Array("\(name)=\(ceiling.map(String.init) ?? "")\(own)\n".utf8))
+    }
+    for name in policy.protectedGroups.sorted() + policy.protectedAccounts.sorted() {
+      hash.update(data: Array("protect \(name)\n".utf8))
     }
     return hash.finalize().hexadecimal
   }
@@ -97,6 +95,8 @@ package struct Planner {
   {
     var index = PersonIndex()
     try store.people { index.add($0) }
+    let pinned = try store.accounts(ids: store.pins().map(\.pin.account))
+    for person in pinned.compactMap(\.person) { index.unsettle(person) }
     guard case .directory(var source) = origin else {
       var source: any DirectorySource = try MirrorSource(
         mirror: store, directory: directory, mapping: mapping)

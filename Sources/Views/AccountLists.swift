@@ -23,7 +23,7 @@ package enum AccountLists {
   }
 
   package static func licenses(_ site: Site, _ style: TextStyle) -> String {
-    let rows = site.ceilings.sorted { $0.key < $1.key }.map { product, ceiling in
+    let rows = site.policy.ceilings.sorted { $0.key < $1.key }.map { product, ceiling in
       [product, (site.seatsTaken[product] ?? 0).grouped, ceiling.map(\.grouped) ?? "unlimited"]
     }
     return list(["license", "seats taken", "of"], rows, style)

@@ -21,15 +21,18 @@ package struct PlanText {
   package func write(_ line: (String) -> Void) {
     let basis = plan.basis
     line(
-      style.bold("Plan for \(basis.site)")
+      style.bold("Plan for \(basis.site)" + (basis.command.map { ": \($0)" } ?? ""))
         + ", \(timeText(basis.createdAt)), site generation \(basis.generation)")
-    line(
-      "Read: \(basis.peopleRead.of("person", "people")) and \(basis.groupsRead.of("directory group", "directory groups"))."
-        + (basis.only.map { " Only \($0.shown) is looked at." } ?? ""))
+    if basis.command == nil {
+      line(
+        "Read: \(basis.peopleRead.of("person", "people")) and \(basis.groupsRead.of("directory group", "directory groups"))."
+          + (basis.only.map { " Only \($0.shown) is looked at." } ?? ""))
+    }
     for warning in plan.warnings { line(style.yellow("warning: ") + warning.shown) }
     if isWhole { writePeople(line) } else { writeTotals(line) }
     writeHolds(line)
     writeLeaving(line)
+    writeExpiredPins(line)
     line("")
     writeSummary(line)
     writeSeats(line)
@@ -159,7 +162,9 @@ package struct PlanText {
 
   private func writeSummary(_ line: (String) -> Void) {
     if plan.isEmpty {
-      line(style.bold("Nothing to do") + ": the site is in line with the directory.")
+      line(
+        style.bold("Nothing to do")
+          + (plan.basis.command == nil ? ": the site is in line with the directory." : "."))
     } else {
       let people = Set((0..<plan.rows.count).map { plan.change(at: $0).subject }).count
       line(
@@ -175,17 +180,44 @@ package struct PlanText {
     }
   }
 
+  /// The forecast: what goes free, which rule takes the seats, and what a shortage leaves undone.
   private func writeSeats(_ line: (String) -> Void) {
     guard !plan.seats.isEmpty else { return }
     line("")
-    let rows = plan.seats.sorted { $0.key < $1.key }.map { product, seats in
-      [
-        "  " + product, seats.now.grouped, seats.after.grouped,
-        seats.ceiling.map(\.grouped) ?? "unlimited",
+    let products = plan.seats.sorted { $0.key < $1.key }
+    let rows = products.map { product, seats in
+      let taken = seats.takenByRule.values.reduce(0, +)
+      return [
+        "  " + product, seats.now.grouped, (seats.now + taken - seats.after).grouped,
+        taken.grouped, seats.after.grouped, seats.ceiling.map(\.grouped) ?? "unlimited",
         seats.waiting.isEmpty ? "" : seats.waiting.count.of("person waits", "people wait"),
       ]
     }
-    line(makeTable(["  seats", "now", "after", "of", ""], rows, style: style))
+    line(makeTable(["  seats", "now", "freed", "taken", "after", "of", ""], rows, style: style))
+    for (product, seats) in products {
+      for (rule, count) in seats.takenByRule.sorted(by: { $0.key < $1.key }) {
+        let by = rule < 0 ? "what was given before, or by hand" : place(plan.rules[rule])
+        line(style.dim("    \(product): \(count.grouped) by \(by.shown)"))
+      }
+      let most = isWhole ? seats.waitingNames.count : 10
+      for name in seats.waitingNames.prefix(most) {
+        line("    \(product): \(name.shown) waits for a seat")
+      }
+      if seats.waitingNames.count > most {
+        line("    … and \((seats.waitingNames.count - most).grouped) more: usher list waiting")
+      }
+    }
+  }
+
+  private func writeExpiredPins(_ line: (String) -> Void) {
+    guard !plan.expiredPins.isEmpty else { return }
+    line("")
+    line(style.bold("Pins that have ended"))
+    for expired in plan.expiredPins {
+      line(
+        "  \(expired.email.shown): \(expired.pin.text.shown), until \(timeText(expired.pin.until)), by \(expired.pin.by.shown): \(expired.pin.reason.shown)"
+      )
+    }
   }
 }
 

@@ -45,10 +45,12 @@ struct Failure: Error {
         .stalePlan, "\(stale.reason). Nothing was changed", remedy: "make a new plan: usher plan")
     case let fault as SecretSource.Fault:
       self.init(.badConfiguration, fault.message, remedy: fault.remedy)
-    case let nobody as Planner.NobodyFits:
+    case let nobody as NobodyFits:
       self.init(
         .failed, "nobody fits \(nobody.who): no account, no email and no directory id",
-        remedy: "usher list users shows the accounts; usher plan reads the directory anew")
+        remedy: nobody.candidates.isEmpty
+          ? "usher list users shows the accounts; usher plan reads the directory anew"
+          : "did you mean: \(nobody.candidates.joined(separator: ", "))?")
     case let several as SeveralFit:
       self.init(
         .failed,

@@ -42,7 +42,7 @@ struct PlanCommand: ParsableCommand {
         try PlanFile.save(plan, to: out)
         session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
       }
-      session.say(verdict.excesses, held: verdict.approved != nil)
+      try session.report(verdict, in: store)
       if !verdict.excesses.isEmpty { return .heldBack }
       return detailedExitcode && !plan.isEmpty ? .changesPending : nil
     }
@@ -68,7 +68,7 @@ struct Apply: ParsableCommand {
         plan.basis, generation: site.generation, lineage: site.lineage)
       let verdict = try session.desk(store).check(plan, now: session.now)
       guard let approved = verdict.approved else {
-        session.say(verdict.excesses, held: false)
+        try session.report(verdict, in: store)
         throw Failure(
           .heldBack, "the plan goes beyond the limits. Nothing was changed",
           remedy: "make a new plan: usher plan")
@@ -84,8 +84,7 @@ struct Apply: ParsableCommand {
         session.terminal.say("Nothing was changed.")
         return nil
       }
-      let written = try store.apply(approved, run: session.record(plan))
-      session.terminal.say("Applied: \(written.values.reduce(0, +).of("change", "changes")).")
+      try session.apply(approved, to: store)
       return nil
     }
   }
@@ -111,16 +110,13 @@ struct Sync: ParsableCommand {
           session.terminal.print)
       }
       guard let approved = verdict.approved else {
-        session.say(verdict.excesses, held: false)
+        try session.report(verdict, in: store)
         throw Failure(
           .heldBack, "the plan goes beyond the limits. Nothing was changed",
-          remedy: "look at it with usher plan; if it is meant, raise the limits")
+          remedy: "look at it with usher plan; if it is meant: usher approve HASH")
       }
-      let written = try store.apply(approved, run: session.record(verdict.plan))
-      if !verdict.plan.isEmpty {
-        session.terminal.say("Applied: \(written.values.reduce(0, +).of("change", "changes")).")
-      }
-      session.say(verdict.excesses, held: true)
+      try session.apply(approved, to: store)
+      try session.report(verdict, in: store)
       return verdict.excesses.isEmpty ? nil : .heldBack
     }
   }

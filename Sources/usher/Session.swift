@@ -102,7 +102,10 @@ struct Session {
 
   // MARK: Store and directory
 
-  func store() throws -> SiteDatabase { try SiteDatabase(path: configuration.site.storePath) }
+  func store() throws -> SiteDatabase {
+    let key = try configuration.auditKey.map { AuditKey(secret: try $0.read("key")) }
+    return try SiteDatabase(path: configuration.site.storePath, audit: key ?? .none)
+  }
 
   /// The store, for commands that would make no sense on a new one.
   func existingStore() throws -> SiteDatabase {
@@ -119,8 +122,15 @@ struct Session {
 
   func desk(_ store: SiteDatabase) -> GuardDesk {
     GuardDesk(
-      siteName: configuration.site.name, ceilings: configuration.site.licenses, limits: limits,
-      store: store)
+      siteName: configuration.site.name, policy: policy, limits: limits, store: store)
+  }
+
+  private var policy: SitePolicy {
+    let site = configuration.site
+    return SitePolicy(
+      ceilings: site.licenses, ownedByRules: site.ownedByRules,
+      protectedAccounts: Set(site.protectedAccounts.map(emailKey)),
+      protectedGroups: Set(site.protectedGroups.map { Right(.group, $0).key }))
   }
 
   func planner(_ store: SiteDatabase, mapping: CompiledMapping) throws -> Planner {
@@ -168,8 +178,36 @@ struct Session {
       log: { [terminal] in terminal.detail($0) })
   }
 
-  func record(_ plan: Plan) -> RunRecord {
-    RunRecord(command: command, user: NSUserName(), startedAt: now, planHash: plan.digest)
+  /// Who runs the command; the giver of what is given by hand.
+  var user: String { NSUserName() }
+
+  func record(_ plan: Plan, undoes: Int64? = nil) -> RunRecord {
+    RunRecord(
+      command: command, user: user, startedAt: now, planHash: plan.digest, undoes: undoes)
+  }
+
+  /// A run that no plan is behind.
+  /// - Parameter detail: what it did, without anything of a person.
+  func record(_ detail: String) -> RunRecord {
+    RunRecord(
+      command: "\(command) \(detail)", user: user, startedAt: now, planHash: "")
+  }
+
+  /// Applies a plan, says what was done, and lets old runs go.
+  func apply(_ approved: ApprovedPlan, to store: SiteDatabase, undoes: Int64? = nil) throws {
+    let applied = try store.apply(approved, run: record(approved.plan, undoes: undoes))
+    let count = applied.written.values.reduce(0, +)
+    terminal.say(
+      count == 0
+        ? "Run \(applied.head.run): nothing was changed."
+        : "Applied: \(count.of("change", "changes")), run \(applied.head.run).")
+    try finish(applied.head, in: store)
+  }
+
+  /// Writes the audit chain's head outside of the store, and lets old runs go.
+  func finish(_ head: AuditHead, in store: SiteDatabase) throws {
+    if configuration.auditKey != nil { terminal.say("audit head \(head.run):\(head.link)") }
+    try store.pruneJournal(before: now - configuration.journalKeepSeconds)
   }
 
   /// Makes a guarded plan.
@@ -183,11 +221,25 @@ struct Session {
     return verdict
   }
 
-  func say(_ excesses: [Guard.Excess], held: Bool) {
-    for excess in excesses {
-      terminal.warn(
-        "limit \(excess.consequence.rawValue): \(excess.text); \(held ? "these people are held" : "the whole plan is held back")"
-      )
+  /// Says what the guard held back and how it is approved, and notes it for that.
+  func report(_ verdict: Guard.Verdict, in store: SiteDatabase) throws {
+    let consequence =
+      verdict.approved == nil ? "the whole plan is held back" : "these people are held"
+    for excess in verdict.excesses {
+      terminal.warn("limit \(excess.consequence.rawValue): \(excess.text); \(consequence)")
     }
+    guard let held = verdict.held else { return }
+    try store.note(held, at: now)
+    let accounts = Set(held.changes.map(\.email)).count
+    terminal.warn(
+      "held back: \(held.changes.count.of("change", "changes")) for \(accounts.of("account", "accounts")), hash \(held.shortHash)"
+    )
+    for change in held.changes.prefix(20) {
+      terminal.say("  \(change.name.shown) <\(change.email.shown)>: \(change.what.shown)")
+    }
+    if held.changes.count > 20 {
+      terminal.say("  … and \((held.changes.count - 20).grouped) more: usher approve --list")
+    }
+    terminal.say("If it is meant: usher approve \(held.shortHash)")
   }
 }

@@ -76,7 +76,7 @@ struct Link: ParsableCommand {
   @Argument(help: "The account: an email, an account id or the directory id that it has now.")
   var who: String
   @Argument(help: "The person's immutable id in the directory.") var directoryID: String
-  @Flag(help: "Do not ask.") var yes = false
+  @OptionGroup var hand: HandOptions
 
   func run() throws {
     try Session.run(common, "link") { session in
@@ -84,7 +84,7 @@ struct Link: ParsableCommand {
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let person = directoryID.lowercased()
-      guard let account = try store.account(who) else { throw Planner.NobodyFits(who: who) }
+      let account = try store.accounts([who])[0]
       var isMirrored = false
       try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) {
         key, _ in
@@ -95,27 +95,12 @@ struct Link: ParsableCommand {
           .failed, "the directory, as last read, has nobody with the id \(person)",
           remedy: "usher plan reads it anew and shows the ids of people who are held")
       }
-      if account.person == person {
-        session.terminal.say("Nothing to do: \(account.email) is \(person) already.")
-        return nil
-      }
       if let other = try store.account(person), other.id != account.id {
         throw Failure(
           .failed, "\(person) has an account already: \(other.email)",
           remedy: "link that account to another person first")
       }
-      let before = account.person.map { ", which is \($0) now," } ?? ""
-      guard
-        session.terminal.confirms(
-          "Link \(account.name) <\(account.email)>\(before) to \(person)?", yes: yes)
-      else {
-        session.terminal.say("Nothing was changed.")
-        return nil
-      }
-      try store.link(
-        account: account.id, person: person,
-        run: session.record(Plan.empty(site: session.configuration.site.name, now: session.now)))
-      session.terminal.say("Linked \(account.email) to \(person).")
+      try session.carryOut(.link(person), on: [account], in: store, hand)
       return nil
     }
   }

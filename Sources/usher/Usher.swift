@@ -18,6 +18,7 @@ struct Usher: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Check.self, PlanCommand.self, Apply.self, Sync.self, Explain.self, List.self, Link.self,
-      ExportCommand.self, TestCommand.self,
+      ExportCommand.self, TestCommand.self, Grant.self, Revoke.self, Deactivate.self,
+      Reactivate.self, Mark.self, Unmark.self, Convert.self,
     ])
 }

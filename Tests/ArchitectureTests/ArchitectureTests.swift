@@ -16,7 +16,7 @@ private let allowed: [String: Set<String>] = [
     "Crypto",
   ],
   "LDAPClient": ["Ports", "DirectoryModel", "CLDAP"],
-  "SiteStore": ["Ports", "DirectoryModel", "SiteModel", "GRDB", "GRDBSQLite"],
+  "SiteStore": ["Ports", "DirectoryModel", "SiteModel", "GRDB", "GRDBSQLite", "Crypto"],
   "Views": ["Diagnostics", "DirectoryModel", "SiteModel"],
   "CLDAP": [],
   "usher": [

@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "notify: {}", "mapping-changes: review", "console: {}", "schedule: { every: 15m }",
+    "notify: {}", "console: {}", "schedule: { every: 15m }",
   ])
   func keysWhoseFeatureIsNotThereAreRefusedAsSuch(key: String) throws {
     let place = try place()

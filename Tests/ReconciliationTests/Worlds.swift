@@ -44,7 +44,8 @@ func world(
   let seen = present.union(people.map(\.person))
   return World(
     site: Site(
-      name: "acme", lineage: "l", generation: 3, transition: transition, ceilings: ceilings,
+      name: "acme", lineage: "l", generation: 3, transition: transition,
+      policy: SitePolicy(ceilings: ceilings),
       seatsTaken: taken,
       totals: totals
         ?? Site.Totals(activeAccounts: 0, licenses: 0, groupMemberships: 0, membersOfGroup: [:])),

@@ -73,9 +73,7 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
       #expect(held.holds.first?.doubts.first?.remedy == "usher link ada@x 9")
     }
     let account = try #require(try site.store.account("ada@x"))
-    try site.store.link(
-      account: account.id, person: "9",
-      run: RunRecord(command: "link", user: "t", startedAt: 1, planHash: ""))
+    try site.carryOut(.link("9"), on: account.email)
     let linked = try site.sync(recreated, mapping, now: 500_000)
     #expect(linked.isEmpty && linked.holds.isEmpty)
     #expect(try site.export().contains("\"directory_id\":\"9\""))
@@ -122,7 +120,7 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     for who in ["ada@x", "ADA@X", "1"] {
       #expect(try site.plan(both, mapping, only: who).subjects.map(\.email) == ["ada@x"])
     }
-    #expect(throws: Planner.NobodyFits.self) { try site.plan(both, mapping, only: "nobody@x") }
+    #expect(throws: NobodyFits.self) { try site.plan(both, mapping, only: "nobody@x") }
   }
 
   @Test func theMirrorRefusesAMappingThatNeedsMore() throws {

@@ -15,7 +15,11 @@ import Views
 final class TestSite {
   let folder: TemporaryFolder
   let store: SiteDatabase
-  var ceilings: [String: Int?] = ["confluence": nil, "jira": nil]
+  var policy = SitePolicy(ceilings: ["confluence": nil, "jira": nil])
+  var ceilings: [String: Int?] {
+    get { policy.ceilings }
+    set { policy.ceilings = newValue }
+  }
   var limits = Limits(limits: [:], freeBelow: 0, onLimit: .holdPeople)
 
   init() throws {
@@ -29,8 +33,8 @@ final class TestSite {
       "m.yaml", catalogue: Set(ceilings.keys), load: { $0 == "m.yaml" ? mapping : nil },
       into: &findings)
     return Planner(
-      desk: GuardDesk(siteName: "acme", ceilings: ceilings, limits: limits, store: store),
-      directory: "corporate", mapping: try #require(read, "\(findings.all.map(\.message))"),
+      desk: desk, directory: "corporate",
+      mapping: try #require(read, "\(findings.all.map(\.message))"),
       store: store, hashSeed: try store.hashSeed(), progress: { _ in })
   }
 
@@ -64,6 +68,28 @@ final class TestSite {
       approved,
       run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: verdict.plan.digest))
     return verdict.plan
+  }
+
+  var desk: GuardDesk {
+    GuardDesk(siteName: "acme", policy: policy, limits: limits, store: store)
+  }
+
+  /// Carries out an administrator's order.
+  @discardableResult
+  func carryOut(_ order: Handwork.Order, on who: String..., now: Int64 = 1000) throws
+    -> Handwork.Result
+  {
+    let world = try desk.world(of: store.accounts(who), command: order.command, now: now)
+    let result = Handwork.plan(order, in: world, by: "root")
+    if result.refusals.isEmpty, !result.plan.isEmpty { try apply(result.plan, order.command, now) }
+    return result
+  }
+
+  func apply(_ plan: Plan, _ command: String, _ now: Int64, undoes: Int64? = nil) throws {
+    _ = try store.apply(
+      Guard.approveByHand(plan),
+      run: RunRecord(
+        command: command, user: "root", startedAt: now, planHash: plan.digest, undoes: undoes))
   }
 
   /// The public export, without account numbers: two sites that agree give the same bytes.

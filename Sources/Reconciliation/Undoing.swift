@@ -1,0 +1,186 @@
+import SiteModel
+
+/// Takes one run back: every change in reverse, account by account; an account that has changed since in
+/// what the run changed is left as it is, and named.
+package struct Undoing {
+  private let world: World
+  private let hand: Givers
+  private var reconciler: Reconciler
+  private var refusals: [Handwork.Refusal] = []
+  private var free: [String: Int] = [:]
+
+  /// - Parameters:
+  ///   - world: the accounts that the run changed, and nobody's entitlements.
+  ///   - entries: the run's changes.
+  ///   - user: the administrator, who deactivates what the run created.
+  /// - Returns: a plan of what can be taken back; refusals name the rest.
+  package static func plan(
+    _ entries: [JournalEntry], in world: World, by user: String
+  ) -> Handwork.Result {
+    var undoing = Undoing(world: world, hand: Givers(hand: user))
+    var byAccount: [Int64: [JournalEntry]] = [:]
+    for entry in entries { byAccount[entry.account, default: []].append(entry) }
+    for account in world.accounts {
+      if let own = byAccount[account.id] { undoing.undo(own, account) }
+    }
+    return Handwork.Result(
+      plan: undoing.reconciler.builder.finish(), notes: [], refusals: undoing.refusals)
+  }
+
+  private init(world: World, hand: Givers) {
+    self.world = world
+    self.hand = hand
+    reconciler = Reconciler(world: world)
+    for (product, ceiling) in world.site.policy.ceilings {
+      if let ceiling { free[product] = ceiling - (world.site.seatsTaken[product] ?? 0) }
+    }
+  }
+
+  private mutating func undo(_ entries: [JournalEntry], _ account: Account) {
+    if let reason = obstacle(entries, account) {
+      refusals.append(Handwork.Refusal(email: account.email, reason: reason, remedy: nil))
+      return
+    }
+    let isCreation = entries.contains { $0.kind == .createAccount }
+    let subject = reconciler.builder.addSubject(
+      account: account.id, person: account.person,
+      email: entries.first { $0.kind == .changeEmail }?.before ?? account.email,
+      name: account.name, username: account.username)
+    for entry in entries {
+      reverse(entry, account, subject, isCreation: isCreation)
+    }
+  }
+
+  /// Why an account stays as it is; nil when everything can be taken back.
+  private mutating func obstacle(_ entries: [JournalEntry], _ account: Account) -> String? {
+    var seats: [String: Int] = [:]
+    for entry in entries {
+      if let reason = obstacle(entry, account) { return reason }
+      if entry.kind == .revokeLicense, !entry.isGiverOnly, let product = entry.before {
+        seats[product, default: 0] += 1
+      }
+    }
+    if entries.contains(where: { $0.kind == .createAccount }) {
+      let given = Set(entries.compactMap(\.right))
+      if let other = account.holdings.first(where: { !given.contains($0.right) }) {
+        return
+          "has been given \(other.right.kind.rawValue) \(other.right.name) since (\(other.givers.text))"
+      }
+    }
+    for (product, wanted) in seats where free[product] ?? .max < wanted {
+      return "there is no free seat for \(product)"
+    }
+    for (product, wanted) in seats { free[product]? -= wanted }
+    return nil
+  }
+
+  private func obstacle(_ entry: JournalEntry, _ account: Account) -> String? {
+    if entry.isErased { return "the person's data were erased" }
+    switch entry.kind {
+    case .createAccount: return account.isActive ? nil : "has been deactivated since"
+    case .linkAccount:
+      return account.person == entry.after ? nil : "has been linked to somebody else since"
+    case .updateProfile:
+      return entry.after == profileField(entry, of: account)
+        ? nil : "has another name or username since"
+    case .changeEmail:
+      return entry.after == account.email ? nil : "has another email since"
+    case .convertAccount:
+      return "was converted, which cannot be taken back (R13)"
+    case .markPortalOnly, .unmarkPortalOnly:
+      if world.site.transition == .after { return "marks are fixed after the transition (R13)" }
+      return entry.givers?.after == account.mark ? nil : "its mark has changed since"
+    case .deactivateAccount:
+      return account.deactivatedBy == Account.Deactivator(entry.givers?.after)
+        ? nil : "has been reactivated or deactivated anew since"
+    case .reactivateAccount: return account.isActive ? nil : "has been deactivated since"
+    case .grantLicense, .revokeLicense, .joinGroup, .leaveGroup:
+      return rightObstacle(entry, account)
+    }
+  }
+
+  private func rightObstacle(_ entry: JournalEntry, _ account: Account) -> String? {
+    guard let right = entry.right else { return "the journal does not say which right" }
+    let what = "\(right.kind.rawValue) \(right.name)"
+    let wanted = entry.givers?.after ?? Givers()
+    guard let holding = account.holding(right) else {
+      return wanted.isEmpty ? nil : "\(what) has been taken away since"
+    }
+    if wanted.isEmpty { return "\(what) has been given since (\(holding.givers.text))" }
+    // Another rule may give by now what a rule gave then.
+    let isSame =
+      holding.givers == wanted || (holding.givers.isRuleOnly && wanted.isRuleOnly)
+    let isGift = entry.kind == .grantLicense || entry.kind == .joinGroup
+    guard isSame, holding.isSuspended == (entry.keepsGivers && !isGift) else {
+      return "the givers of \(what) have changed since (\(holding.givers.text))"
+    }
+    return nil
+  }
+
+  private func profileField(_ entry: JournalEntry, of account: Account) -> String? {
+    entry.after?.hasPrefix("name=") == true
+      ? "name=\(account.name)" : "username=\(account.username ?? "")"
+  }
+
+  private mutating func reverse(
+    _ entry: JournalEntry, _ account: Account, _ subject: Int, isCreation: Bool
+  ) {
+    let reason = "taken back"
+    let rule = entry.rule.flatMap { reconciler.ruleNumber($0.name) }
+    var givers = entry.givers?.reversed
+    if let right = entry.right, let now = account.holding(right), let then = givers {
+      givers = GiversChange(from: now.givers, to: then.after)
+    }
+    switch entry.kind {
+    case .createAccount:
+      reconciler.builder.add(
+        .deactivateAccount, subject: subject, reason: reason, givers: GiversChange(to: hand))
+    case .linkAccount:
+      reconciler.builder.add(
+        .linkAccount, subject: subject, before: entry.after, after: entry.before, reason: reason)
+    case .updateProfile, .changeEmail:
+      reconciler.builder.add(
+        entry.kind, subject: subject, before: entry.after, after: entry.before, reason: reason)
+    case .markPortalOnly, .unmarkPortalOnly:
+      let isMark = entry.givers?.before.isEmpty == false
+      reconciler.builder.add(
+        isMark ? .markPortalOnly : .unmarkPortalOnly, subject: subject, rule: rule, reason: reason,
+        givers: givers)
+    case .convertAccount: break
+    case .deactivateAccount:
+      reconciler.builder.add(
+        .reactivateAccount, subject: subject, reason: reason, givers: givers)
+    case .reactivateAccount:
+      reconciler.builder.add(
+        .deactivateAccount, subject: subject, reason: reason, givers: givers)
+    case .grantLicense, .joinGroup:
+      reconciler.builder.add(
+        entry.kind == .grantLicense ? .revokeLicense : .leaveGroup, subject: subject,
+        before: entry.after, rule: rule, reason: reason, givers: givers,
+        keepsGivers: entry.keepsGivers)
+    case .revokeLicense, .leaveGroup:
+      reconciler.builder.add(
+        entry.kind == .revokeLicense ? .grantLicense : .joinGroup, subject: subject,
+        after: entry.before, rule: rule, reason: reason, givers: givers,
+        keepsGivers: entry.keepsGivers)
+    }
+  }
+}
+
+extension JournalEntry {
+  /// The license or group that the change was about; nil for other kinds.
+  package var right: Right? {
+    switch kind {
+    case .grantLicense: after.map { Right(.license, $0) }
+    case .revokeLicense: before.map { Right(.license, $0) }
+    case .joinGroup: after.map { Right(.group, $0) }
+    case .leaveGroup: before.map { Right(.group, $0) }
+    default: nil
+    }
+  }
+
+  var isGiverOnly: Bool {
+    guard !keepsGivers, let givers else { return false }
+    return !givers.before.isEmpty && !givers.after.isEmpty
+  }
+}

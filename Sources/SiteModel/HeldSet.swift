@@ -1,0 +1,68 @@
+/// What a run held back and somebody may approve: changes over a limit, a changed mapping, or directory groups
+/// that are not what they were.
+package struct HeldSet: Sendable, Hashable, Codable {
+  package enum Kind: String, Sendable, Hashable, Codable { case changes, mapping, group }
+
+  package let kind: Kind
+  /// A SHA-256 as hexadecimal digits: over the sorted pairs of account and change, or over the mapping.
+  package let hash: String
+  package let changes: [HeldChange]
+  /// Why, each as one sentence without a full stop.
+  package let causes: [String]
+
+  package init(kind: Kind, hash: String, changes: [HeldChange], causes: [String]) {
+    self.kind = kind
+    self.hash = hash
+    self.changes = changes
+    self.causes = causes
+  }
+
+  /// Enough of the hash to type.
+  package var shortHash: String { String(hash.prefix(12)) }
+}
+
+/// One change that was held back.
+package struct HeldChange: Sendable, Hashable, Codable {
+  /// Account and change as text: what the hash is over, and what an approval lets pass.
+  package let pair: String
+  package let email: String
+  package let name: String
+  package let what: String
+
+  package init(pair: String, email: String, name: String, what: String) {
+    self.pair = pair
+    self.email = email
+    self.name = name
+    self.what = what
+  }
+}
+
+extension Plan {
+  /// One change as a held one.
+  package func heldChange(at index: Int) -> HeldChange {
+    let change = change(at: index)
+    let subject = subjects[change.subject]
+    let values = [change.before, change.after].map { $0?.text ?? "" }
+    let account = subject.account.map(String.init) ?? "person \(subject.person ?? subject.email)"
+    let value: String? =
+      switch (change.before, change.after) {
+      case (.text(let before), .text(let after)): "\(before) → \(after)"
+      case (.text(let text), nil), (nil, .text(let text)): text
+      default: nil
+      }
+    return HeldChange(
+      pair: "\(account)\n\(change.kind.rawValue)\n\(values.joined(separator: "\n"))",
+      email: subject.email, name: subject.name,
+      what: change.kind.rawValue + (value.map { " \($0)" } ?? ""))
+  }
+
+  /// Gives everybody held for this reason another remedy, once it is known.
+  package mutating func setRemedy(_ remedy: String, of people: Set<String>, reason: String) {
+    for index in holds.indices where people.contains(holds[index].person) {
+      let hold = holds[index]
+      holds[index] = Hold(
+        person: hold.person, account: hold.account, email: hold.email, name: hold.name,
+        doubts: hold.doubts.map { $0.reason == reason ? Doubt($0.reason, remedy: remedy) : $0 })
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Crypto
+import DirectoryModel
+import Foundation
+import SiteModel
+
+/// Up to a thousand changes of a run as bytes. What is a person's (names, emails, directory ids) lies in
+/// `personal`, each piece with a salt of its own; `bytes` holds its salted digest in its place, so that blanking
+/// a piece leaves `bytes`, and the audit chain over it, as they are.
+struct JournalBlock {
+  private(set) var bytes: [UInt8] = []
+  private(set) var personal: [UInt8] = []
+  private(set) var count = 0
+  private var random = SystemRandomNumberGenerator()
+
+  private struct Flags: OptionSet {
+    let rawValue: UInt8
+    static let keepsGivers = Flags(rawValue: 1)
+    static let hasBefore = Flags(rawValue: 2)
+    static let hasAfter = Flags(rawValue: 4)
+    static let isPersonal = Flags(rawValue: 8)
+    static let hasGivers = Flags(rawValue: 16)
+  }
+
+  private static let saltSize = 8
+  private static let digestSize = 16
+
+  /// - Parameters:
+  ///   - rule, reason, givers: numbers in the run's own tables, -1 for none.
+  mutating func append(
+    _ kind: ChangeKind, account: Int64, before: String?, after: String?, rule: Int, reason: Int,
+    givers: Int, keepsGivers: Bool
+  ) {
+    var flags: Flags = []
+    if keepsGivers { flags.insert(.keepsGivers) }
+    if before != nil { flags.insert(.hasBefore) }
+    if after != nil { flags.insert(.hasAfter) }
+    if kind.isPersonal { flags.insert(.isPersonal) }
+    if givers >= 0 { flags.insert(.hasGivers) }
+    bytes.append(kind.number)
+    bytes.append(flags.rawValue)
+    bytes.appendVarint(UInt64(account))
+    bytes.appendVarint(UInt64(rule + 1))
+    bytes.appendVarint(UInt64(reason + 1))
+    if givers >= 0 { bytes.appendVarint(UInt64(givers)) }
+    var values: [UInt8] = []
+    if let before { values.appendField(before.utf8) }
+    if let after { values.appendField(after.utf8) }
+    if kind.isPersonal {
+      var salted: [UInt8] = []
+      withUnsafeBytes(of: random.next()) { salted.append(contentsOf: $0) }
+      salted += values
+      bytes.append(contentsOf: SHA256.hash(data: salted).prefix(Self.digestSize))
+      personal.appendField(salted)
+    } else {
+      bytes.append(contentsOf: values)
+    }
+    count += 1
+  }
+
+  /// What a run's blocks refer to by number.
+  struct Tables {
+    let rules: [RuleReference]
+    let reasons: [String]
+    let givers: [GiversChange]
+  }
+
+  struct Damage: Error { let message: String }
+
+  /// Reads a block back.
+  /// - Throws: `Damage` where the bytes are not a block, or a person's data are not what was written.
+  static func read(
+    _ changes: Data, personal: Data, tables: Tables, _ body: (JournalEntry) throws -> Void
+  ) throws {
+    try changes.withUnsafeBytes { raw in
+      try personal.withUnsafeBytes { personalRaw in
+        var cursor = ByteCursor(raw)
+        var pieces = ByteCursor(personalRaw)
+        while !cursor.isAtEnd { try body(try entry(&cursor, &pieces, tables)) }
+        guard pieces.isAtEnd else { throw Damage(message: "there is more than was written") }
+      }
+    }
+  }
+
+  private static func entry(
+    _ cursor: inout ByteCursor, _ pieces: inout ByteCursor, _ tables: Tables
+  ) throws -> JournalEntry {
+    let damage = Damage(message: "a block cannot be read")
+    guard let kindNumber = cursor.byte(), Int(kindNumber) < ChangeKind.byNumber.count,
+      let flagByte = cursor.byte(), let account = cursor.varint(), let rule = cursor.varint(),
+      let reason = cursor.varint(), rule <= tables.rules.count, reason <= tables.reasons.count
+    else { throw damage }
+    let flags = Flags(rawValue: flagByte)
+    var givers: GiversChange?
+    if flags.contains(.hasGivers) {
+      guard let number = cursor.varint(), number < tables.givers.count else { throw damage }
+      givers = tables.givers[Int(number)]
+    }
+    var values: (before: String?, after: String?) = (nil, nil)
+    var isErased = false
+    if flags.contains(.isPersonal) {
+      guard let digest = cursor.bytes(digestSize), let piece = pieces.field() else { throw damage }
+      isErased = piece.isEmpty
+      if !isErased {
+        guard SHA256.hash(data: piece).prefix(digestSize).elementsEqual(digest),
+          piece.count >= saltSize
+        else { throw Damage(message: "a person's data were edited") }
+        var own = ByteCursor(UnsafeRawBufferPointer(rebasing: piece[saltSize...]))
+        values = try fields(&own, flags)
+      }
+    } else {
+      values = try fields(&cursor, flags)
+    }
+    return JournalEntry(
+      kind: ChangeKind.byNumber[Int(kindNumber)], account: Int64(account), before: values.before,
+      after: values.after, rule: rule == 0 ? nil : tables.rules[Int(rule) - 1],
+      reason: reason == 0 ? nil : tables.reasons[Int(reason) - 1], givers: givers,
+      keepsGivers: flags.contains(.keepsGivers), isErased: isErased)
+  }
+
+  private static func fields(
+    _ cursor: inout ByteCursor, _ flags: Flags
+  ) throws -> (before: String?, after: String?) {
+    func field() throws -> String {
+      guard let field = cursor.field() else { throw Damage(message: "a block cannot be read") }
+      return String(decoding: field, as: UTF8.self)
+    }
+    let before = flags.contains(.hasBefore) ? try field() : nil
+    let after = flags.contains(.hasAfter) ? try field() : nil
+    return (before, after)
+  }
+
+  /// The personal part of a block with one account's pieces blanked; nil when it has none.
+  static func blanked(
+    _ changes: Data, personal: Data, tables: Tables, account: Int64
+  ) throws -> [UInt8]? {
+    var blank: [Bool] = []
+    try read(changes, personal: personal, tables: tables) { entry in
+      if entry.kind.isPersonal { blank.append(entry.account == account) }
+    }
+    guard blank.contains(true) else { return nil }
+    var kept: [UInt8] = []
+    try personal.withUnsafeBytes { raw in
+      var pieces = ByteCursor(raw)
+      for isBlank in blank {
+        guard let piece = pieces.field() else { throw Damage(message: "a block cannot be read") }
+        kept.appendField(isBlank ? UnsafeRawBufferPointer(start: nil, count: 0) : piece)
+      }
+    }
+    return kept
+  }
+}
+
+extension ChangeKind {
+  /// Whether the values of such a change are a person's data.
+  var isPersonal: Bool {
+    switch self {
+    case .createAccount, .linkAccount, .updateProfile, .changeEmail: true
+    default: false
+    }
+  }
+}

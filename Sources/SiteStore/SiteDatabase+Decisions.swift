@@ -1,0 +1,117 @@
+import Foundation
+import GRDB
+import Ports
+import SiteModel
+
+/// What administrators decided: pins, approvals, the transition; and the mappings that were accepted.
+extension SiteDatabase {
+  package func performTransition(run: RunRecord) throws -> AuditHead {
+    try write { db in
+      try db.execute(sql: "UPDATE site SET transition = 'after'")
+      try db.execute(sql: "UPDATE person SET settled = NULL")
+      return try journal(run, in: db)
+    }
+  }
+
+  /// Moves the generation and writes a run that changed no account.
+  private func journal(_ run: RunRecord, in db: Database) throws -> AuditHead {
+    try Self.moveGeneration(db)
+    return try Journal(audit: audit).write(run, generation: Self.state(db).generation, in: db)
+  }
+
+  // MARK: Pins
+
+  package func pins() throws -> [NamedPin] {
+    try read { db in
+      try Row.fetchAll(
+        db,
+        sql:
+          "SELECT pin.*, email FROM pin JOIN account ON account.id = pin.account ORDER BY email_key, pin.id"
+      ).compactMap { row in
+        guard let kind = Pin.Kind(text: row["kind"]) else { return nil }
+        return NamedPin(
+          pin: Pin(
+            id: row["id"], account: row["account"], kind: kind, until: row["until"],
+            reason: row["reason"], by: row["by"], since: row["since"]),
+          email: row["email"])
+      }
+    }
+  }
+
+  package func set(_ pin: Pin, run: RunRecord) throws -> AuditHead {
+    try write { db in
+      try db.execute(
+        sql: """
+          INSERT OR REPLACE INTO pin (account, kind, until, reason, by, since)
+          VALUES (?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          pin.account, pin.text, pin.until, pin.reason, pin.by, pin.since,
+        ])
+      return try journal(run, in: db)
+    }
+  }
+
+  package func removePins(_ ids: [Int64], run: RunRecord) throws -> AuditHead {
+    try write { db in
+      for id in ids { try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [id]) }
+      return try journal(run, in: db)
+    }
+  }
+
+  // MARK: Approvals
+
+  package func note(_ held: HeldSet, at now: Int64) throws {
+    try write { db in
+      try db.execute(sql: "DELETE FROM held WHERE held_at < ?", arguments: [now - 30 * 86_400])
+      try db.execute(
+        sql: """
+          INSERT INTO held (hash, details, held_at) VALUES (?, ?, ?)
+          ON CONFLICT (hash) DO UPDATE SET held_at = excluded.held_at
+          """,
+        arguments: [
+          held.hash, String(decoding: try JSONEncoder().encode(held), as: UTF8.self), now,
+        ])
+    }
+  }
+
+  package func heldSets() throws -> [HeldRecord] {
+    try read { db in
+      try Row.fetchAll(db, sql: "SELECT * FROM held ORDER BY held_at DESC, hash").map { row in
+        let details: String = row["details"]
+        return HeldRecord(
+          set: try JSONDecoder().decode(HeldSet.self, from: Data(details.utf8)),
+          heldAt: row["held_at"], approvedAt: row["approved_at"], approvedBy: row["approved_by"])
+      }
+    }
+  }
+
+  package func approve(_ hash: String, run: RunRecord) throws -> AuditHead {
+    try write { db in
+      try db.execute(
+        sql: "UPDATE held SET approved_at = ?, approved_by = ? WHERE hash = ?",
+        arguments: [run.startedAt, run.user, hash])
+      return try Journal(audit: audit).write(run, generation: Self.state(db).generation, in: db)
+    }
+  }
+
+  // MARK: Mappings
+
+  package func acceptedMapping(of directory: String) throws -> AcceptedMapping? {
+    try read { db in
+      try String.fetchOne(
+        db, sql: "SELECT details FROM mapping WHERE directory = ?", arguments: [directory]
+      ).map { try JSONDecoder().decode(AcceptedMapping.self, from: Data($0.utf8)) }
+    }
+  }
+
+  package func ruleGroups(of directory: String) throws -> [String: String] {
+    try read { db in
+      var groups: [String: String] = [:]
+      for row in try Row.fetchAll(
+        db, sql: "SELECT name, id FROM rule_group WHERE directory = ?", arguments: [directory])
+      { groups[row[0]] = row[1] }
+      return groups
+    }
+  }
+}

@@ -1,0 +1,240 @@
+import Foundation
+import GRDB
+import Ports
+import SiteModel
+
+/// Reading the journal back, checking its chain, letting old runs go, and blanking a person's data.
+extension SiteDatabase {
+  package func runs(last count: Int) throws -> [JournaledRun] {
+    try read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT * FROM run ORDER BY id DESC LIMIT ?", arguments: [count]
+      ).map { try Self.journaled($0, in: db) }
+    }
+  }
+
+  package func run(_ id: Int64) throws -> JournaledRun? {
+    try read { db in
+      try Row.fetchOne(db, sql: "SELECT * FROM run WHERE id = ?", arguments: [id]).map {
+        try Self.journaled($0, in: db)
+      }
+    }
+  }
+
+  private static func journaled(_ row: Row, in db: Database) throws -> JournaledRun {
+    let header = Journal.Header(row)
+    let link: Data = row["link"]
+    return JournaledRun(
+      id: header.id, command: header.command, user: header.user, startedAt: header.startedAt,
+      planHash: header.planHash, generation: header.generation, peopleRead: header.people,
+      groupsRead: header.groups, changes: header.changes, undoes: header.undoes,
+      undoneBy: try undoer(of: header.id, in: db), link: link.hexadecimal)
+  }
+
+  /// The run that took this one back and was not taken back itself.
+  private static func undoer(of run: Int64, in db: Database) throws -> Int64? {
+    try Int64.fetchAll(
+      db, sql: "SELECT id FROM run WHERE undoes = ? ORDER BY id", arguments: [run]
+    ).first { try undoer(of: $0, in: db) == nil }
+  }
+
+  package func entries(of run: Int64, _ body: (JournalEntry) throws -> Void) throws {
+    try read { db in
+      guard let row = try Row.fetchOne(db, sql: "SELECT * FROM run WHERE id = ?", arguments: [run])
+      else { return }
+      do {
+        let tables = try Journal.Header(row).tables()
+        let blocks = try Row.fetchCursor(
+          db, sql: "SELECT changes, personal FROM run_block WHERE run = ? ORDER BY number",
+          arguments: [run])
+        while let block = try blocks.next() {
+          try JournalBlock.read(block[0], personal: block[1], tables: tables, body)
+        }
+      } catch let damage as JournalBlock.Damage {
+        throw StoreFailure.unusable(
+          path: path, reason: "run \(run) in the journal: \(damage.message)")
+      }
+    }
+  }
+
+  /// Every change of one account, the latest first.
+  package func history(
+    ofAccount account: Int64, _ body: (JournaledRun, JournalEntry) throws -> Void
+  ) throws {
+    for run in try runs(last: .max) where run.changes > 0 {
+      try entries(of: run.id) { entry in
+        if entry.account == account { try body(run, entry) }
+      }
+    }
+  }
+
+  // MARK: The chain
+
+  package func verifyAudit(expecting known: AuditHead?) throws -> AuditReport {
+    try read { db in
+      var report = AuditReport()
+      var (link, next) = try checkAnchor(db, &report)
+      let rows = try Row.fetchCursor(db, sql: "SELECT * FROM run ORDER BY id")
+      while let row = try rows.next() {
+        let header = Journal.Header(row)
+        if header.id != next {
+          report.faults.append(
+            header.id == next + 1
+              ? "run \(next) was removed" : "runs \(next) to \(header.id - 1) were removed")
+        }
+        try check(header, row, after: link, isNext: header.id == next, in: db, &report)
+        link = row["link"]
+        next = header.id + 1
+        report.runs += 1
+        report.changes += header.changes
+        report.head = AuditHead(run: header.id, link: link.hexadecimal)
+        if let known, known.run == header.id, known.link != report.head?.link {
+          report.faults.append(
+            "run \(known.run) has another link than the one that was written elsewhere")
+        }
+      }
+      let written =
+        try Int64.fetchOne(
+          db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'run'") ?? 0
+      let last = max(written, known?.run ?? 0)
+      if last >= next {
+        report.faults.append(
+          last == next
+            ? "run \(next), the last, was removed"
+            : "runs \(next) to \(last), the last, were removed")
+      }
+      return report
+    }
+  }
+
+  /// Where the chain begins: at the first run, or after those that were let go.
+  private func checkAnchor(
+    _ db: Database, _ report: inout AuditReport
+  ) throws -> (link: Data, next: Int64) {
+    guard let anchor = try Row.fetchOne(db, sql: "SELECT * FROM audit_anchor") else {
+      return (Data(), 1)
+    }
+    let run: Int64 = anchor["run"], link: Data = anchor["link"], seal: Data = anchor["seal"]
+    let keyID: String = anchor["key_id"]
+    if keyID != audit.id {
+      report.faults.append("the beginning of the journal was sealed with another audit key")
+    } else if seal != self.seal(run: run, link: link) {
+      report.faults.append("the beginning of the journal, after run \(run), was edited")
+    }
+    return (link, run + 1)
+  }
+
+  private func seal(run: Int64, link: Data) -> Data {
+    audit.link(after: link, Array("anchor \(run)".utf8))
+  }
+
+  private func check(
+    _ header: Journal.Header, _ row: Row, after link: Data, isNext: Bool, in db: Database,
+    _ report: inout AuditReport
+  ) throws {
+    guard header.keyID == audit.id || header.keyID.isEmpty else {
+      report.faults.append("run \(header.id) was written with another audit key")
+      return
+    }
+    if header.keyID.isEmpty { report.unkeyed += 1 }
+    if !audit.id.isEmpty, header.keyID.isEmpty,
+      try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM run WHERE id < ? AND key_id <> '')",
+        arguments: [header.id]) == true
+    {
+      report.faults.append("run \(header.id) was written without the audit key")
+    }
+    let key = header.keyID.isEmpty ? AuditKey.none : audit
+    var digests: [UInt8] = []
+    var changes = 0
+    do {
+      let tables = try header.tables()
+      let blocks = try Row.fetchCursor(
+        db, sql: "SELECT changes, personal FROM run_block WHERE run = ? ORDER BY number",
+        arguments: [header.id])
+      while let block = try blocks.next() {
+        let bytes: Data = block[0]
+        digests.append(contentsOf: AuditKey.digest(bytes))
+        try JournalBlock.read(bytes, personal: block[1], tables: tables) { _ in changes += 1 }
+      }
+    } catch let damage as JournalBlock.Damage {
+      report.faults.append("run \(header.id): \(damage.message)")
+      return
+    } catch is DecodingError {
+      report.faults.append("run \(header.id) was edited")
+      return
+    }
+    let expected = key.link(after: link, header.bytes + digests)
+    if isNext, expected != row["link"] || changes != header.changes {
+      report.faults.append("run \(header.id) was edited, or is not in its place")
+    }
+  }
+
+  // MARK: Letting go
+
+  /// Lets the runs go that began before a moment; the chain then begins after them.
+  package func pruneJournal(before moment: Int64) throws {
+    try write { db in
+      guard
+        let row = try Row.fetchOne(
+          db,
+          sql: """
+            SELECT id, link FROM run WHERE id = (SELECT max(id) FROM run WHERE started_at < ?1)
+            AND NOT EXISTS (SELECT 1 FROM run AS kept WHERE kept.id < run.id AND kept.started_at >= ?1)
+            """, arguments: [moment])
+      else { return }
+      let run: Int64 = row[0], link: Data = row[1]
+      for (table, column) in [("run_count", "run"), ("run_block", "run"), ("run", "id")] {
+        try db.execute(sql: "DELETE FROM \(table) WHERE \(column) <= ?", arguments: [run])
+      }
+      try db.execute(
+        sql: "INSERT OR REPLACE INTO audit_anchor VALUES (1, ?, ?, ?, ?)",
+        arguments: [run, link, audit.id, seal(run: run, link: link)])
+    }
+  }
+
+  package func erase(account: Int64, run: RunRecord) throws -> AuditHead {
+    try write { db in
+      try db.execute(
+        sql: """
+          UPDATE rights SET taken = taken - (SELECT count(*) FROM holding
+            WHERE account = ?1 AND right_id = rights.id AND suspended = 0)
+          """, arguments: [account])
+      try db.execute(
+        sql: """
+          UPDATE account SET email = 'erased-' || id || '@erased.invalid',
+            email_key = 'erased-' || id || '@erased.invalid', name = 'erased', username = NULL,
+            email_verified = 0 WHERE id = ?1
+          """, arguments: [account])
+      for statement in [
+        "DELETE FROM holding WHERE account = ?", "DELETE FROM pin WHERE account = ?",
+        "DELETE FROM hold WHERE person IN (SELECT id FROM person WHERE account = ?)",
+        "DELETE FROM waiting WHERE person IN (SELECT id FROM person WHERE account = ?)",
+        "DELETE FROM leaving WHERE account = ?", "DELETE FROM person WHERE account = ?",
+      ] { try db.execute(sql: statement, arguments: [account]) }
+      try db.execute(sql: "DELETE FROM held")
+      try blankJournal(account, in: db)
+      try Self.moveGeneration(db)
+      return try Journal(audit: audit).write(
+        run, generation: Self.state(db).generation, in: db)
+    }
+  }
+
+  private func blankJournal(_ account: Int64, in db: Database) throws {
+    let rows = try Row.fetchAll(
+      db,
+      sql:
+        "SELECT run.*, number, run_block.changes AS block, personal FROM run_block JOIN run ON run.id = run"
+    )
+    for row in rows {
+      let blanked = try JournalBlock.blanked(
+        row["block"], personal: row["personal"], tables: Journal.Header(row).tables(),
+        account: account)
+      guard let blanked else { continue }
+      let run: Int64 = row["id"], number: Int = row["number"]
+      try db.execute(
+        sql: "UPDATE run_block SET personal = ? WHERE run = ? AND number = ?",
+        arguments: [Data(blanked), run, number])
+    }
+  }
+}

@@ -1,0 +1,289 @@
+import ArgumentParser
+import Ports
+import Reconciliation
+import SiteModel
+import SiteStore
+import SyncEngine
+import Views
+
+/// What every command understands that changes accounts by hand.
+struct HandOptions: ParsableArguments {
+  @Flag(help: "Do not ask.") var yes = false
+  @Flag(help: "Show what would be changed, and change nothing.") var preview = false
+}
+
+extension Session {
+  /// Carries out an administrator's order: shows it as a plan, asks, applies.
+  func carryOut(_ order: Handwork.Order, on who: [String], _ options: HandOptions) throws {
+    let store = try existingStore()
+    let lease = try lease()
+    defer { withExtendedLifetime(lease) {} }
+    try carryOut(order, on: try store.accounts(who), in: store, options)
+  }
+
+  func carryOut(
+    _ order: Handwork.Order, on accounts: [Account], in store: SiteDatabase, _ options: HandOptions
+  ) throws {
+    let world = try desk(store).world(of: accounts, command: order.command, now: now)
+    let result = Handwork.plan(order, in: world, by: user)
+    try refuse(result.refusals)
+    for note in result.notes { terminal.say(note.shown) }
+    try confirmAndApply(result.plan, to: store, yes: options.yes, preview: options.preview)
+  }
+
+  /// - Throws: when there are any, naming each.
+  private func refuse(_ refusals: [Handwork.Refusal]) throws {
+    guard let first = refusals.first else { return }
+    for refusal in refusals {
+      terminal.say(
+        "\(terminal.errors.yellow("!")) \(refusal.email.shown): \(refusal.reason.shown)\(refusal.remedy.map { "\n    → \($0)" } ?? "")"
+      )
+    }
+    throw Failure(
+      .failed,
+      refusals.count == 1
+        ? "\(first.email): \(first.reason). Nothing was changed"
+        : "\(refusals.count.of("account stands", "accounts stand")) against it. Nothing was changed",
+      remedy: first.remedy)
+  }
+
+  func confirmAndApply(
+    _ plan: Plan, to store: SiteDatabase, yes: Bool, preview: Bool, undoes: Int64? = nil
+  ) throws {
+    if !terminal.quiet { PlanText(plan, style: terminal.output).write(terminal.print) }
+    if preview || plan.isEmpty { return }
+    guard
+      terminal.confirms(
+        "Make \(plan.rows.count == 1 ? "this change" : "these \(plan.rows.count.grouped) changes")?",
+        yes: yes)
+    else { return terminal.say("Nothing was changed.") }
+    try apply(Guard.approveByHand(plan), to: store, undoes: undoes)
+  }
+}
+
+struct Grant: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Gives licenses or groups to accounts by hand; no sync takes them away.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @OptionGroup var rights: RightOptions
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+
+  func run() throws {
+    try Session.run(common, "grant") { session in
+      try session.carryOut(
+        .grant(try rights.chosen(session.configuration.site.licenses)), on: who, hand)
+      return nil
+    }
+  }
+}
+
+struct Revoke: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Takes away licenses or groups that hands or imports gave.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @OptionGroup var rights: RightOptions
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+
+  func run() throws {
+    try Session.run(common, "revoke") { session in
+      try session.carryOut(.revoke(try rights.chosen(nil)), on: who, hand)
+      return nil
+    }
+  }
+}
+
+struct RightOptions: ParsableArguments {
+  @Option(name: .customLong("license"), help: "A license of the catalogue; may be repeated.")
+  var licenses: [String] = []
+  @Option(name: .customLong("group"), help: "A group of the site; may be repeated.")
+  var groups: [String] = []
+
+  func validate() throws {
+    if licenses.isEmpty, groups.isEmpty {
+      throw ValidationError("Name a right: --license X or --group Y.")
+    }
+    if groups.contains(where: { $0.allSatisfy(\.isWhitespace) }) {
+      throw ValidationError("A group needs a name.")
+    }
+  }
+
+  /// - Parameter catalogue: the licenses that may be given; nil for any.
+  func chosen(_ catalogue: [String: Int?]?) throws -> [Right] {
+    for license in licenses {
+      guard let catalogue, catalogue[license] == nil else { continue }
+      throw Failure(
+        .usage, "there is no license \(license) in the catalogue",
+        remedy: "known: \(catalogue.keys.sorted().joined(separator: ", "))")
+    }
+    return licenses.map { Right(.license, $0) } + groups.map { Right(.group, $0) }
+  }
+}
+
+struct Deactivate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Deactivates accounts by hand and gives back their seats.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+
+  func run() throws {
+    try Session.run(common, "deactivate") { session in
+      try session.carryOut(.deactivate, on: who, hand)
+      return nil
+    }
+  }
+}
+
+struct Reactivate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes accounts active again, with what hands and imports had given them.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+
+  func run() throws {
+    try Session.run(common, "reactivate") { session in
+      try session.carryOut(.reactivate, on: who, hand)
+      return nil
+    }
+  }
+}
+
+struct Mark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Marks accounts portal-only, before the transition.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @Flag(help: "Every active account with no license and no group that is not marked.")
+  var allUnassigned = false
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String] = []
+
+  func validate() throws {
+    if allUnassigned != who.isEmpty {
+      throw ValidationError("Name accounts, or --all-unassigned.")
+    }
+  }
+
+  func run() throws {
+    try Session.run(common, "mark") { session in
+      guard allUnassigned else {
+        try session.carryOut(.mark, on: who, hand)
+        return nil
+      }
+      let store = try session.existingStore()
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let site = try session.desk(store).site()
+      var accounts: [Account] = []
+      try store.allAccounts { account in
+        guard account.isUnassigned else { return }
+        if site.policy.isProtected(account) {
+          session.terminal.say("\(account.email.shown) is protected and left out.")
+        } else {
+          accounts.append(account)
+        }
+      }
+      try session.carryOut(.mark, on: accounts, in: store, hand)
+      return nil
+    }
+  }
+}
+
+struct Unmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Takes off portal-only marks that hands or imports gave, before the transition.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+
+  func run() throws {
+    try Session.run(common, "unmark") { session in
+      try session.carryOut(.unmark, on: who, hand)
+      return nil
+    }
+  }
+}
+
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes Atlassian accounts of portal-only accounts, after the transition.",
+    discussion: "A conversion grants nothing and cannot be taken back.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var hand: HandOptions
+  @Flag(help: "Every active portal-only account that the filter lets through.") var all = false
+  @OptionGroup var filter: FilterOptions
+  @Argument(help: "Emails, account ids or directory ids.") var who: [String] = []
+
+  func validate() throws {
+    if all != who.isEmpty { throw ValidationError("Name accounts, or --all.") }
+    if !all, !filter.isEmpty { throw ValidationError("A filter goes with --all.") }
+  }
+
+  func run() throws {
+    try Session.run(common, "convert") { session in
+      guard all else {
+        try session.carryOut(.convert, on: who, hand)
+        return nil
+      }
+      let store = try session.existingStore()
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let transition = try session.desk(store).site().transition
+      var chosen = try filter.filter()
+      chosen.isActive = true
+      var accounts: [Account] = []
+      try store.allAccounts { account in
+        if account.isPortalOnly, chosen.matches(account, transition: transition) {
+          accounts.append(account)
+        }
+      }
+      try session.carryOut(.convert, on: accounts, in: store, hand)
+      return nil
+    }
+  }
+}
+
+/// Which accounts a list or a command is about.
+struct FilterOptions: ParsableArguments {
+  enum State: String, CaseIterable, ExpressibleByArgument { case active, deactivated }
+  enum Kind: String, CaseIterable, ExpressibleByArgument {
+    case portalOnly = "portal-only"
+    case siteUser = "site-user"
+    case atlassian
+  }
+
+  @Option(help: "An email; * stands for anything.") var email: String?
+  @Option(help: "A name; * stands for anything.") var name: String?
+  @Option(help: "Accounts with this license.") var license: String?
+  @Option(help: "Accounts in this group.") var group: String?
+  @Option(help: "portal-only, site-user or atlassian.") var kind: Kind?
+  @Option(help: "active or deactivated.") var state: State?
+  @Option(help: "With something given by: rule, hand, import, or a rule's name.") var givenBy:
+    String?
+  @Flag(inversion: .prefixedNo, help: "Accounts with a person of the directory, or without.")
+  var linked: Bool?
+
+  var isEmpty: Bool { ((try? filter()) ?? AccountFilter()).isEmpty }
+
+  func filter() throws -> AccountFilter {
+    var filter = AccountFilter()
+    filter.email = email
+    filter.name = name
+    filter.license = license
+    filter.group = group
+    filter.kind = kind?.rawValue
+    filter.isActive = state.map { $0 == .active }
+    filter.givenBy = givenBy
+    filter.isLinked = linked
+    return filter
+  }
+}
