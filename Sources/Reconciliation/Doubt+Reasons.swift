@@ -4,7 +4,8 @@ import SiteModel
 extension Doubt {
   static let noEmail = Doubt(
     "no usable email",
-    remedy: "give the person an email in the directory, or add a source to `account.email`")
+    remedy: "give the person an email in the directory, or add a source to `account.email`",
+    isAboutEmail: true)
 
   static func sameID(_ id: String) -> Doubt {
     Doubt(
@@ -55,7 +56,8 @@ extension Doubt {
     Doubt(
       "shares the email \(email) with \(others.joined(separator: ", "))",
       remedy:
-        "give each person an email of their own in the directory, or exclude all but one of the entries"
+        "give each person an email of their own in the directory, or exclude all but one of the entries",
+      isAboutEmail: true
     )
   }
 

@@ -43,6 +43,7 @@ package struct Handwork {
   private let world: World
   private let hand: Givers
   private var reconciler: Reconciler
+  private var subjects: [Int64: Int] = [:]
   private var notes: [String] = []
   private var refusals: [Refusal] = []
 
@@ -94,7 +95,10 @@ package struct Handwork {
   }
 
   private mutating func subject(_ account: Account) -> Int {
-    reconciler.addSubject(account, account.person)
+    if let known = subjects[account.id] { return known }
+    let subject = reconciler.addSubject(account, account.person)
+    subjects[account.id] = subject
+    return subject
   }
 
   // MARK: Rights

@@ -111,8 +111,12 @@ package struct Doubt: Sendable, Hashable, Codable {
   /// What to do: a command, or what to change in the directory or the mapping.
   package let remedy: String
 
-  package init(_ reason: String, remedy: String) {
+  /// Nobody can sign in with the email that the directory gives: there is none, or two share it (R15).
+  package let isAboutEmail: Bool
+
+  package init(_ reason: String, remedy: String, isAboutEmail: Bool = false) {
     self.reason = reason
     self.remedy = remedy
+    self.isAboutEmail = isAboutEmail
   }
 }

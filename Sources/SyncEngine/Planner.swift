@@ -89,6 +89,23 @@ package struct Planner {
     return hash.finalize().hexadecimal
   }
 
+  /// Why the mapping makes people portal-only, by directory id, as the directory was last read.
+  package func portalOnlyWishes(
+    now: Int64, into findings: inout Findings
+  ) throws -> [String: String] {
+    var source: any DirectorySource = try MirrorSource(
+      mirror: store, directory: directory, mapping: mapping)
+    let reading = try reader.read(
+      &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
+    var wishes: [String: String] = [:]
+    for entitlement in reading.entitlements where entitlement.isActive {
+      guard case .account(let rule?, _) = entitlement.outcome else { continue }
+      let reference = mapping.references[rule]
+      wishes[entitlement.person] = "\(reference.name) (\(reference.file):\(reference.line))"
+    }
+    return wishes
+  }
+
   // MARK: Reading
 
   func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading

@@ -79,7 +79,7 @@ package enum ExplanationText {
   private static func site(_ account: Account?, _ transition: Site.Transition) -> [String] {
     guard let account else { return ["  no account"] }
     var lines = [
-      "  account \(account.id), \(account.name.shown) <\(account.email.shown)>, \(KindText.of(account, transition)), \(account.isActive ? "active" : "deactivated")"
+      "  account \(account.id), \(account.name.shown) <\(account.email.shown)>, \(account.kindName(transition)), \(account.isActive ? "active" : "deactivated")"
     ]
     if account.isPortalOnly { lines.append("  marked by \(account.mark.text.shown)") }
     for holding in account.holdings {

@@ -27,7 +27,7 @@ package enum Export {
       email = account.email
       name = account.name
       username = account.username
-      kind = KindText.of(account, transition)
+      kind = account.kindName(transition)
       portalOnly = account.isPortalOnly
       active = account.isActive
       emailVerified = account.isEmailVerified
@@ -55,13 +55,5 @@ package enum Export {
       try container.encode(groups, forKey: .groups)
       try container.encode(directoryId, forKey: .directoryId)
     }
-  }
-}
-
-/// The name of an account's kind.
-package enum KindText {
-  package static func of(_ account: Account, _ transition: Site.Transition) -> String {
-    if account.isPortalOnly { return "portal-only" }
-    return transition == .before ? "site-user" : "atlassian"
   }
 }

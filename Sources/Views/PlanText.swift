@@ -182,9 +182,11 @@ package struct PlanText {
 
   /// The forecast: what goes free, which rule takes the seats, and what a shortage leaves undone.
   private func writeSeats(_ line: (String) -> Void) {
-    guard !plan.seats.isEmpty else { return }
+    let products = plan.seats.sorted { $0.key < $1.key }.filter { _, seats in
+      plan.basis.command == nil || seats.now != seats.after || !seats.takenByRule.isEmpty
+    }
+    if products.isEmpty { return }
     line("")
-    let products = plan.seats.sorted { $0.key < $1.key }
     let rows = products.map { product, seats in
       let taken = seats.takenByRule.values.reduce(0, +)
       return [

@@ -3,6 +3,7 @@ import Diagnostics
 import Ports
 import Settings
 import SyncEngine
+import Views
 
 /// The exit codes that schedulers act on (a contract).
 enum ExitStatus: Int32 {
@@ -56,9 +57,27 @@ struct Failure: Error {
         .failed,
         "\(several.who) fits several accounts: \(several.candidates.joined(separator: ", "))",
         remedy: "name the account by its email")
+    case let fault as GuardDesk.ApprovalFault: self.init(fault)
     case let failure as StoreFailure: self.init(failure)
     case let fault as PlanFile.Fault: self.init(fault)
     default: self.init(.failed, "\(error)")
+    }
+  }
+
+  private init(_ fault: GuardDesk.ApprovalFault) {
+    switch fault {
+    case .unknown(let hash):
+      self.init(
+        .failed, "no run held back anything with the hash \(hash)",
+        remedy: "usher approve --list shows what was held back")
+    case .ambiguous(let hash):
+      self.init(.failed, "several hashes begin with \(hash)", remedy: "type more of it")
+    case .expired(let hash, let heldAt):
+      self.init(
+        .failed, "\(hash) has expired: a run last held it back at \(timeText(heldAt))",
+        remedy: "usher plan shows what would be held back now")
+    case .approved(let hash, let until):
+      self.init(.failed, "\(hash) is approved already, until \(timeText(until))")
     }
   }
 

@@ -34,7 +34,7 @@ extension Session {
   /// - Throws: when there are any, naming each.
   private func refuse(_ refusals: [Handwork.Refusal]) throws {
     guard let first = refusals.first else { return }
-    for refusal in refusals {
+    for refusal in refusals where refusals.count > 1 {
       terminal.say(
         "\(terminal.errors.yellow("!")) \(refusal.email.shown): \(refusal.reason.shown)\(refusal.remedy.map { "\n    → \($0)" } ?? "")"
       )

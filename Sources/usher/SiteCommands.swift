@@ -1,6 +1,7 @@
 import ArgumentParser
 import Ports
 import SiteModel
+import SiteStore
 import SyncEngine
 import Views
 
@@ -11,32 +12,93 @@ struct List: ParsableCommand {
       "unassigned: active accounts without license and group that are not marked portal-only.")
 
   enum Which: String, CaseIterable, ExpressibleByArgument {
-    case users, customers, unassigned, licenses, groups, holds, leaving, waiting
+    case users, customers, unassigned, licenses, groups, holds, leaving, waiting, pins
+
+    var isOfAccounts: Bool { self == .users || self == .customers || self == .unassigned }
   }
 
   @OptionGroup var common: CommonOptions
-  @Argument(help: "users, customers, unassigned, licenses, groups, holds, leaving or waiting.")
+  @Argument(
+    help: "users, customers, unassigned, licenses, groups, holds, leaving, waiting or pins.")
   var which: Which
+  @Option(help: "table, csv or json.") var format: ListTable.Format = .table
+  @OptionGroup var filter: FilterOptions
+
+  func validate() throws {
+    if !which.isOfAccounts, !filter.isEmpty {
+      throw ValidationError("Filters go with users, customers and unassigned.")
+    }
+  }
 
   func run() throws {
     try Session.run(common, "list") { session in
       let store = try session.existingStore()
       let site = try session.desk(store).site()
       let style = session.terminal.output
-      let text =
+      if which == .holds, format == .table {
+        session.terminal.print(AccountLists.holdsText(try store.openQuestions().holds, style))
+        return nil
+      }
+      let table = try table(store, site, now: session.now)
+      let empty =
         switch which {
-        case .users: try AccountLists.table(of: store.allAccounts, site, style) { _ in true }
-        case .customers:
-          try AccountLists.table(of: store.allAccounts, site, style, where: \.isPortalOnly)
-        case .unassigned:
-          try AccountLists.table(of: store.allAccounts, site, style, where: \.isUnassigned)
-        case .licenses: AccountLists.licenses(site, style)
-        case .groups: AccountLists.groups(site, style)
-        case .holds: AccountLists.holds(try store.openQuestions().holds, style)
-        case .leaving: AccountLists.leaving(try store.openQuestions().leaving, style)
-        case .waiting: AccountLists.waiting(try store.openQuestions().waiting, style)
+        case .licenses, .groups, .pins: "None."
+        default: "Nobody."
         }
-      session.terminal.print(text)
+      session.terminal.print(try table.text(format, empty: empty, style: style))
+      return nil
+    }
+  }
+
+  private func table(_ store: SiteDatabase, _ site: Site, now: Int64) throws -> ListTable {
+    let filter = try filter.filter()
+    func accounts(_ isListed: @escaping (Account) -> Bool) throws -> ListTable {
+      try AccountLists.accounts(store.allAccounts, site) {
+        isListed($0) && filter.matches($0, transition: site.transition)
+      }
+    }
+    return switch which {
+    case .users: try accounts { _ in true }
+    case .customers: try accounts(\.isPortalOnly)
+    case .unassigned: try accounts(\.isUnassigned)
+    case .licenses: AccountLists.licenses(site)
+    case .groups: AccountLists.groups(site)
+    case .holds: AccountLists.holds(try store.openQuestions().holds)
+    case .leaving: AccountLists.leaving(try store.openQuestions().leaving)
+    case .waiting: AccountLists.waiting(try store.openQuestions().waiting)
+    case .pins: AccountLists.pins(try store.pins(), now: now)
+    }
+  }
+}
+
+extension ListTable.Format: ExpressibleByArgument {}
+
+struct Show: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows a profile: kind, sign-in, rights and who gave each, pins, holds, history.")
+
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "An email, an account id or a directory id.") var who: String
+  @Flag(help: "The whole history.") var all = false
+
+  func run() throws {
+    try Session.run(common, "show") { session in
+      let store = try session.existingStore()
+      let account = try store.accounts([who])[0]
+      let open = try store.openQuestions()
+      var history: [(run: JournaledRun, entry: JournalEntry)] = []
+      try store.history(ofAccount: account.id) { history.append(($0, $1)) }
+      let profile = Profile(
+        account: account, site: try session.desk(store).site(),
+        rootURL: session.configuration.site.rootURL,
+        portalURL: session.configuration.site.portalURL,
+        pins: try store.pins().map(\.pin).filter { $0.account == account.id },
+        holds: open.holds.filter { $0.account == account.id || $0.person == account.person },
+        leaving: open.leaving.first { $0.account == account.id },
+        waiting: open.waiting.filter { $0.value.contains(account.person ?? "") }.keys.sorted(),
+        history: history)
+      session.terminal.print(
+        profile.text(session.terminal.output, mostHistory: all ? .max : 20, now: session.now))
       return nil
     }
   }

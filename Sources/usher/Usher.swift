@@ -19,6 +19,7 @@ struct Usher: ParsableCommand {
     subcommands: [
       Check.self, PlanCommand.self, Apply.self, Sync.self, Explain.self, List.self, Link.self,
       ExportCommand.self, TestCommand.self, Grant.self, Revoke.self, Deactivate.self,
-      Reactivate.self, Mark.self, Unmark.self, Convert.self,
+      Reactivate.self, Mark.self, Unmark.self, Convert.self, Show.self, PinCommand.self, Unpin.self,
+      Approve.self, Runs.self, Undo.self, Erase.self, TransitionCommand.self,
     ])
 }

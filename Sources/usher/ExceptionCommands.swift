@@ -1,0 +1,174 @@
+import ArgumentParser
+import Foundation
+import Ports
+import Reconciliation
+import SiteModel
+import SyncEngine
+import Views
+
+/// One kind of pin, chosen on the command line.
+struct PinKindOptions: ParsableArguments {
+  @Option(help: "A right that no sync withdraws: license=X or group=Y.") var keep: String?
+  @Flag(help: "As if the mapping made the person portal-only.") var portalOnly = false
+  @Flag(help: "Never marked portal-only by a sync.") var noPortalOnly = false
+  @Flag(help: "Left exactly as it is by every sync.") var ignore = false
+
+  var count: Int { [keep != nil, portalOnly, noPortalOnly, ignore].count { $0 } }
+
+  func kind() throws -> Pin.Kind {
+    if let keep {
+      guard let right = Right(text: keep) else {
+        throw ValidationError("--keep takes license=X or group=Y, not \(keep)")
+      }
+      return .keep(Pin.PinnedRight(right))
+    }
+    return portalOnly ? .portalOnly : noPortalOnly ? .noPortalOnly : .ignore
+  }
+}
+
+struct PinCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pin", abstract: "Sets an exception for one account that syncs respect.",
+    discussion: "It has a reason and an end; the first plan after the end says so.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var what: PinKindOptions
+  @Option(help: "The last day on which it holds: YYYY-MM-DD (UTC).") var until: String
+  @Option(help: "Why.") var reason: String
+  @Argument(help: "An email, an account id or a directory id.") var who: String
+
+  func validate() throws {
+    if what.count != 1 {
+      throw ValidationError("Choose one: --keep, --portal-only, --no-portal-only or --ignore.")
+    }
+    _ = try what.kind()
+    if reason.allSatisfy(\.isWhitespace) { throw ValidationError("--reason says why.") }
+    if Self.end(of: until) == nil {
+      throw ValidationError("--until is a day, written YYYY-MM-DD, not \(until)")
+    }
+  }
+
+  /// The end of a day in UTC, in seconds since 1970.
+  private static func end(of day: String) -> Int64? {
+    let style = Date.ISO8601FormatStyle().year().month().day()
+    guard day.count == 10, let date = try? style.parse(day) else { return nil }
+    return Int64(date.timeIntervalSince1970) + 86_400
+  }
+
+  func run() throws {
+    try Session.run(common, "pin") { session in
+      let store = try session.existingStore()
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let account = try store.accounts([who])[0]
+      let pin = Pin(
+        account: account.id, kind: try what.kind(), until: Self.end(of: until) ?? 0,
+        reason: reason, by: session.user, since: session.now)
+      let desk = session.desk(store)
+      let others = try store.pins().map(\.pin).filter {
+        $0.account == account.id && $0.kind != pin.kind && $0.holds(at: session.now)
+      }
+      if let refusal = PinCheck.obstacle(
+        pin, account, others: others, site: try desk.site(), now: session.now)
+      {
+        throw Failure(
+          .failed, "\(refusal.email): \(refusal.reason). Nothing was changed",
+          remedy: refusal.remedy)
+      }
+      let head = try store.set(pin, run: session.record("account \(account.id) \(pin.text)"))
+      session.terminal.say(
+        "Pinned \(account.email.shown): \(pin.text.shown), until \(timeText(pin.until)).")
+      try session.finish(head, in: store)
+      return nil
+    }
+  }
+}
+
+struct Unpin: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Ends pins of one account: the one named, or all.")
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var what: PinKindOptions
+  @Argument(help: "An email, an account id or a directory id.") var who: String
+
+  func validate() throws {
+    if what.count > 1 { throw ValidationError("Name one pin, or none for all.") }
+    _ = try what.kind()
+  }
+
+  func run() throws {
+    try Session.run(common, "unpin") { session in
+      let store = try session.existingStore()
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let account = try store.accounts([who])[0]
+      let kind = what.count == 1 ? try what.kind() : nil
+      let pins = try store.pins().map(\.pin).filter {
+        $0.account == account.id && (kind == nil || $0.kind == kind)
+      }
+      guard !pins.isEmpty else {
+        session.terminal.say("Nothing to do: \(account.email.shown) has no such pin.")
+        return nil
+      }
+      let head = try store.removePins(
+        pins.map(\.id), run: session.record("account \(account.id)"))
+      session.terminal.say(
+        "Unpinned \(account.email.shown): \(pins.map(\.text).joined(separator: ", ").shown).")
+      try session.finish(head, in: store)
+      return nil
+    }
+  }
+}
+
+struct Approve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Lets pass, for 24 hours, exactly what a run held back.",
+    discussion: "The next sync plans anew, and passes any part of it.")
+
+  @OptionGroup var common: CommonOptions
+  @Flag(help: "Do not ask.") var yes = false
+  @Flag(help: "List what was held back in the last 24 hours instead.") var list = false
+  @Argument(help: "The hash that plan or sync showed, or its first eight digits or more.")
+  var hash: String?
+
+  func validate() throws {
+    if list == (hash != nil) { throw ValidationError("Name a hash, or --list.") }
+  }
+
+  func run() throws {
+    try Session.run(common, "approve") { session in
+      let store = try session.existingStore()
+      guard let hash else {
+        let sets = try store.heldSets().filter { $0.heldAt > session.now - 86_400 }
+        if sets.isEmpty { session.terminal.print("Nothing.") }
+        for record in sets { show(record.set, session.terminal, approvedAt: record.approvedAt) }
+        return nil
+      }
+      let lease = try session.lease()
+      defer { withExtendedLifetime(lease) {} }
+      let held = try session.desk(store).held(hash, now: session.now)
+      show(held, session.terminal, approvedAt: nil)
+      guard
+        session.terminal.confirms("Let this pass in the next 24 hours?", yes: yes)
+      else {
+        session.terminal.say("Nothing was approved.")
+        return nil
+      }
+      let head = try store.approve(held.hash, run: session.record(held.shortHash))
+      session.terminal.say("Approved \(held.shortHash) until \(timeText(session.now + 86_400)).")
+      try session.finish(head, in: store)
+      return nil
+    }
+  }
+
+  private func show(_ held: HeldSet, _ terminal: Terminal, approvedAt: Int64?) {
+    terminal.print(
+      terminal.output.bold(held.shortHash)
+        + (approvedAt.map { " approved \(timeText($0))" } ?? ""))
+    for cause in held.causes { terminal.print("  \(cause.shown)") }
+    for change in held.changes {
+      terminal.print("    \(change.name.shown) <\(change.email.shown)>: \(change.what.shown)")
+    }
+  }
+}
