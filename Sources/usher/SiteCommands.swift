@@ -108,15 +108,22 @@ struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Prints every account with what it holds.")
 
-  enum Format: String, CaseIterable, ExpressibleByArgument { case json }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case json, csv }
 
   @OptionGroup var common: CommonOptions
-  @Option(help: "The format: json.") var format: Format = .json
+  @Option(help: "json, or csv as usher import reads it.") var format: Format = .json
 
   func run() throws {
     try Session.run(common, "export") { session in
       let store = try session.existingStore()
       let transition = try session.desk(store).site().transition
+      if format == .csv {
+        session.terminal.print(ExportCSV.header)
+        try store.allAccounts {
+          session.terminal.print(ExportCSV.row(of: $0, transition: transition))
+        }
+        return nil
+      }
       session.terminal.print(Export.opening)
       var before: String?
       try store.allAccounts { account in

@@ -20,6 +20,6 @@ struct Usher: ParsableCommand {
       Check.self, PlanCommand.self, Apply.self, Sync.self, Explain.self, List.self, Link.self,
       ExportCommand.self, TestCommand.self, Grant.self, Revoke.self, Deactivate.self,
       Reactivate.self, Mark.self, Unmark.self, Convert.self, Show.self, PinCommand.self, Unpin.self,
-      Approve.self, Runs.self, Undo.self, Erase.self, TransitionCommand.self,
+      Approve.self, Runs.self, Undo.self, Erase.self, TransitionCommand.self, ImportCommand.self,
     ])
 }
