@@ -12,6 +12,10 @@ package indirect enum CompiledFilter: Sendable {
   case category(slot: Int, folded: [UInt8])
   case exact(slot: Int, [UInt8])
   case bits(slot: Int, mask: Int64, all: Bool)
+  /// One of many values: folded, and as normalised DNs.
+  case oneOf(slot: Int, folded: Set<[UInt8]>, names: Set<[UInt8]>)
+  /// A moment, compared with seconds since 1970; what never comes is later than any.
+  case time(slot: Int, AttributeTime, threshold: Int64, atLeast: Bool)
   /// True for people in one of these directory groups.
   case group(GroupTest)
 
@@ -41,10 +45,13 @@ package indirect enum CompiledFilter: Sendable {
   /// Makes a filter ready.
   /// - Parameter membership: whether `memberOf` means the groups that Usher resolved; otherwise it is an
   ///   attribute like any other.
+  /// - Parameter now: seconds since 1970.
   /// - Throws: a fault for what cannot be evaluated here; its offset is 0.
-  package init(_ filter: Filter, slots: AttributeSlots, membership: Bool) throws(FilterFault) {
+  package init(
+    _ filter: Filter, slots: AttributeSlots, membership: Bool, now: Int64 = 0
+  ) throws(FilterFault) {
     func compile(_ part: Filter) throws(FilterFault) -> CompiledFilter {
-      try CompiledFilter(part, slots: slots, membership: membership)
+      try CompiledFilter(part, slots: slots, membership: membership, now: now)
     }
     func slot(_ name: String) throws(FilterFault) -> Int {
       if let slot = slots.slot(of: name) { return slot }
@@ -80,6 +87,14 @@ package indirect enum CompiledFilter: Sendable {
       self = .ordered(slot: try slot(name), Assertion(value), atLeast: false)
     case .extensible(let name, let rule, let value):
       self = try Self.extensible(slot: slot(name), rule: rule, value: value)
+    case .oneOf(let name, _, let values):
+      let assertions = values.map(Assertion.init)
+      self = .oneOf(
+        slot: try slot(name), folded: Set(assertions.map(\.folded)),
+        names: Set(assertions.compactMap(\.name)))
+    case .time(let name, let offset, let atLeast):
+      self = .time(
+        slot: try slot(name), AttributeTime(of: name), threshold: now + offset, atLeast: atLeast)
     }
   }
 
@@ -175,11 +190,56 @@ extension CompiledFilter {
       batch.anyValue(of: entry, slot: slot, withOptions: true) {
         Self.compare($0, assertion, atLeast: atLeast)
       }
+    case .oneOf(let slot, let folded, let names):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        folded.contains(TextFold.fold($0))
+          || !names.isEmpty && DistinguishedName.normalise($0).map(names.contains) ?? false
+      }
+    case .time(let slot, let kind, let threshold, let atLeast):
+      batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        switch kind.moment($0) {
+        case .never: atLeast
+        case .at(let moment): atLeast ? moment >= threshold : moment <= threshold
+        case nil: false
+        }
+      }
     case .bits(let slot, let mask, let all):
       batch.anyValue(of: entry, slot: slot, withOptions: true) {
         guard let number = Int64(String(decoding: $0, as: UTF8.self)) else { return false }
         return all ? number & mask == mask : number & mask != 0
       }
+    }
+  }
+
+  /// How long from now until a condition on a moment answers differently for this entry, in seconds; nil: never,
+  /// or there is none.
+  package func secondsToChange(of entry: Int, in batch: EntryBatch) -> Int64? {
+    switch self {
+    case .and(let parts), .or(let parts):
+      return parts.compactMap { $0.secondsToChange(of: entry, in: batch) }.min()
+    case .not(let part): return part.secondsToChange(of: entry, in: batch)
+    case .time(let slot, let kind, let threshold, let atLeast):
+      var soonest: Int64?
+      _ = batch.anyValue(of: entry, slot: slot, withOptions: true) {
+        if case .at(let moment)? = kind.moment($0) {
+          // `<=` begins to hold at the moment itself; `>=` ends to hold one second later.
+          let left = moment - threshold + (atLeast ? 1 : 0)
+          if left > 0 { soonest = min(soonest ?? left, left) }
+        }
+        return false
+      }
+      return soonest
+    default: return nil
+    }
+  }
+
+  /// Whether a part of the filter depends on the time.
+  package var hasTime: Bool {
+    switch self {
+    case .and(let parts), .or(let parts): parts.contains(where: \.hasTime)
+    case .not(let part): part.hasTime
+    case .time: true
+    default: false
     }
   }
 

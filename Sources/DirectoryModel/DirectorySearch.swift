@@ -8,8 +8,19 @@ package struct DirectorySearch: Sendable, Hashable {
   /// What the source is asked for.
   package let filter: Filter
   package let slots: AttributeSlots
+  /// What the search is for: people, by the search's number in the mapping, or directory groups.
+  package let subject: Subject
 
-  package init(bases: [String], scope: Scope, filter: Filter, slots: AttributeSlots) {
+  package enum Subject: Sendable, Hashable {
+    case people(Int)
+    case groups
+  }
+
+  package init(
+    bases: [String], scope: Scope, filter: Filter, slots: AttributeSlots,
+    subject: Subject = .people(0)
+  ) {
+    self.subject = subject
     self.bases = bases
     self.scope = scope
     self.filter = filter

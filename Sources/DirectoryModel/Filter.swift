@@ -12,6 +12,10 @@ package indirect enum Filter: Sendable, Hashable {
   case approximate(String, [UInt8])
   /// `(attribute:rule:=value)`; nil as the rule means equality.
   case extensible(String, rule: String?, [UInt8])
+  /// `(attribute={list.name})`: one of the values of a list.
+  case oneOf(String, list: String, values: [[UInt8]])
+  /// `(attribute<={now+14d})`: a moment compared with now and an offset.
+  case time(String, offsetSeconds: Int64, atLeast: Bool)
 
   /// Every attribute description that the filter names.
   package var attributes: [String] {
@@ -20,7 +24,7 @@ package indirect enum Filter: Sendable, Hashable {
     case .not(let part): part.attributes
     case .present(let name), .equal(let name, _), .substring(let name, _, _, _),
       .greaterOrEqual(let name, _), .lessOrEqual(let name, _), .approximate(let name, _),
-      .extensible(let name, _, _):
+      .extensible(let name, _, _), .oneOf(let name, _, _), .time(let name, _, _):
       [name]
     }
   }
@@ -43,7 +47,17 @@ package indirect enum Filter: Sendable, Hashable {
     case .approximate(let name, let value): "(\(name)~=\(Self.escape(value)))"
     case .extensible(let name, let rule, let value):
       "(\(name)\(rule.map { ":\($0)" } ?? ""):=\(Self.escape(value)))"
+    case .oneOf(let name, let list, _): "(\(name)={list.\(list)})"
+    case .time(let name, let offset, let atLeast):
+      "(\(name)\(atLeast ? ">=" : "<="){now\(Self.offsetText(offset))})"
     }
+  }
+
+  private static func offsetText(_ seconds: Int64) -> String {
+    if seconds == 0 { return "" }
+    let isDays = seconds.isMultiple(of: 86_400)
+    return
+      "\(seconds < 0 ? "-" : "+")\(abs(seconds) / (isDays ? 86_400 : 3600))\(isDays ? "d" : "h")"
   }
 
   private static func escape(_ value: [UInt8]) -> String {
@@ -65,28 +79,32 @@ package indirect enum Filter: Sendable, Hashable {
     [UInt8(ascii: "\\")] + [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 }
   }
 
-  /// The parts that name one of the attributes, as far as they can be told apart; nil when none does.
-  package func keeping(attributes names: Set<String>) -> Filter? {
-    func isNamed(_ part: Filter) -> Bool {
-      part.attributes.contains { names.contains($0.lowercased()) }
-    }
-    guard case .and(let parts) = self else { return isNamed(self) ? self : nil }
-    let kept = parts.filter(isNamed)
+  /// The parts that are evaluated here, as far as they can be told apart; nil when there are none.
+  package var evaluatedHere: Filter? {
+    guard case .and(let parts) = self else { return hasPartHere ? self : nil }
+    let kept = parts.filter(\.hasPartHere)
     return kept.isEmpty ? nil : .and(kept)
   }
 
+  private var hasPartHere: Bool {
+    switch self {
+    case .and(let parts), .or(let parts): parts.contains(where: \.hasPartHere)
+    case .not(let part): part.hasPartHere
+    default: isEvaluatedHere
+    }
+  }
+
   /// The widest filter that a server may be asked so that nothing which this one selects is missed,
-  /// with the parts left out that name one of the attributes; nil means "everything".
-  package func leavingOut(attributes names: Set<String>) -> Filter? {
+  /// with the parts left out that are evaluated here; nil means "everything".
+  package var sent: Filter? {
     switch self {
     case .and(let parts):
-      let kept = parts.compactMap { $0.leavingOut(attributes: names) }
+      let kept = parts.compactMap(\.sent)
       return kept.isEmpty ? nil : kept.count == 1 ? kept[0] : .and(kept)
     case .or(let parts):
-      let kept = parts.map { $0.leavingOut(attributes: names) }
+      let kept = parts.map(\.sent)
       return kept.contains(nil) ? nil : .or(kept.compactMap(\.self))
-    default:
-      return self.attributes.contains { names.contains($0.lowercased()) } ? nil : self
+    default: return hasPartHere ? nil : expanded
     }
   }
 }

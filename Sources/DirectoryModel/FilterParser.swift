@@ -4,6 +4,12 @@ package struct FilterFault: Error, Hashable {
   /// The place in the text, in characters from 0.
   package let offset: Int
   package let hint: String?
+
+  package init(message: String, offset: Int, hint: String?) {
+    self.message = message
+    self.offset = offset
+    self.hint = hint
+  }
 }
 
 extension Filter {

@@ -2,15 +2,30 @@ import DirectoryModel
 
 /// What a mapping asks of a directory.
 extension CompiledMapping {
-  /// The search for people.
-  package func userSearch() -> DirectorySearch {
-    let sent = users.filter.leavingOut(attributes: ["memberof"])
-    var names = [account.id]
-    names += (account.emails + account.names + [account.username].compactMap(\.self))
-      .flatMap(\.attributes)
-    names += account.active?.attributes ?? []
-    names += users.exclude?.attributes ?? []
-    names += filterHere?.attributes ?? []
+  /// The searches for people, in order. All ask for the same attributes, so that every entry has the same slots.
+  package var personSearches: [DirectorySearch] {
+    let slots = personSlots
+    return searches.enumerated().map { number, search in
+      DirectorySearch(
+        bases: search.users.bases, scope: search.users.scope,
+        filter: search.users.filter.sent ?? .present("objectClass"), slots: slots,
+        subject: .people(number))
+    }
+  }
+
+  /// Every attribute of people that the mapping names.
+  package var personSlots: AttributeSlots {
+    var names: [String] = []
+    for search in searches {
+      let account = search.account
+      names.append(account.id)
+      names += (account.emails + account.names + [account.username].compactMap(\.self))
+        .flatMap(\.attributes)
+      names += account.active?.attributes ?? []
+      names += [account.match].compactMap(\.self)
+      names += search.users.exclude?.attributes ?? []
+      names += search.users.filter.evaluatedHere?.attributes ?? []
+    }
     for rule in rules {
       if case .filter(let filter) = rule.when { names += filter.value.attributes }
       for template in rule.groups {
@@ -19,13 +34,8 @@ extension CompiledMapping {
     }
     names.removeAll { $0.lowercased() == "memberof" }
     if usesGroups { names += DirectoryGroups.personAttributes }
-    return DirectorySearch(
-      bases: users.bases, scope: users.scope, filter: sent ?? .present("objectClass"),
-      slots: AttributeSlots(names))
+    return AttributeSlots(names)
   }
-
-  /// The parts of the search filter that say something of memberOf, which is evaluated here; nil mostly.
-  package var filterHere: Filter? { users.filter.keeping(attributes: ["memberof"]) }
 
   /// The search for directory groups; nil when the mapping has none.
   package func groupSearch() -> DirectorySearch? {
@@ -41,15 +51,17 @@ extension CompiledMapping {
         for template in rule.groups { names += template.attributes(scope: nil) }
       }
       return DirectorySearch(
-        bases: search.bases, scope: search.scope, filter: search.filter,
-        slots: AttributeSlots(names))
+        bases: search.bases, scope: search.scope, filter: search.filter.expanded,
+        slots: AttributeSlots(names), subject: .groups)
     }
   }
 
   /// Whether anything depends on directory groups; if not, they are not read.
   package var usesGroups: Bool {
     guard groups != nil else { return false }
-    let filters = [users.filter, users.exclude, account.active].compactMap(\.self)
+    let filters = searches.flatMap {
+      [$0.users.filter, $0.users.exclude, $0.account.active].compactMap(\.self)
+    }
     return filters.contains(where: \.namesMemberOf)
       || rules.contains { rule in
         if !rule.memberOf.isEmpty || rule.eachGroup != nil { return true }

@@ -18,7 +18,7 @@ extension CompiledMapping {
 
   private func failure(of test: MappingTest) -> String? {
     let hash = ByteHash(seed: 0)
-    let search = userSearch()
+    let slots = personSlots
     let groupSlots = groupSearch()?.slots ?? AttributeSlots(["cn"])
     var groups = DirectoryGroups(slots: groupSlots, id: nil, nested: false, hash: hash)
     var directory = EntryBatch(slots: groupSlots)
@@ -38,9 +38,9 @@ extension CompiledMapping {
     var findings = Findings()
     guard
       var evaluator = PersonEvaluator(
-        mapping: self, slots: search.slots, groups: groups, into: &findings)
+        mapping: self, slots: slots, groups: groups, into: &findings)
     else { return findings.all.first?.message ?? "the mapping cannot be evaluated" }
-    var person = EntryBatch(slots: search.slots)
+    var person = EntryBatch(slots: slots)
     person.beginEntry(dn: "cn=somebody")
     for attribute in test.attributes {
       person.appendAttribute(attribute.name, values: attribute.values.map { Array($0.utf8) })
@@ -90,7 +90,10 @@ extension CompiledMapping {
     let filters = rules.compactMap { rule -> Filter? in
       if case .filter(let filter) = rule.when { filter.value } else { nil }
     }
-    for filter in filters + [account.active, users.exclude].compactMap(\.self) {
+    let selections = searches.flatMap {
+      [$0.account.active, $0.users.exclude, $0.users.filter.evaluatedHere].compactMap(\.self)
+    }
+    for filter in filters + selections {
       names.formUnion(filter.groupNames)
     }
     return names

@@ -7,9 +7,9 @@ import SiteModel
 
 /// A mapping file, its presets merged in, everything checked.
 package struct CompiledMapping: Sendable {
-  package let users: UserSearch
+  /// The searches for people, in order, each with its own account fields.
+  package let searches: [PersonSearch]
   package let groups: GroupSearch?
-  package let account: AccountFields
   package let rules: [Rule]
   package let otherwise: Otherwise
   package let conflicts: Conflicts
@@ -18,9 +18,14 @@ package struct CompiledMapping: Sendable {
   /// The rules by number; the last two stand for `otherwise` and `leavers`.
   package let references: [RuleReference]
   /// Everything that the mapping was read from: a change here changes what people get.
-  package let sources: [String]
+  package let sources: [SourceFile]
 
   package var leaversRule: Int { references.count - 1 }
+
+  package struct PersonSearch: Sendable {
+    package let users: UserSearch
+    package let account: AccountFields
+  }
 
   package struct UserSearch: Sendable {
     package let bases: [String]
@@ -45,6 +50,8 @@ package struct CompiledMapping: Sendable {
     package let username: ValueSource?
     /// nil: everybody is active.
     package let active: Filter?
+    /// The attribute that an unlinked account's username is compared with.
+    package let match: String?
   }
 
   package enum Otherwise: String, Sendable, CaseIterable {
@@ -80,6 +87,17 @@ package struct Rule: Sendable {
   package enum EachGroup: Sendable {
     case filter(Filter)
     case pattern(attribute: String, Pattern)
+  }
+}
+
+/// A file that a mapping was read from.
+package struct SourceFile: Sendable, Hashable {
+  package let path: String
+  package let text: String
+
+  package init(path: String, text: String) {
+    self.path = path
+    self.text = text
   }
 }
 

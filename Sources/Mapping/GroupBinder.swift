@@ -5,11 +5,13 @@ import DirectoryModel
 /// fault (R22).
 struct GroupBinder {
   let groups: DirectoryGroups
+  let now: Int64
   var findings: Findings
   private(set) var tests: [CompiledFilter.GroupTest: Set<Int32>] = [:]
 
-  init(groups: DirectoryGroups, findings: Findings) {
+  init(groups: DirectoryGroups, now: Int64, findings: Findings) {
     self.groups = groups
+    self.now = now
     self.findings = findings
   }
 
@@ -18,13 +20,15 @@ struct GroupBinder {
   ) throws(FilterFault) -> PersonEvaluator.BoundRule {
     var when: CompiledFilter?
     if case .filter(let filter) = rule.when {
-      let compiled = try CompiledFilter(filter.value, slots: slots, membership: true)
+      let compiled = try CompiledFilter(
+        filter.value, slots: slots, membership: true, now: now)
       resolve(compiled.groupTests, at: filter.position)
       when = compiled
     }
     var each: CompiledFilter?
     if case .filter(let filter) = rule.eachGroup {
-      each = try CompiledFilter(filter, slots: groups.entries.slots, membership: false)
+      each = try CompiledFilter(
+        filter, slots: groups.entries.slots, membership: false, now: now)
     }
     let members = rule.memberOf.flatMap { find($0.value, at: $0.position) }
     let readsPerson = rule.groups.contains {

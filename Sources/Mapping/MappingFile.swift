@@ -3,8 +3,8 @@ import Diagnostics
 /// A mapping file with the files that it extends merged in: keys merge, lists and scalars replace.
 package struct MappingFile {
   package let root: YAMLNode
-  /// The texts of all files, the extended ones first.
-  package let sources: [String]
+  /// All files, the extended ones first.
+  package let sources: [SourceFile]
 
   /// Reads a mapping and what it extends.
   /// - Parameters:
@@ -27,14 +27,15 @@ package struct MappingFile {
     into findings: inout Findings
   ) -> MappingFile? {
     guard let root = YAMLDocument.read(text, file: path, into: &findings) else { return nil }
-    guard let extends = root["extends"] else { return MappingFile(root: root, sources: [text]) }
+    let source = SourceFile(path: path, text: text)
+    guard let extends = root["extends"] else { return MappingFile(root: root, sources: [source]) }
     guard let name = extends.string("`extends`", into: &findings) else { return nil }
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     let beside = folder + (name.hasSuffix(".yaml") ? name : "\(name).yaml")
     let base: (path: String, text: String)
     if !chain.contains(beside), let text = load(beside) {
       base = (beside, text)
-    } else if let text = Presets.text(of: name) {
+    } else if let text = load("preset \(name)") ?? Presets.text(of: name) {
       base = ("preset \(name)", text)
     } else {
       let isLoop = chain.contains(beside)
@@ -51,10 +52,10 @@ package struct MappingFile {
       let below = read(
         base.text, path: base.path, load: load, chain: chain + [base.path], into: &findings)
     else { return nil }
-    return MappingFile(root: merge(root, over: below.root), sources: below.sources + [text])
+    return MappingFile(root: merge(root, over: below.root), sources: below.sources + [source])
   }
 
-  private static func merge(_ upper: YAMLNode, over lower: YAMLNode) -> YAMLNode {
+  static func merge(_ upper: YAMLNode, over lower: YAMLNode) -> YAMLNode {
     guard case .map(let upperPairs, let flow) = upper.value,
       case .map(let lowerPairs, _) = lower.value
     else { return upper }

@@ -98,6 +98,7 @@ extension MappingReader {
           at: node.position)
         return nil
       }
+      guard !refuseMoment(filter.value, "`each-group`", at: node) else { return nil }
       return .filter(filter.value)
     }
     guard pairs.count == 1, let pair = pairs.first,
@@ -161,8 +162,8 @@ extension MappingReader {
   // MARK: Doubtful rules
 
   /// Warns of rules that certainly never match or add nothing.
-  mutating func warnAboutRules(_ rules: [Rule], users: CompiledMapping.UserSearch?) {
-    let bases = users?.bases.compactMap { DistinguishedName($0) } ?? []
+  mutating func warnAboutRules(_ rules: [Rule], searches: [CompiledMapping.PersonSearch]) {
+    let bases = searches.flatMap(\.users.bases).compactMap { DistinguishedName($0) }
     for (index, rule) in rules.enumerated() {
       let position = SourcePosition(
         file: rule.reference.file, line: rule.reference.line, column: 1)

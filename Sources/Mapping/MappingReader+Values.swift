@@ -39,14 +39,8 @@ extension MappingReader {
   /// A filter that can be evaluated here.
   mutating func filter(_ node: YAMLNode, _ what: String) -> Located<Filter>? {
     guard let text = node.string(what, into: &findings) else { return nil }
-    for marker in ["{now", "{list."] where text.contains(marker) {
-      findings.error(
-        "`\(marker)…}` is part of the format, but this version of usher does not carry it out yet",
-        at: node.position)
-      return nil
-    }
     do {
-      let filter = try Filter(parsing: text)
+      let filter = try resolved(Filter(parsing: text))
       _ = try CompiledFilter(filter, slots: AttributeSlots(filter.attributes), membership: true)
       return Located(value: filter, position: node.position)
     } catch {

@@ -7,6 +7,10 @@ package struct MappingReader {
   /// The licenses that the site's catalogue knows.
   let catalogue: Set<String>
   var findings: Findings
+  /// The lists of the mapping by name.
+  private var lists: [String: [String]] = [:]
+  private var usedLists: Set<String> = []
+  private var listFiles: [SourceFile] = []
 
   private init(catalogue: Set<String>, findings: Findings) {
     self.catalogue = catalogue
@@ -23,31 +27,31 @@ package struct MappingReader {
   ) -> CompiledMapping? {
     guard let file = MappingFile.read(path, load: load, into: &findings) else { return nil }
     var reader = MappingReader(catalogue: catalogue, findings: findings)
-    let mapping = reader.mapping(file)
+    let mapping = reader.mapping(file, load: load)
     findings = reader.findings
     return findings.hasErrors ? nil : mapping
   }
 
   private static let keys = [
     "usher", "extends", "search", "account", "rules", "otherwise", "conflicts", "leavers", "tests",
+    "lists",
   ]
 
-  private mutating func mapping(_ file: MappingFile) -> CompiledMapping? {
+  private mutating func mapping(
+    _ file: MappingFile, load: (String) -> String?
+  ) -> CompiledMapping? {
     guard
-      let map = MapReader(
-        file.root, what: "the mapping", known: Self.keys, planned: ["lists"], into: &findings)
+      let map = MapReader(file.root, what: "the mapping", known: Self.keys, into: &findings)
     else { return nil }
     checkVersion(map)
+    if let node = map["lists"] { readLists(node, load: load) }
     let search = map.required("search", "where people are found", into: &findings).flatMap {
       MapReader($0, what: "`search`", known: ["users", "groups"], into: &findings)
     }
-    let users = search?.required("users", "the search for people", into: &findings).flatMap {
-      userSearch($0)
+    let searches = search?.required("users", "the search for people", into: &findings).map {
+      personSearches($0, account: map["account"], root: file.root)
     }
     let groups = search?["groups"].flatMap { groupSearch($0) }
-    let account = map.required("account", "how entries become accounts", into: &findings).flatMap {
-      accountFields($0)
-    }
     let rules = map["rules"].map { self.rules($0, hasGroups: groups != nil) } ?? []
     let otherwise =
       map["otherwise"].map {
@@ -64,28 +68,30 @@ package struct MappingReader {
         "no rule and `otherwise: \(otherwise?.rawValue ?? "nothing")`: nobody will have an account",
         at: file.root.position, hint: "add `rules:`")
     }
-    warnAboutRules(rules, users: users)
-    if groups == nil { refuseMemberOf(rules, users, account, at: file.root.position) }
-    guard let users, let account, let otherwise, let conflicts, let leavers else { return nil }
+    warnAboutRules(rules, searches: searches ?? [])
+    warnAboutLists(map["lists"])
+    if groups == nil { refuseMemberOf(rules, searches ?? [], at: file.root.position) }
+    guard let searches, !searches.isEmpty, let otherwise, let conflicts, let leavers else {
+      return nil
+    }
     func reference(_ key: String) -> RuleReference {
       let position = map[key]?.position ?? file.root.position
       return RuleReference(name: key, file: position.file, line: position.line)
     }
     return CompiledMapping(
-      users: users, groups: groups, account: account, rules: rules, otherwise: otherwise,
+      searches: searches, groups: groups, rules: rules, otherwise: otherwise,
       conflicts: conflicts, leavers: leavers, tests: tests,
       references: rules.map(\.reference) + [reference("otherwise"), reference("leavers")],
-      sources: file.sources)
+      sources: file.sources + listFiles)
   }
 
   /// Without a search for groups nobody is in any, and `(!(memberOf=…))` would be true of everybody.
   private mutating func refuseMemberOf(
-    _ rules: [Rule], _ users: CompiledMapping.UserSearch?,
-    _ account: CompiledMapping.AccountFields?, at start: SourcePosition
+    _ rules: [Rule], _ searches: [CompiledMapping.PersonSearch], at start: SourcePosition
   ) {
-    var filters: [(Filter?, SourcePosition)] = [
-      (users?.filter, start), (users?.exclude, start), (account?.active, start),
-    ]
+    var filters: [(Filter?, SourcePosition)] = searches.flatMap {
+      [($0.users.filter, start), ($0.users.exclude, start), ($0.account.active, start)]
+    }
     for rule in rules {
       if case .filter(let filter) = rule.when { filters.append((filter.value, filter.position)) }
     }
@@ -110,18 +116,31 @@ package struct MappingReader {
 
   // MARK: Searches
 
-  private mutating func userSearch(_ node: YAMLNode) -> CompiledMapping.UserSearch? {
-    if case .list = node.value {
-      findings.error(
-        "several searches are part of the format, but this version of usher does not carry them out yet",
-        at: node.position, hint: "write one search; `base` may be a list")
-      return nil
+  /// One search, or several, each with account fields of its own over the mapping's.
+  private mutating func personSearches(
+    _ node: YAMLNode, account: YAMLNode?, root: YAMLNode
+  ) -> [CompiledMapping.PersonSearch] {
+    let isList = if case .list = node.value { true } else { false }
+    return (isList ? node.items : [node]).compactMap { item in
+      let own = item["account"]
+      let merged = [own, account].compactMap(\.self)
+      guard let first = merged.first else {
+        findings.error("`account` is missing: how entries become accounts", at: root.position)
+        return nil
+      }
+      let fields = accountFields(
+        merged.count == 2 ? MappingFile.merge(first, over: merged[1]) : first)
+      guard let users = userSearch(item), let fields else { return nil }
+      return CompiledMapping.PersonSearch(users: users, account: fields)
     }
+  }
+
+  private mutating func userSearch(_ node: YAMLNode) -> CompiledMapping.UserSearch? {
     guard
       let map = MapReader(
         node, what: "`search.users`",
-        known: ["base", "filter", "scope", "exclude", "exclude-under"],
-        planned: ["account"], into: &findings)
+        known: ["base", "filter", "scope", "exclude", "exclude-under", "account"],
+        into: &findings)
     else { return nil }
     let filter = map.required("filter", "an RFC 4515 filter", into: &findings).flatMap {
       self.filter($0, "`filter`")
@@ -147,6 +166,7 @@ package struct MappingReader {
     let filter = map.required("filter", "an RFC 4515 filter", into: &findings).flatMap {
       self.filter($0, "`filter`")
     }
+    if let filter, refuseMoment(filter.value, "`filter`", at: map["filter"] ?? node) { return nil }
     let id = map["id"].flatMap { attribute($0, "`id`") }
     let nested = map["nested"].map { $0.bool("`nested`", into: &findings) ?? false } ?? false
     let scope = scope(map)
@@ -232,8 +252,8 @@ package struct MappingReader {
   private mutating func accountFields(_ node: YAMLNode) -> CompiledMapping.AccountFields? {
     guard
       let map = MapReader(
-        node, what: "`account`", known: ["id", "email", "name", "username", "active"],
-        planned: ["match"], into: &findings)
+        node, what: "`account`", known: ["id", "email", "name", "username", "active", "match"],
+        into: &findings)
     else { return nil }
     let id = map.required("id", "the attribute with a person's immutable id", into: &findings)
       .flatMap { attribute($0, "`id`") }
@@ -243,9 +263,10 @@ package struct MappingReader {
     let names = map["name"].map { sources($0, "`name`") } ?? []
     let username = map["username"].flatMap { source($0, "`username`") }
     let active = map["active"].flatMap { filter($0, "`active`")?.value }
+    let match = map["match"].flatMap { attribute($0, "`match`") }
     guard let id, let emails else { return nil }
     return CompiledMapping.AccountFields(
-      id: id, emails: emails, names: names, username: username, active: active)
+      id: id, emails: emails, names: names, username: username, active: active, match: match)
   }
 
   private mutating func sources(_ node: YAMLNode, _ what: String) -> [ValueSource] {
@@ -270,6 +291,71 @@ package struct MappingReader {
       return .template(template)
     }
     return attribute(node, what).map { .attribute($0) }
+  }
+
+  // MARK: Lists
+
+  private mutating func readLists(_ node: YAMLNode, load: (String) -> String?) {
+    guard case .map(let pairs, _) = node.value else {
+      findings.error(
+        "`lists` must be a map of names and files", at: node.position,
+        hint: "for example lists: { finance: cost-centres.txt }")
+      return
+    }
+    for pair in pairs {
+      guard let name = pair.key.text, let file = pair.value.string("`\(name)`", into: &findings)
+      else { continue }
+      let folder = pair.value.position.file.lastIndex(of: "/").map {
+        String(pair.value.position.file[...$0])
+      }
+      let path = file.hasPrefix("/") ? file : (folder ?? "") + file
+      guard let text = load(path) else {
+        findings.error("the list \(path) cannot be read", at: pair.value.position)
+        continue
+      }
+      let values = text.split(whereSeparator: \.isNewline).map { String($0).trimmed }
+        .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+      if values.isEmpty {
+        findings.warning("the list `\(name)` (\(path)) is empty", at: pair.value.position)
+      }
+      lists[name] = values
+      listFiles.append(SourceFile(path: path, text: text))
+    }
+  }
+
+  /// Directory groups do not change with the time alone.
+  mutating func refuseMoment(_ filter: Filter, _ what: String, at node: YAMLNode) -> Bool {
+    guard filter.namesMoment else { return false }
+    findings.error(
+      "\(what): `{now}` compares attributes of people, not of directory groups", at: node.position)
+    return true
+  }
+
+  private mutating func warnAboutLists(_ node: YAMLNode?) {
+    guard case .map(let pairs, _)? = node?.value else { return }
+    for pair in pairs {
+      if let name = pair.key.text, lists[name] != nil, !usedLists.contains(name) {
+        findings.warning("no filter uses the list `\(name)`", at: pair.key.position)
+      }
+    }
+  }
+
+  /// A filter with its lists and moments in their places.
+  mutating func resolved(_ filter: Filter) throws(FilterFault) -> Filter {
+    var used: Set<String> = []
+    let lists = lists
+    let resolved = try filter.resolved { (name) throws(FilterFault) in
+      guard let values = lists[name] else {
+        throw FilterFault(
+          message: "there is no list `\(name)`", offset: 0,
+          hint: nearest(name, among: lists.keys.sorted()).map { "did you mean `\($0)`?" }
+            ?? "name its file under lists:")
+      }
+      used.insert(name)
+      return values
+    }
+    usedLists.formUnion(used)
+    return resolved
   }
 
   // MARK: Leavers

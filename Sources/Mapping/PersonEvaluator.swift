@@ -8,12 +8,14 @@ package struct PersonEvaluator {
   package let slots: AttributeSlots
   package var groups: DirectoryGroups
   let rules: [BoundRule]
-  private let idSlot: Int
-  private let active: CompiledFilter?
   private let membership: DirectoryGroups.PersonSlots
   /// The slots whose values count through the resolved groups, not by themselves.
   package let membershipSlots: Set<Int>
-  let selection: Selection
+  /// The searches of the mapping, by number.
+  private let searches: [BoundSearch]
+  private let now: Int64
+  /// Whether any condition depends on the time.
+  private let hasTime: Bool
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
   private var outcomes: [OutcomeKey: (Entitlement.Outcome, [Doubt])] = [:]
   private var groupChoices: [GroupChoiceKey: [GroupChoice]] = [:]
@@ -34,11 +36,18 @@ package struct PersonEvaluator {
     let caught: [String]
   }
 
-  /// What is evaluated here of the question who is a person.
-  struct Selection {
+  /// What one search says of its people.
+  private struct BoundSearch {
+    let users: CompiledMapping.UserSearch
+    let account: CompiledMapping.AccountFields
+    let idSlot: Int
+    let matchSlot: Int?
+    let active: CompiledFilter?
     /// What of the search filter the source has not applied; nil mostly.
     let filter: CompiledFilter?
     let exclude: CompiledFilter?
+
+    var filters: [CompiledFilter] { [active, filter, exclude].compactMap(\.self) }
   }
 
   struct BoundRule {
@@ -53,30 +62,35 @@ package struct PersonEvaluator {
 
   /// - Parameters:
   ///   - groups: closed; nil when the mapping uses none.
+  ///   - now: seconds since 1970, for conditions on moments.
   /// - Returns: nil when a rule names a directory group that is not there, or that two bear.
   package init?(
-    mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups,
+    mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups, now: Int64 = 0,
     into findings: inout Findings
   ) {
     self.mapping = mapping
     self.slots = slots
     self.groups = groups
+    self.now = now
     membership = DirectoryGroups.PersonSlots(slots)
     membershipSlots = Set([slots.slot(of: "memberOf")].compactMap(\.self))
-    guard let idSlot = slots.slot(of: mapping.account.id) else { return nil }
-    self.idSlot = idSlot
-    var binder = GroupBinder(groups: groups, findings: findings)
+    var binder = GroupBinder(groups: groups, now: now, findings: findings)
     do {
-      active = try mapping.account.active.map {
-        try CompiledFilter($0, slots: slots, membership: true)
+      var searches: [BoundSearch] = []
+      for search in mapping.searches {
+        guard let idSlot = slots.slot(of: search.account.id) else { return nil }
+        func compile(_ filter: Filter?) throws -> CompiledFilter? {
+          try filter.map { try CompiledFilter($0, slots: slots, membership: true, now: now) }
+        }
+        searches.append(
+          BoundSearch(
+            users: search.users, account: search.account, idSlot: idSlot,
+            matchSlot: search.account.match.flatMap(slots.slot(of:)),
+            active: try compile(search.account.active),
+            filter: try compile(search.users.filter.evaluatedHere),
+            exclude: try compile(search.users.exclude)))
       }
-      selection = Selection(
-        filter: try mapping.filterHere.map {
-          try CompiledFilter($0, slots: slots, membership: true)
-        },
-        exclude: try mapping.users.exclude.map {
-          try CompiledFilter($0, slots: slots, membership: true)
-        })
+      self.searches = searches
       var bound: [BoundRule] = []
       for (number, rule) in mapping.rules.enumerated() {
         bound.append(try binder.bind(rule, number: number, slots: slots))
@@ -85,9 +99,12 @@ package struct PersonEvaluator {
     } catch {
       return nil  // Every filter was compiled once when the mapping was read.
     }
+    hasTime =
+      searches.contains { $0.filters.contains(where: \.hasTime) }
+      || rules.contains { $0.when?.hasTime ?? false }
     let start = SourcePosition(
       file: mapping.references[mapping.leaversRule].file, line: 1, column: 1)
-    for filter in [active, selection.filter, selection.exclude].compactMap(\.self) {
+    for filter in searches.flatMap(\.filters) {
       binder.resolve(filter.groupTests, at: start)
     }
     groupTests = binder.tests
@@ -96,26 +113,27 @@ package struct PersonEvaluator {
   }
 
   /// Whether an entry is a person of the mapping.
-  /// - Parameter name: the normalised DN.
+  /// - Parameters:
+  ///   - name: the normalised DN.
+  ///   - search: the number of the search that brought the entry.
   package func selects(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, search: Int = 0
   ) -> Bool {
-    exclusion(entry, of: batch, name: name, groups: set) == nil
+    exclusion(entry, of: batch, name: name, groups: set, search: search) == nil
   }
 
   /// What leaves an entry out; nil when it is a person.
   package func exclusion(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, search: Int = 0
   ) -> String? {
-    if let filter = selection.filter, !matches(filter, entry, batch, set) {
-      return "search.users.filter does not match"
+    let own = searches[search]
+    if let filter = own.filter, !matches(filter, entry, batch, set) {
+      return "search.users.filter does not match: \(own.users.filter.text)"
     }
-    if let exclude = selection.exclude, matches(exclude, entry, batch, set) {
-      return "search.users.exclude matches"
+    if let exclude = own.exclude, matches(exclude, entry, batch, set) {
+      return "search.users.exclude matches: \(own.users.exclude?.text ?? "")"
     }
-    if !mapping.users.excludeUnder.isEmpty,
-      isUnder(mapping.users.excludeUnder, name: name)
-    {
+    if !own.users.excludeUnder.isEmpty, isUnder(own.users.excludeUnder, name: name) {
       return "search.users.exclude-under holds the entry's place"
     }
     return nil
@@ -127,43 +145,53 @@ package struct PersonEvaluator {
   }
 
   /// The person's key: the id, or nil when there is none or several.
-  package func id(of entry: Int, in batch: EntryBatch) -> String? {
-    let values = batch.values(of: entry, slot: idSlot)
+  package func id(of entry: Int, in batch: EntryBatch, search: Int = 0) -> String? {
+    let values = batch.values(of: entry, slot: searches[search].idSlot)
     return values.count == 1 && values[0].isEmpty == false ? DirectoryID.text(of: values[0]) : nil
   }
 
   /// What one person should have.
   package mutating func evaluate(
     _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, id: String?,
-    fingerprint: UInt64
+    fingerprint: UInt64, search: Int = 0
   ) -> Entitlement {
     let matched = rules.indices.filter { holds(rules[$0], entry, batch, name, set) }
     let (outcome, conflicts) = outcome(matched, entry, batch, set)
+    let own = searches[search]
     var doubts = conflicts
     if id == nil {
-      let count = batch.values(of: entry, slot: idSlot).count
+      let count = batch.values(of: entry, slot: own.idSlot).count
       doubts.append(
         Doubt(
           count == 0
-            ? "the entry has no value for \(mapping.account.id), its immutable id"
-            : "the entry has \(count) values for \(mapping.account.id), its immutable id",
+            ? "the entry has no value for \(own.account.id), its immutable id"
+            : "the entry has \(count) values for \(own.account.id), its immutable id",
           remedy:
-            "let the reading account see \(mapping.account.id), or choose another `account.id`"))
+            "let the reading account see \(own.account.id), or choose another `account.id`"))
     }
     return Entitlement(
       person: id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
-      emails: emails(of: entry, in: batch), names: names(of: entry, in: batch),
-      username: mapping.account.username.flatMap { source in
+      emails: emails(of: entry, in: batch, search: search),
+      names: names(of: entry, in: batch, search: search),
+      username: own.account.username.flatMap { source in
         source.values(of: entry, in: batch).min(by: bytewise)
       },
-      isActive: active.map { matches($0, entry, batch, set) } ?? true, outcome: outcome,
-      doubts: doubts, fingerprint: fingerprint)
+      match: own.matchSlot.flatMap { batch.texts(of: entry, slot: $0).min(by: bytewise) },
+      isActive: own.active.map { matches($0, entry, batch, set) } ?? true, outcome: outcome,
+      doubts: doubts, fingerprint: fingerprint,
+      nextChange: hasTime ? nextChange(entry, batch, own) : nil)
+  }
+
+  /// When a condition on a moment answers differently for this entry, in seconds since 1970.
+  private func nextChange(_ entry: Int, _ batch: EntryBatch, _ own: BoundSearch) -> Int64? {
+    (own.filters + rules.compactMap(\.when))
+      .compactMap { $0.secondsToChange(of: entry, in: batch) }.min().map { now + $0 }
   }
 
   // MARK: Fields
 
-  package func emails(of entry: Int, in batch: EntryBatch) -> [String] {
-    for source in mapping.account.emails {
+  package func emails(of entry: Int, in batch: EntryBatch, search: Int = 0) -> [String] {
+    for source in searches[search].account.emails {
       let usable = source.values(of: entry, in: batch).filter(\.isUsableEmail)
       if usable.isEmpty { continue }
       if usable.count == 1 { return usable }
@@ -173,8 +201,8 @@ package struct PersonEvaluator {
     return []
   }
 
-  func names(of entry: Int, in batch: EntryBatch) -> [String] {
-    for source in mapping.account.names {
+  private func names(of entry: Int, in batch: EntryBatch, search: Int) -> [String] {
+    for source in searches[search].account.names {
       let usable = source.values(of: entry, in: batch)
       if !usable.isEmpty { return usable.count == 1 ? usable : usable.sorted(by: bytewise) }
     }

@@ -16,9 +16,11 @@ package protocol MirrorStoring: AnyObject {
   ) throws
 
   /// Reads entries back, in the order of their keys.
-  /// - Parameter keys: only these; nil for all.
+  /// - Parameters:
+  ///   - search: the number of the search that brought them; 0 for groups.
+  ///   - keys: only these; nil for all.
   func readMirror(
-    of directory: String, kind: MirrorKind, slots: AttributeSlots, keys: [String]?,
+    of directory: String, kind: MirrorKind, search: Int, slots: AttributeSlots, keys: [String]?,
     deliver: (borrowing EntryBatch) throws -> Void
   ) throws
 }
@@ -57,6 +59,7 @@ package struct MirrorDescription: Sendable, Hashable {
 package protocol MirrorWriter: AnyObject {
   /// - Parameter isNew: the mirror has nothing under this key.
   func write(
-    _ kind: MirrorKind, key: String, isNew: Bool, fingerprint: UInt64, entry: [UInt8]) throws
+    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, fingerprint: UInt64, entry: [UInt8])
+    throws
   func remove(_ kind: MirrorKind, key: String) throws
 }

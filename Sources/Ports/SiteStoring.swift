@@ -14,6 +14,9 @@ package protocol SiteStoring: AnyObject {
   /// Emails are compared as `emailKey` says. An account appears once.
   func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]
 
+  /// Unlinked accounts by their usernames, compared as emails are.
+  func unlinkedAccounts(usernames: [String]) throws -> [Account]
+
   /// Accounts by their numbers, in that order; unknown ones are left out.
   func accounts(ids: [Int64]) throws -> [Account]
 
@@ -101,8 +104,13 @@ package struct KnownPerson: Sendable, Hashable {
   /// The fingerprint with which the person was last settled; nil: on the to-do list.
   package let settled: UInt64?
   package let absentSince: Int64?
+  /// When a condition on a moment answers differently for the person; nil: never.
+  package let due: Int64?
 
-  package init(person: String, account: Int64?, settled: UInt64?, absentSince: Int64?) {
+  package init(
+    person: String, account: Int64?, settled: UInt64?, absentSince: Int64?, due: Int64? = nil
+  ) {
+    self.due = due
     self.person = person
     self.account = account
     self.settled = settled

@@ -27,6 +27,8 @@ struct Cases {
   /// Of these, the accounts whose email a new id has: they do not age (R16).
   private(set) var paused: Set<Int> = []
   private var accountOfEmail: [String: Int] = [:]
+  /// Unlinked accounts by what `account.match` is compared with.
+  private var accountOfUsername: [String: Int] = [:]
   private var caseOfPerson: [String: Int32] = [:]
 
   init(world: World, heldBack: [String: Doubt]) {
@@ -34,7 +36,13 @@ struct Cases {
     var accountOfPerson: [String: Int] = [:]
     for (index, account) in world.accounts.enumerated() {
       accountOfEmail[emailKey(account.email)] = index
-      if let person = account.person { accountOfPerson[person] = index }
+      if let person = account.person {
+        accountOfPerson[person] = index
+      } else if let username = account.username {
+        // A username that two accounts bear tells neither.
+        let known = accountOfUsername.updateValue(index, forKey: emailKey(username))
+        if known != nil { accountOfUsername[emailKey(username)] = -1 }
+      }
     }
     all.reserveCapacity(world.entitlements.count)
     for (index, entitlement) in world.entitlements.enumerated() {
@@ -51,6 +59,7 @@ struct Cases {
       all.append(new)
     }
     chooseEmails()
+    holdSharedAccounts()
     for index in all.indices { doubtRights(index) }
     holdSharedEmails()
     holdOccupiedEmails()
@@ -96,11 +105,43 @@ struct Cases {
       let unlinked = entitlement.emails.filter { email in
         accountOfEmail[emailKey(email)].map { world.accounts[$0].person == nil } ?? false
       }
+      if let match = entitlement.match.flatMap({ accountOfUsername[emailKey($0)] }),
+        match >= 0
+      {
+        all[index].account = match
+        let current = world.accounts[match].email
+        all[index].email =
+          entitlement.emails.contains { emailKey($0) == emailKey(current) }
+          ? current : entitlement.emails[0]
+        if let other = unlinked.first(where: { accountOfEmail[emailKey($0)] != match }) {
+          all[index].doubts.append(
+            Doubt.severalAccounts([current, other], person: entitlement.person))
+        }
+        continue
+      }
       all[index].email = unlinked.first ?? entitlement.emails[0]
       if unlinked.count > 1 {
         all[index].doubts.append(Doubt.severalAccounts(unlinked, person: entitlement.person))
       } else if let email = unlinked.first {
         all[index].account = accountOfEmail[emailKey(email)]
+      }
+    }
+  }
+
+  /// An unlinked account is linked if exactly one person matches (R15).
+  private mutating func holdSharedAccounts() {
+    var claimants: [Int: [Int]] = [:]
+    for index in all.indices {
+      if let account = all[index].account, world.accounts[account].person == nil {
+        claimants[account, default: []].append(index)
+      }
+    }
+    for (account, people) in claimants
+    where Set(people.map { world.entitlements[$0].person }).count > 1 {
+      for index in people {
+        let others = people.filter { $0 != index }.map { label($0) }.sorted()
+        all[index].doubts.append(
+          Doubt.sharedAccount(world.accounts[account].email, others: others))
       }
     }
   }

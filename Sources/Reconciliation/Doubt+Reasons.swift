@@ -19,6 +19,12 @@ extension Doubt {
       remedy: "usher link \(emails[0]) \(person)")
   }
 
+  static func sharedAccount(_ email: String, others: [String]) -> Doubt {
+    Doubt(
+      "matches the unlinked account \(email), and so does \(others.joined(separator: ", "))",
+      remedy: "say whose it is: usher link \(email) DIRECTORY-ID")
+  }
+
   static func deactivated(_ account: Account) -> Doubt {
     Doubt(
       "the account was deactivated by \(account.deactivatedBy == .hand ? "hand" : "an import")",

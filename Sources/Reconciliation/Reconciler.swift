@@ -95,7 +95,10 @@ package struct Reconciler {
       account: account.id, person: entitlement.person,
       email: changesEmail ? email : account.email, name: name, username: entitlement.username)
     if account.person == nil {
-      builder.add(.linkAccount, subject: subject, after: entitlement.person, reason: Reason.email)
+      let isByEmail = entitlement.emails.contains { emailKey($0) == emailKey(account.email) }
+      builder.add(
+        .linkAccount, subject: subject, after: entitlement.person,
+        reason: isByEmail ? Reason.email : Reason.match)
     }
     comeBack(account, subject, entitlement.person)
     if changesEmail {
@@ -182,7 +185,8 @@ package struct Reconciler {
       if person.isHeld || waiting.contains(entitlement.person) || entitlement.isLeaver {
         builder.unsettle(entitlement.person)
       } else {
-        builder.settle(entitlement.person, fingerprint: entitlement.fingerprint)
+        builder.settle(
+          entitlement.person, fingerprint: entitlement.fingerprint, due: entitlement.nextChange)
       }
     }
   }
@@ -218,6 +222,7 @@ enum Reason {
     "entitled to licenses or groups; a person new to Atlassian Cloud must verify the email"
   static let trueUp = "the rules alone decide about this license (own: all)"
   static let email = "the only person with this email"
+  static let match = "the only person whom account.match joins with this username"
   static let plain = "no rule gives a license or a group"
   static let returned = "active in the directory again"
 }

@@ -41,18 +41,24 @@ package struct Entitlement: Sendable {
   /// Likewise of the first name source.
   package let names: UsableValues
   package let username: String?
+  /// What an unlinked account's username is compared with; nil mostly.
+  package let match: String?
   package let isActive: Bool
   package private(set) var outcome: Outcome
   /// Why the mapping itself cannot decide about this person; mostly empty.
   package let doubts: [Doubt]
   /// Stands for the entry, its groups and the mapping, see *settled*.
   package let fingerprint: UInt64
+  /// When a condition on a moment answers differently for this person, in seconds since 1970; nil mostly.
+  package let nextChange: Int64?
 
   package init(
     person: String, hasID: Bool = true, emails: [String], names: [String] = [],
-    username: String? = nil, isActive: Bool = true, outcome: Outcome, doubts: [Doubt] = [],
-    fingerprint: UInt64 = 0
+    username: String? = nil, match: String? = nil, isActive: Bool = true, outcome: Outcome,
+    doubts: [Doubt] = [], fingerprint: UInt64 = 0, nextChange: Int64? = nil
   ) {
+    self.match = match
+    self.nextChange = nextChange
     self.person = person
     self.hasID = hasID
     self.emails = UsableValues(emails)

@@ -218,6 +218,8 @@ package struct Memory: Sendable, Hashable, Codable {
   package struct Settled: Sendable, Hashable, Codable {
     package let person: String
     package let fingerprint: UInt64
+    /// When the person has to be looked at again although nothing of theirs changes.
+    package let due: Int64?
   }
 
   package struct Absence: Sendable, Hashable, Codable {

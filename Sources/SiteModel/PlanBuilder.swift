@@ -61,8 +61,8 @@ package struct PlanBuilder {
   package mutating func warn(_ text: String) { plan.warnings.append(text) }
   package mutating func seats(_ seats: Seats, of product: String) { plan.seats[product] = seats }
 
-  package mutating func settle(_ person: String, fingerprint: UInt64) {
-    plan.memory.settled.append(.init(person: person, fingerprint: fingerprint))
+  package mutating func settle(_ person: String, fingerprint: UInt64, due: Int64? = nil) {
+    plan.memory.settled.append(.init(person: person, fingerprint: fingerprint, due: due))
   }
 
   package mutating func unsettle(_ person: String) { plan.memory.unsettled.append(person) }

@@ -135,12 +135,14 @@ enum Schema {
     BEGIN SELECT raise(ABORT, 'the transition cannot be taken back (R13)'); END;
 
     -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
-    -- which they were last settled (NULL: to do), and since when they are gone.
+    -- which they were last settled (NULL: to do), since when they are gone, and when a condition on a moment
+    -- answers differently for them.
     CREATE TABLE person (
       id TEXT PRIMARY KEY,
       account INTEGER UNIQUE,
       settled INTEGER,
-      absent_since INTEGER
+      absent_since INTEGER,
+      due INTEGER
     ) STRICT, WITHOUT ROWID;
 
     -- An administrator's exceptions, each until a moment in seconds since 1970.
@@ -251,6 +253,7 @@ enum Schema {
       directory TEXT NOT NULL,
       kind INTEGER NOT NULL,
       key TEXT NOT NULL,
+      search INTEGER NOT NULL,
       fingerprint INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE mirror_entry (

@@ -66,15 +66,15 @@ extension SiteDatabase {
     let upsert = try RapidStatement(
       db,
       """
-      INSERT INTO person (id, account, settled) VALUES (?1, ?2, ?3)
-      ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3
+      INSERT INTO person (id, account, settled, due) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3, due = ?4
       """)
     var next = settled.startIndex
     func settle(before person: String?) throws {
       while next < settled.endIndex, person.map({ settled[next].person < $0 }) ?? true {
         try upsert.run(
           .text(settled[next].person), .int(nil),
-          .int(Int64(bitPattern: settled[next].fingerprint)))
+          .int(Int64(bitPattern: settled[next].fingerprint)), .int(settled[next].due))
         next += 1
       }
     }
@@ -83,7 +83,8 @@ extension SiteDatabase {
       let isSettled = next < settled.endIndex && settled[next].person == person
       try upsert.run(
         .text(person), .int(writer.accounts[subject]),
-        .int(isSettled ? Int64(bitPattern: settled[next].fingerprint) : nil))
+        .int(isSettled ? Int64(bitPattern: settled[next].fingerprint) : nil),
+        .int(isSettled ? settled[next].due : nil))
       if isSettled { next += 1 }
     }
     try settle(before: nil)

@@ -62,14 +62,14 @@ extension SiteDatabase {
   }
 
   package func readMirror(
-    of directory: String, kind: MirrorKind, slots: AttributeSlots, keys: [String]?,
+    of directory: String, kind: MirrorKind, search: Int, slots: AttributeSlots, keys: [String]?,
     deliver: (borrowing EntryBatch) throws -> Void
   ) throws {
     guard let description = try mirrorDescription(of: directory) else { return }
     let stored = kind == .person ? description.personAttributes : description.groupAttributes
     let places = stored.map { slots.slot(of: $0) }
     try read { db in
-      var arguments: StatementArguments = [directory, kind.rawValue]
+      var arguments: StatementArguments = [directory, kind.rawValue, search]
       var only = ""
       if let keys {
         only = "AND key IN (SELECT value FROM json_each(?))"
@@ -79,7 +79,7 @@ extension SiteDatabase {
         db,
         sql: """
           SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
-          WHERE directory = ? AND kind = ? \(only) ORDER BY key
+          WHERE directory = ? AND kind = ? AND search = ? \(only) ORDER BY key
           """, arguments: arguments)
       var batch = EntryBatch(slots: slots)
       while let row = try rows.next() {
@@ -113,26 +113,31 @@ private final class DatabaseMirrorWriter: MirrorWriter {
       sql: "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
     insertEntry = try make("INSERT INTO mirror_entry (data) VALUES (?)")
     insertKey = try make(
-      "INSERT INTO mirror_key (directory, kind, key, fingerprint, entry) VALUES (?, ?, ?, ?, ?)")
+      """
+      INSERT INTO mirror_key (directory, kind, key, search, fingerprint, entry)
+      VALUES (?, ?, ?, ?, ?, ?)
+      """)
     updateEntry = try make("UPDATE mirror_entry SET data = ? WHERE id = ?")
     updateKey = try make(
-      "UPDATE mirror_key SET fingerprint = ? WHERE directory = ? AND kind = ? AND key = ?")
+      "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE directory = ? AND kind = ? AND key = ?"
+    )
     removeEntry = try make("DELETE FROM mirror_entry WHERE id = ?")
     removeKey = try make("DELETE FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
   }
 
   func write(
-    _ kind: MirrorKind, key: String, isNew: Bool, fingerprint: UInt64, entry: [UInt8]
+    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, fingerprint: UInt64, entry: [UInt8]
   ) throws {
     let stored = RapidStatement.Value.int(Int64(bitPattern: fingerprint))
     if !isNew, let known = try place(kind, key) {
       try updateEntry.run(.bytes(entry), .int(known))
-      try updateKey.run(stored, .text(directory), .int(Int64(kind.rawValue)), .text(key))
+      try updateKey.run(
+        stored, .int(Int64(search)), .text(directory), .int(Int64(kind.rawValue)), .text(key))
     } else {
       try insertEntry.run(.bytes(entry))
       try insertKey.run(
-        .text(directory), .int(Int64(kind.rawValue)), .text(key), stored,
-        .int(db.lastInsertedRowID))
+        .text(directory), .int(Int64(kind.rawValue)), .text(key), .int(Int64(search)),
+        stored, .int(db.lastInsertedRowID))
     }
   }
 

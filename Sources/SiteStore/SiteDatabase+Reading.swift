@@ -52,13 +52,13 @@ extension SiteDatabase {
   package func people(_ body: (KnownPerson) -> Void) throws {
     try read { db in
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT id, account, settled, absent_since FROM person")
+        db, sql: "SELECT id, account, settled, absent_since, due FROM person")
       while let row = try rows.next() {
         let settled: Int64? = row[2]
         body(
           KnownPerson(
             person: row[0], account: row[1], settled: settled.map { UInt64(bitPattern: $0) },
-            absentSince: row[3]))
+            absentSince: row[3], due: row[4]))
       }
     }
   }
@@ -84,6 +84,23 @@ extension SiteDatabase {
       }
     }
     return accounts
+  }
+
+  package func unlinkedAccounts(usernames: [String]) throws -> [Account] {
+    let wanted = Set(usernames.map(emailKey))
+    var found: [Int64] = []
+    try read { db in
+      let rows = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT account.id, username FROM account LEFT JOIN person ON person.account = account.id
+          WHERE person.id IS NULL AND username IS NOT NULL
+          """)
+      while let row = try rows.next() {
+        if wanted.contains(emailKey(row[1])) { found.append(row[0]) }
+      }
+    }
+    return try accounts(ids: found)
   }
 
   package func accounts(ids: [Int64]) throws -> [Account] {

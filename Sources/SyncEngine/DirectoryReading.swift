@@ -14,6 +14,8 @@ struct DirectoryReading {
   var entitlements: [Entitlement] = []
   var index: PersonIndex
   var doubled: Set<String> = []
+  /// Names of people whom an earlier search selected, where there are several.
+  var taken: Set<WideHash> = []
   var peopleRead = 0
   var groupsRead = 0
   var referrals = 0
@@ -26,6 +28,8 @@ struct DirectoryReader {
   let mapping: CompiledMapping
   let mappingFingerprint: UInt64
   let hash: ByteHash
+  /// Seconds since 1970, for conditions on moments.
+  let now: Int64
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -38,13 +42,15 @@ struct DirectoryReader {
     var reading = DirectoryReading(index: index)
     var evaluator = try evaluator(
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
-    let summary = try source.read(mapping.userSearch()) { batch in
-      for entry in 0..<batch.count {
-        try read(entry, of: batch, &evaluator, &reading, writer)
+    for (search, asked) in mapping.personSearches.enumerated() {
+      let summary = try source.read(asked) { batch in
+        for entry in 0..<batch.count {
+          try read(entry, of: batch, search, &evaluator, &reading, writer)
+        }
+        progress("\(reading.peopleRead) people")
       }
-      progress("\(reading.peopleRead) people")
+      reading.referrals += summary.referrals
     }
-    reading.referrals += summary.referrals
     reading.evaluator = evaluator
     return reading
   }
@@ -72,7 +78,7 @@ struct DirectoryReader {
     groups.close()
     guard
       let evaluator = PersonEvaluator(
-        mapping: mapping, slots: mapping.userSearch().slots, groups: groups, into: &findings)
+        mapping: mapping, slots: mapping.personSlots, groups: groups, now: now, into: &findings)
     else { throw MappingFaults(findings: findings) }
     return evaluator
   }
@@ -93,7 +99,7 @@ struct DirectoryReader {
         let before = unseen.removeValue(forKey: key)
         if before != fingerprint {
           try writer.write(
-            .group, key: key, isNew: before == nil, fingerprint: fingerprint,
+            .group, key: key, search: 0, isNew: before == nil, fingerprint: fingerprint,
             entry: batch.stored(entry))
         }
       }
@@ -105,21 +111,27 @@ struct DirectoryReader {
   }
 
   private func read(
-    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator,
-    _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
+    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int,
+    _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
+    _ writer: (any MirrorWriter)?
   ) throws {
-    let candidate = candidate(entry, of: batch, &evaluator)
+    let candidate = candidate(entry, of: batch, search, &evaluator)
     let name = candidate.name
+    // A person of an earlier search is that one's.
+    if search > 0, reading.taken.contains(hash.wide(name)) { return }
     let key = candidate.id ?? "dn:" + String(decoding: name, as: UTF8.self)
-    try mirror(key, name, entry, batch, candidate.mirrored, &reading, writer)
-    guard evaluator.selects(entry, of: batch, name: name, groups: candidate.groups) else { return }
+    try mirror(key, candidate, entry, batch, &reading, writer)
+    guard
+      evaluator.selects(entry, of: batch, name: name, groups: candidate.groups, search: search)
+    else { return }
+    if mapping.searches.count > 1 { reading.taken.insert(hash.wide(name)) }
     reading.peopleRead += 1
     let person = reading.index.entry(for: key)
     let isTwin = !reading.index.see(person)
     if isTwin { reading.doubled.insert(key) }
     if isTwin
       ? reading.index.isEvaluated(person)
-      : reading.index.isSettled(person, with: candidate.state)
+      : reading.index.isSettled(person, with: candidate.state, at: now)
     {
       return
     }
@@ -129,6 +141,7 @@ struct DirectoryReader {
 
   /// An entry before it is decided whether it is a person, and whether anything is left to do.
   private struct Candidate {
+    let search: Int
     let name: [UInt8]
     let id: String?
     let groups: GroupSet
@@ -139,15 +152,18 @@ struct DirectoryReader {
   }
 
   private func candidate(
-    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, _ evaluator: inout PersonEvaluator
   ) -> Candidate {
     let name = batch.name(of: entry)
     let groups = evaluator.groups(of: entry, in: batch, name: name)
     let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
+    var kept = print.kept
+    // The same entry found by another search may become another account.
+    if search > 0 { kept = hash.combine(kept, UInt64(search)) }
     return Candidate(
-      name: name, id: evaluator.id(of: entry, in: batch), groups: groups,
-      mirrored: hash.combine(print.kept, print.apart),
-      state: hash.combine(print.kept, groups.fingerprint, mappingFingerprint))
+      search: search, name: name, id: evaluator.id(of: entry, in: batch, search: search),
+      groups: groups, mirrored: hash.combine(kept, print.apart),
+      state: hash.combine(kept, groups.fingerprint, mappingFingerprint))
   }
 
   private func evaluate(
@@ -156,32 +172,37 @@ struct DirectoryReader {
   ) -> Entitlement {
     evaluator.evaluate(
       entry, of: batch, name: candidate.name, groups: candidate.groups, id: candidate.id,
-      fingerprint: candidate.state)
+      fingerprint: candidate.state, search: candidate.search)
   }
 
-  /// What one entry entitles to, settled or not.
+  /// What one entry entitles to, settled or not; nil when it is no person of the mapping.
   func entitlement(
-    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator
-  ) -> Entitlement {
-    let candidate = candidate(entry, of: batch, &evaluator)
+    _ entry: Int, of batch: borrowing EntryBatch, search: Int, _ evaluator: inout PersonEvaluator
+  ) -> Entitlement? {
+    let candidate = candidate(entry, of: batch, search, &evaluator)
+    guard
+      evaluator.selects(
+        entry, of: batch, name: candidate.name, groups: candidate.groups, search: search)
+    else { return nil }
     return evaluate(candidate, entry, of: batch, &evaluator)
   }
 
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
   private func mirror(
-    _ key: String, _ name: [UInt8], _ entry: Int, _ batch: borrowing EntryBatch,
-    _ fingerprint: UInt64, _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
+    _ key: String, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
+    _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
   ) throws {
     var key = key
     var row = reading.index.entry(for: key)
     if reading.index.isMirrored(row) {
-      key += " dn:" + String(decoding: name, as: UTF8.self)
+      key += " dn:" + String(decoding: candidate.name, as: UTF8.self)
       row = reading.index.entry(for: key)
     }
     let isNew = !reading.index.wasMirrored(row)
-    if reading.index.mirror(row, as: fingerprint), let writer {
+    if reading.index.mirror(row, as: candidate.mirrored), let writer {
       try writer.write(
-        .person, key: key, isNew: isNew, fingerprint: fingerprint, entry: batch.stored(entry))
+        .person, key: key, search: candidate.search, isNew: isNew,
+        fingerprint: candidate.mirrored, entry: batch.stored(entry))
     }
   }
 }

@@ -16,24 +16,28 @@ extension Planner {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
     let reader = DirectoryReader(
-      mapping: mapping, mappingFingerprint: 0, hash: hash, progress: { _ in })
+      mapping: mapping, mappingFingerprint: 0, hash: hash, now: now, progress: { _ in })
     var evaluator = try reader.evaluator(&source, into: &findings)
     var found: Found?
-    func look(_ batch: borrowing EntryBatch) {
+    func look(_ batch: borrowing EntryBatch, _ search: Int) {
       for entry in 0..<batch.count where found == nil {
-        let id = evaluator.id(of: entry, in: batch)
+        let id = evaluator.id(of: entry, in: batch, search: search)
         let dn = String(decoding: batch.dn(of: entry), as: UTF8.self)
         let isWanted =
           account?.person.map { $0 == id }
           ?? (id == key || dn.lowercased() == key
-            || evaluator.emails(of: entry, in: batch).contains { emailKey($0) == key })
-        if isWanted { found = Found(&evaluator, entry, batch, id: id, dn: dn) }
+            || evaluator.emails(of: entry, in: batch, search: search).contains {
+              emailKey($0) == key
+            })
+        if isWanted { found = Found(&evaluator, entry, batch, search, id: id, dn: dn) }
       }
     }
     let keys = account?.person.map { [$0] }
-    try store.readMirror(
-      of: directory, kind: .person, slots: evaluator.slots, keys: keys
-    ) { look($0) }
+    for search in mapping.searches.indices {
+      try store.readMirror(
+        of: directory, kind: .person, search: search, slots: evaluator.slots, keys: keys
+      ) { look($0, search) }
+    }
     if account == nil, found == nil { throw NobodyFits(who: who) }
     let wanted = found?.id ?? found?.dn ?? account?.person ?? who
     let plan =
@@ -55,14 +59,14 @@ extension Planner {
     let entitlement: Entitlement
 
     init(
-      _ evaluator: inout PersonEvaluator, _ entry: Int, _ batch: borrowing EntryBatch, id: String?,
-      dn: String
+      _ evaluator: inout PersonEvaluator, _ entry: Int, _ batch: borrowing EntryBatch,
+      _ search: Int, id: String?, dn: String
     ) {
       let name = batch.name(of: entry)
       let set = evaluator.groups(of: entry, in: batch, name: name)
       self.id = id
       self.dn = dn
-      exclusion = evaluator.exclusion(entry, of: batch, name: name, groups: set)
+      exclusion = evaluator.exclusion(entry, of: batch, name: name, groups: set, search: search)
       attributes = evaluator.slots.names.enumerated().compactMap { slot, name in
         let values = batch.values(of: entry, slot: slot, withOptions: true).map {
           String(validating: $0, as: UTF8.self) ?? DirectoryID.text(of: $0)
@@ -72,7 +76,7 @@ extension Planner {
       groups = evaluator.paths(of: set)
       rules = evaluator.trace(entry, of: batch, name: name, groups: set)
       entitlement = evaluator.evaluate(
-        entry, of: batch, name: name, groups: set, id: id, fingerprint: 0)
+        entry, of: batch, name: name, groups: set, id: id, fingerprint: 0, search: search)
     }
   }
 }

@@ -42,10 +42,15 @@ struct MirrorSource: DirectorySource {
   func read(
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
-    // A search asks for members of groups only, and every search for groups does.
-    let kind: MirrorKind = search.slots.slot(of: "memberUid") == nil ? .person : .group
-    try mirror.readMirror(
-      of: directory, kind: kind, slots: search.slots, keys: nil, deliver: deliver)
+    switch search.subject {
+    case .people(let number):
+      try mirror.readMirror(
+        of: directory, kind: .person, search: number, slots: search.slots, keys: nil,
+        deliver: deliver)
+    case .groups:
+      try mirror.readMirror(
+        of: directory, kind: .group, search: 0, slots: search.slots, keys: nil, deliver: deliver)
+    }
     return ReadSummary()
   }
 }
@@ -53,14 +58,14 @@ struct MirrorSource: DirectorySource {
 extension MirrorDescription {
   /// What a mapping asks, as the mirror remembers it.
   init(_ mapping: CompiledMapping, readAt: Int64) {
-    let people = mapping.userSearch()
+    let people = mapping.personSearches
     let groups = mapping.usesGroups ? mapping.groupSearch() : nil
     func text(_ search: DirectorySearch) -> String {
       "\(search.filter.text) under \(search.bases.joined(separator: " and ")) (\(search.scope.rawValue))"
     }
     self.init(
-      personSearch: text(people), groupSearch: groups.map(text) ?? "",
-      personAttributes: people.slots.names, groupAttributes: groups?.slots.names ?? [],
-      readAt: readAt)
+      personSearch: people.map(text).joined(separator: "; then "),
+      groupSearch: groups.map(text) ?? "", personAttributes: mapping.personSlots.names,
+      groupAttributes: groups?.slots.names ?? [], readAt: readAt)
   }
 }

@@ -7,6 +7,8 @@ struct PersonIndex {
   private var settled: [UInt64?] = []
   private var mirrored: [UInt64?] = []
   private var flags: [Flags] = []
+  /// When people have to be looked at again although nothing of theirs changes; few have such a moment.
+  private var due: [Int32: Int64] = [:]
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -23,6 +25,7 @@ struct PersonIndex {
   mutating func add(_ person: KnownPerson) {
     let row = entry(for: person.person)
     settled[row] = person.settled
+    if let moment = person.due { due[Int32(row)] = moment }
     flags[row].insert(.isRemembered)
     if person.account != nil { flags[row].insert(.hasAccount) }
     if person.absentSince != nil { flags[row].insert(.isAbsent) }
@@ -65,8 +68,9 @@ struct PersonIndex {
   mutating func evaluate(_ row: Int) { flags[row].insert(.isEvaluated) }
   func isEvaluated(_ row: Int) -> Bool { flags[row].contains(.isEvaluated) }
 
-  func isSettled(_ row: Int, with fingerprint: UInt64) -> Bool {
-    settled[row] == fingerprint && !flags[row].contains(.isAbsent)
+  func isSettled(_ row: Int, with fingerprint: UInt64, at now: Int64) -> Bool {
+    guard settled[row] == fingerprint, !flags[row].contains(.isAbsent) else { return false }
+    return due.isEmpty || due[Int32(row)].map { $0 > now } ?? true
   }
 
   func isSeen(_ person: String) -> Bool {

@@ -59,7 +59,7 @@ package struct Planner {
     var reading = try read(origin, now: now, into: &findings)
     let unseen = reading.index.unseen
     let site = try desk.site()
-    let accounts = try relevantAccounts(&reading, absent: unseen.withAccount)
+    let accounts = try relevantAccounts(&reading, absent: unseen.withAccount, now: now)
     let scope = try only.map { try self.scope($0, reading, accounts) }
     let index = reading.index
     let world = World(
@@ -78,7 +78,7 @@ package struct Planner {
 
   private static func digest(_ mapping: CompiledMapping, policy: SitePolicy) -> String {
     var hash = SHA256()
-    for source in mapping.sources { hash.update(data: Array(source.utf8) + [0]) }
+    for source in mapping.sources { hash.update(data: Array(source.text.utf8) + [0]) }
     for (name, ceiling) in policy.ceilings.sorted(by: { $0.key < $1.key }) {
       let own = policy.ownedByRules.contains(name) ? " own" : ""
       hash.update(data: Array("\(name)=\(ceiling.map(String.init) ?? "")\(own)\n".utf8))
@@ -95,7 +95,7 @@ package struct Planner {
   ) throws -> [String: String] {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    let reading = try reader.read(
+    let reading = try reader(now).read(
       &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
     var wishes: [String: String] = [:]
     for entitlement in reading.entitlements where entitlement.isActive {
@@ -117,7 +117,7 @@ package struct Planner {
     guard case .directory(var source) = origin else {
       var source: any DirectorySource = try MirrorSource(
         mirror: store, directory: directory, mapping: mapping)
-      return try reader.read(
+      return try reader(now).read(
         &source, index: index, groupFingerprints: [:], writer: nil, into: &findings)
     }
     let description = MirrorDescription(mapping, readAt: now)
@@ -135,7 +135,7 @@ package struct Planner {
     index = PersonIndex()
     var reading: DirectoryReading?
     try store.updateMirror(of: directory, description: description) { writer in
-      let new = try reader.read(
+      let new = try reader(now).read(
         &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
         into: &findings)
       try believe(new, people: peopleBefore, groups: groups.count)
@@ -146,10 +146,10 @@ package struct Planner {
     return reading
   }
 
-  private var reader: DirectoryReader {
+  private func reader(_ now: Int64) -> DirectoryReader {
     DirectoryReader(
       mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
-      progress: progress)
+      now: now, progress: progress)
   }
 
   /// An empty answer where there was something before is no answer.
@@ -173,22 +173,31 @@ package struct Planner {
   /// The accounts that the plan may touch, and the ones in its way. Whoever is settled but has an email
   /// that somebody else claims is evaluated, too.
   private func relevantAccounts(
-    _ reading: inout DirectoryReading, absent: [String]
+    _ reading: inout DirectoryReading, absent: [String], now: Int64
   ) throws -> [Account] {
     let evaluated = Set(reading.entitlements.map(\.person))
     var accounts = try store.accounts(
       ofPeople: Array(evaluated) + absent, emails: reading.entitlements.flatMap(\.emails))
+    let matches = reading.entitlements.compactMap(\.match)
+    if !matches.isEmpty {
+      let known = Set(accounts.map(\.id))
+      accounts += try store.unlinkedAccounts(usernames: matches).filter { !known.contains($0.id) }
+    }
     let others = accounts.compactMap(\.person).filter {
       !evaluated.contains($0) && reading.index.isSeen($0)
     }
     guard !others.isEmpty, var evaluator = reading.evaluator else { return accounts }
     var added: [Entitlement] = []
-    let reader = reader
-    try store.readMirror(
-      of: directory, kind: .person, slots: evaluator.slots, keys: others
-    ) { batch in
-      for entry in 0..<batch.count {
-        added.append(reader.entitlement(entry, of: batch, &evaluator))
+    let reader = reader(now)
+    for search in mapping.searches.indices {
+      try store.readMirror(
+        of: directory, kind: .person, search: search, slots: evaluator.slots, keys: others
+      ) { batch in
+        for entry in 0..<batch.count {
+          if let one = reader.entitlement(entry, of: batch, search: search, &evaluator) {
+            added.append(one)
+          }
+        }
       }
     }
     reading.entitlements += added

@@ -11,12 +11,14 @@ package struct Survey: Sendable {
 
   /// Reads a directory as a plan would; no store is needed, and none is touched.
   package static func of(
-    _ source: any DirectorySource, mapping: CompiledMapping, progress: @escaping (String) -> Void,
+    _ source: any DirectorySource, mapping: CompiledMapping, now: Int64,
+    progress: @escaping (String) -> Void,
     into findings: inout Findings
   ) throws -> Survey {
     var opened = source
     let reader = DirectoryReader(
-      mapping: mapping, mappingFingerprint: 0, hash: ByteHash(seed: 0), progress: progress)
+      mapping: mapping, mappingFingerprint: 0, hash: ByteHash(seed: 0), now: now,
+      progress: progress)
     let reading = try reader.read(
       &opened, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
     return Survey(

@@ -40,7 +40,8 @@ struct Check: ParsableCommand {
     }
     var findings = texts
     let survey = try Survey.of(
-      source, mapping: mapping, progress: session.terminal.progress, into: &findings)
+      source, mapping: mapping, now: session.now, progress: session.terminal.progress,
+      into: &findings)
     session.terminal.clearProgress()
     session.terminal.print(
       "The directory \(session.configuration.directory.name) holds \(survey.people.of("person", "people")) and \(survey.groups.of("group", "groups")) for this mapping."

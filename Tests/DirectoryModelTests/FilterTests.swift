@@ -37,7 +37,7 @@ import Testing
 
   @Test func memberOfIsNeverSent() throws {
     func sent(_ text: String) throws -> String? {
-      try Filter(parsing: text).leavingOut(attributes: ["memberof"])?.text
+      try Filter(parsing: text).sent?.text
     }
     #expect(try sent("(&(objectClass=person)(memberOf=staff))") == "(objectClass=person)")
     #expect(try sent("(|(uid=a)(memberOf=staff))") == nil)
@@ -84,6 +84,91 @@ import Testing
     let filter = try Filter(parsing: "(cn:1.2.3.4:=a)")
     #expect(throws: FilterFault.self) {
       try CompiledFilter(filter, slots: AttributeSlots(["cn"]), membership: false)
+    }
+  }
+}
+
+@Suite struct ListAndMomentTests {
+  /// 2026-11-24T00:00:00Z.
+  private let now: Int64 = 1_795_478_400
+
+  private func compiled(
+    _ text: String, _ attributes: [String: [String]], lists: [String: [String]] = [:]
+  ) throws -> (filter: CompiledFilter, batch: EntryBatch, resolved: Filter) {
+    let filter = try Filter(parsing: text).resolved { lists[$0] ?? [] }
+    let slots = AttributeSlots(filter.attributes)
+    var batch = EntryBatch(slots: slots)
+    batch.beginEntry(dn: "cn=x")
+    for (name, values) in attributes {
+      batch.appendAttribute(name, values: values.map { Array($0.utf8) })
+    }
+    return (
+      try CompiledFilter(filter, slots: slots, membership: false, now: now), batch, filter
+    )
+  }
+
+  /// The moments are those of `date -d`; the columns: attribute, value, <= {now}, >= {now}, seconds to the
+  /// next change of the first.
+  @Test(
+    arguments: [
+      ("pwdChangedTime", "20261123235959Z", true, false, nil),
+      ("pwdChangedTime", "20261124000000Z", true, true, nil),
+      ("pwdChangedTime", "20261124010000Z", false, true, 3600),
+      ("pwdChangedTime", "20261124010000+0100", true, true, nil),
+      ("pwdChangedTime", "2026112401-01", false, true, 7200),
+      ("pwdChangedTime", "202611240030.5Z", false, true, 1800),
+      ("pwdChangedTime", "tomorrow", false, false, nil),
+      ("pwdChangedTime", "20261324000000Z", false, false, nil),
+      ("accountExpires", "0", false, true, nil),
+      ("accountExpires", "9223372036854775807", false, true, nil),
+      ("accountExpires", "134399520000000000", true, true, nil),
+      ("accountExpires", "134399556000000000", false, true, 3600),
+      ("shadowExpire", "20781", true, true, nil),
+      ("shadowExpire", "20782", false, true, 86_400),
+      ("shadowExpire", "-1", false, true, nil),
+      ("myDate", "20261125000000Z", false, true, 86_400),
+      ("myDate", "20782", false, true, 86_400),
+      ("myDate", "134399556000000000", false, true, 3600),
+      ("myDate", "123456789", false, false, nil),
+    ] as [(String, String, Bool, Bool, Int64?)])
+  func momentsAreTypedByTheirAttribute(
+    attribute: String, value: String, atMost: Bool, atLeast: Bool, next: Int64?
+  ) throws {
+    let upper = try compiled("(\(attribute)<={now})", [attribute: [value]])
+    #expect(upper.filter.matches(0, of: upper.batch) == atMost)
+    #expect(upper.filter.secondsToChange(of: 0, in: upper.batch) == next)
+    let lower = try compiled("(\(attribute)>={now})", [attribute: [value]])
+    #expect(lower.filter.matches(0, of: lower.batch) == atLeast)
+  }
+
+  @Test func offsetsAreDaysAndHours() throws {
+    let expires = ["pwdChangedTime": ["20261208000000Z"]]
+    for (text, matches) in [
+      ("(pwdChangedTime<={now+14d})", true), ("(pwdChangedTime<={now+335h})", false),
+      ("(pwdChangedTime>={now-1d})", true),
+    ] {
+      let one = try compiled(text, expires)
+      #expect(one.filter.matches(0, of: one.batch) == matches, "\(text)")
+      #expect(one.resolved.text == text)
+      #expect(one.resolved.sent == nil)
+    }
+    // >= ends to hold one second after the moment.
+    let ends = try compiled("(!(pwdChangedTime>={now+14d}))", expires)
+    #expect(ends.filter.secondsToChange(of: 0, in: ends.batch) == 1)
+  }
+
+  @Test func listsMatchFoldedTextAndNames() throws {
+    let lists = ["centres": ["4711", "Zoë  Ltd", "CN=A,dc=X", "*)(uid=*"]]
+    for (value, matches) in [
+      ("4711", true), ("471", false), ("zoë ltd", true), ("cn=a, DC=x", true), ("*)(uid=*", true),
+      ("anything", false),
+    ] {
+      let one = try compiled("(c={list.centres})", ["c": [value]], lists: lists)
+      #expect(one.filter.matches(0, of: one.batch) == matches, "\(value)")
+      #expect(one.resolved.text == "(c={list.centres})")
+      #expect(
+        one.resolved.sent?.text
+          == "(|(c=4711)(c=Zoë  Ltd)(c=CN=A,dc=X)(c=\\2a\\29\\28uid=\\2a))")
     }
   }
 }

@@ -154,7 +154,7 @@ import Testing
     #expect(try place.usher("list", "licenses").output.contains("confluence  4"))
     #expect(try place.usher("list", "groups").output.contains("developers  4"))
     #expect(try place.usher("list", "unassigned").output == "Nobody.\n")
-    #expect(try place.usher("list", "pins").status == 64)
+    #expect(try place.usher("list", "nobody").status == 64)
   }
 
   @Test func aStalePlanIsRefusedAfterAnyOtherWrite() throws {

@@ -45,7 +45,7 @@ struct Bench {
     for entry in 0..<batch.count { all.add(entry, of: batch) }
     all.close()
     let bound = PersonEvaluator(
-      mapping: mapping, slots: mapping.userSearch().slots, groups: all, into: &findings)
+      mapping: mapping, slots: mapping.personSlots, groups: all, into: &findings)
     guard let bound else { throw Faults(messages: findings.all.map(\.message)) }
     evaluator = bound
   }
@@ -245,7 +245,7 @@ extension Entitlement {
       """
     let mapping = MappingReader.read(
       "m.yaml", catalogue: [], load: { $0 == "m.yaml" ? text : nil }, into: &findings)
-    #expect(mapping?.userSearch().bases == expected)
+    #expect(mapping?.personSearches[0].bases == expected)
   }
 }
 
@@ -274,7 +274,7 @@ extension Entitlement {
     let mapping = MappingReader.read(
       "m.yaml", catalogue: [], load: { $0 == "m.yaml" ? text : nil }, into: &findings)
     #expect(findings.all.isEmpty, "\(findings.all.map(\.message))")
-    #expect(mapping?.account.active != nil)
+    #expect(mapping?.searches[0].account.active != nil)
     #expect(mapping?.groups?.nested == true)
   }
 }

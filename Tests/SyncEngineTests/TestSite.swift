@@ -20,6 +20,8 @@ final class TestSite {
     get { policy.ceilings }
     set { policy.ceilings = newValue }
   }
+  /// Lists beside the mapping.
+  var files: [String: String] = [:]
   var limits = Limits(limits: [:], freeBelow: 0, onLimit: .holdPeople)
 
   init() throws {
@@ -30,7 +32,7 @@ final class TestSite {
   func planner(_ mapping: String) throws -> Planner {
     var findings = Findings()
     let read = MappingReader.read(
-      "m.yaml", catalogue: Set(ceilings.keys), load: { $0 == "m.yaml" ? mapping : nil },
+      "m.yaml", catalogue: Set(ceilings.keys), load: { $0 == "m.yaml" ? mapping : files[$0] },
       into: &findings)
     return Planner(
       desk: desk, directory: "corporate",
@@ -82,6 +84,16 @@ final class TestSite {
     let world = try desk.world(of: store.accounts(who), command: order.command, now: now)
     let result = Handwork.plan(order, in: world, by: "root")
     if result.refusals.isEmpty, !result.plan.isEmpty { try apply(result.plan, order.command, now) }
+    return result
+  }
+
+  /// Imports accounts as from a file named x.csv.
+  @discardableResult
+  func bringIn(_ accounts: [ImportedAccount], now: Int64 = 1000) throws -> Handwork.Result {
+    let known = try store.accounts(ofPeople: [], emails: accounts.map(\.email))
+    let result = Importing.plan(
+      accounts, in: try desk.world(of: known, command: "import", now: now), file: "x.csv")
+    if !result.plan.isEmpty { try apply(result.plan, "import", now) }
     return result
   }
 
