@@ -19,6 +19,8 @@ package struct CompiledMapping: Sendable {
   package let references: [RuleReference]
   /// Everything that the mapping was read from: a change here changes what people get.
   package let sources: [SourceFile]
+  /// The mapping file itself, as it was named.
+  package let path: String
 
   package var leaversRule: Int { references.count - 1 }
 

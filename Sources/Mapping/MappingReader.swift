@@ -27,7 +27,7 @@ package struct MappingReader {
   ) -> CompiledMapping? {
     guard let file = MappingFile.read(path, load: load, into: &findings) else { return nil }
     var reader = MappingReader(catalogue: catalogue, findings: findings)
-    let mapping = reader.mapping(file, load: load)
+    let mapping = reader.mapping(file, path: path, load: load)
     findings = reader.findings
     return findings.hasErrors ? nil : mapping
   }
@@ -38,7 +38,7 @@ package struct MappingReader {
   ]
 
   private mutating func mapping(
-    _ file: MappingFile, load: (String) -> String?
+    _ file: MappingFile, path: String, load: (String) -> String?
   ) -> CompiledMapping? {
     guard
       let map = MapReader(file.root, what: "the mapping", known: Self.keys, into: &findings)
@@ -82,7 +82,7 @@ package struct MappingReader {
       searches: searches, groups: groups, rules: rules, otherwise: otherwise,
       conflicts: conflicts, leavers: leavers, tests: tests,
       references: rules.map(\.reference) + [reference("otherwise"), reference("leavers")],
-      sources: file.sources + listFiles)
+      sources: file.sources + listFiles, path: path)
   }
 
   /// Without a search for groups nobody is in any, and `(!(memberOf=…))` would be true of everybody.

@@ -55,6 +55,8 @@ extension PersonEvaluator {
     }
     let choices = self.choices(bound, set)
     for template in bound.rule.groups {
+      let before = names.count
+      defer { if !template.isLiteral { refuseProtected(&names, from: before, bound.rule) } }
       guard bound.rule.eachGroup != nil else {
         names += template.rendered { _, name in person(name) }
         continue
@@ -73,6 +75,21 @@ extension PersonEvaluator {
     }
     let sorted = Set(names.map(\.trimmed).filter { !$0.isEmpty }).sorted(by: bytewise)
     return bound.rule.licenses + sorted.map { Right(.group, $0) }
+  }
+}
+
+extension PersonEvaluator {
+  /// R22: a template never produces a protected group.
+  private mutating func refuseProtected(_ names: inout [String], from start: Int, _ rule: Rule) {
+    if protectedGroups.isEmpty { return }
+    for index in names.indices[start...].reversed() {
+      let name = names[index].trimmed
+      guard protectedGroups.contains(Right(.group, name).key) else { continue }
+      names.remove(at: index)
+      refused.insert(
+        "the rule `\(rule.reference.name)` (\(rule.reference.file):\(rule.reference.line)) would produce the protected group \(name) by a template; nobody gets it"
+      )
+    }
   }
 }
 

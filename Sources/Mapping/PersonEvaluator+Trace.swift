@@ -7,7 +7,10 @@ extension PersonEvaluator {
     _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
   ) -> [Explanation.RuleTrace] {
     rules.map { bound in
-      let conditions = conditions(of: bound, entry, batch, name, set)
+      var conditions = conditions(of: bound, entry, batch, name, set)
+      if bound.isBroken {
+        conditions.append(Condition("its directory group is there", false, "gone, see R22"))
+      }
       let matches = conditions.allSatisfy(\.holds)
       return Explanation.RuleTrace(
         rule: bound.rule.reference, matches: matches, conditions: conditions.map(\.text),

@@ -16,6 +16,12 @@ package struct PersonEvaluator {
   private let now: Int64
   /// Whether any condition depends on the time.
   private let hasTime: Bool
+  /// Which directory groups the rules mean.
+  package let binding: GroupBinding
+  /// Keys of groups that no template may produce (R22).
+  let protectedGroups: Set<String>
+  /// What templates would have produced of them, with the rule.
+  package internal(set) var refused: Set<String> = []
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
   private var outcomes: [OutcomeKey: (Entitlement.Outcome, [Doubt])] = [:]
   private var groupChoices: [GroupChoiceKey: [GroupChoice]] = [:]
@@ -58,23 +64,30 @@ package struct PersonEvaluator {
     let each: CompiledFilter?
     /// Whether a template of the rule reads attributes of the person.
     let readsPerson: Bool
+    /// A directory group of the rule's filter is gone; the rule matches nobody.
+    let isBroken: Bool
   }
 
   /// - Parameters:
   ///   - groups: closed; nil when the mapping uses none.
   ///   - now: seconds since 1970, for conditions on moments.
+  ///   - remembered: ids of directory groups by the names that rules give them.
+  ///   - protectedGroups: keys of groups that no template produces.
   /// - Returns: nil when a rule names a directory group that is not there, or that two bear.
   package init?(
     mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups, now: Int64 = 0,
+    remembered: [String: String] = [:], protectedGroups: Set<String> = [],
     into findings: inout Findings
   ) {
     self.mapping = mapping
     self.slots = slots
     self.groups = groups
     self.now = now
+    self.protectedGroups = protectedGroups
     membership = DirectoryGroups.PersonSlots(slots)
     membershipSlots = Set([slots.slot(of: "memberOf")].compactMap(\.self))
-    var binder = GroupBinder(groups: groups, now: now, findings: findings)
+    var binder = GroupBinder(
+      groups: groups, now: now, remembered: remembered, findings: findings)
     do {
       var searches: [BoundSearch] = []
       for search in mapping.searches {
@@ -108,6 +121,7 @@ package struct PersonEvaluator {
       binder.resolve(filter.groupTests, at: start)
     }
     groupTests = binder.tests
+    binding = binder.binding
     findings = binder.findings
     if findings.hasErrors { return nil }
   }
@@ -225,6 +239,7 @@ package struct PersonEvaluator {
     _ bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ name: [UInt8], _ set: GroupSet
   ) -> Bool {
     let rule = bound.rule
+    if bound.isBroken { return false }
     if !rule.memberOf.isEmpty, !set.members.contains(where: { bound.memberOf.contains($0) }) {
       return false
     }

@@ -193,9 +193,17 @@ struct Cases {
 
   /// R22: what somebody has through a directory group that is gone is not taken away.
   private mutating func doubtBrokenRules(_ index: Int, _ entitlement: Entitlement) {
-    guard !world.brokenRules.isEmpty, entitlement.isActive, let account = account(all[index]) else {
-      return
+    guard !world.brokenRules.isEmpty, entitlement.isActive else { return }
+    let account = account(all[index])
+    if case .account(_, let grants) = entitlement.outcome, !world.brokenDenials.isEmpty {
+      for grant in grants where account?.holding(grant.right) == nil {
+        let right = "\(grant.right.kind.rawValue) \(grant.right.key)"
+        if world.brokenDenials.contains(right) {
+          all[index].doubts.append(Doubt.lostDenial(right))
+        }
+      }
     }
+    guard let account else { return }
     var given: [(rule: String, what: String)] = []
     var isMarked = false
     var granted: Set<Right> = []

@@ -55,7 +55,15 @@ extension Doubt {
   static func lostGroup(_ group: String, rule: String, what: String) -> Doubt {
     Doubt(
       "has \(what) through the rule `\(rule)`, whose directory group \(group) is gone or no longer visible",
-      remedy: "bring the group back, or change the rule; usher list holds names the approval")
+      remedy:
+        "bring the group back, or change the rule; where another group has taken its place, usher plan shows what to approve"
+    )
+  }
+
+  static func lostDenial(_ right: String) -> Doubt {
+    Doubt(
+      "would be given \(right), which a rule takes away from a directory group that is gone or no longer visible",
+      remedy: "bring the group back, or change the rule")
   }
 
   static func sharedEmail(_ email: String, others: [String]) -> Doubt {

@@ -28,6 +28,13 @@ package struct World {
   /// Rules whose directory group is gone, by name, with the group: whoever has something through one is held
   /// (R22).
   package let brokenRules: [String: String]
+  /// What such rules would take away, as "license x"; whoever would get it anew is held.
+  package let brokenDenials: Set<String>
+  /// The mapping that applying the plan accepts, and the groups that its rules mean.
+  package let accepting: AcceptedMapping?
+  package let ruleGroups: [String: String]?
+  /// Directory groups of rules whose names others bear now.
+  package let replacedGroups: [HeldChange]
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -37,12 +44,18 @@ package struct World {
     leavers: LeaverPolicy, leaversRule: Int, isPresent: @escaping (String) -> Bool,
     isInScope: @escaping (String) -> Bool = { _ in true }, doubled: Set<String> = [],
     forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
-    pins: [NamedPin] = [], brokenRules: [String: String] = [:], warnings: [String] = [],
-    basis: Plan.Basis
+    pins: [NamedPin] = [], brokenRules: [String: String] = [:],
+    brokenDenials: Set<String> = [], warnings: [String] = [],
+    accepting: AcceptedMapping? = nil, ruleGroups: [String: String]? = nil,
+    replacedGroups: [HeldChange] = [], basis: Plan.Basis
   ) {
+    self.accepting = accepting
+    self.ruleGroups = ruleGroups
+    self.replacedGroups = replacedGroups
     self.site = site
     self.accounts = accounts
     self.brokenRules = brokenRules
+    self.brokenDenials = brokenDenials
     let now = basis.createdAt
     self.pins = Dictionary(
       grouping: pins.map(\.pin).filter { $0.holds(at: now) }, by: \.account)

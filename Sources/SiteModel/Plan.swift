@@ -250,6 +250,8 @@ package struct Memory: Sendable, Hashable, Codable {
   package internal(set) var mapping: AcceptedMapping?
   /// The directory groups that rules name, by name as written, with their ids; nil: as they were.
   package internal(set) var ruleGroups: [String: String]?
+  /// Directory groups of rules whose names others bear now; to be approved (R22).
+  package internal(set) var replacedGroups: [HeldChange] = []
 }
 
 /// A mapping by which a directory's people have what they have.

@@ -84,9 +84,12 @@ package struct PlanBuilder {
 
   package mutating func forget(_ person: String) { plan.memory.forgotten.append(person) }
 
-  package mutating func accept(_ mapping: AcceptedMapping?, ruleGroups: [String: String]?) {
+  package mutating func accept(
+    _ mapping: AcceptedMapping?, ruleGroups: [String: String]?, replaced: [HeldChange]
+  ) {
     plan.memory.mapping = mapping
     plan.memory.ruleGroups = ruleGroups
+    plan.memory.replacedGroups = replaced
   }
 
   /// The plan, its changes in the order in which they are made.

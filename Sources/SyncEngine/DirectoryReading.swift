@@ -16,6 +16,8 @@ struct DirectoryReading {
   var doubled: Set<String> = []
   /// Names of people whom an earlier search selected, where there are several.
   var taken: Set<WideHash> = []
+  /// Stands for the mapping and the directory groups that its rules mean.
+  var stateSalt: UInt64 = 0
   var peopleRead = 0
   var groupsRead = 0
   var referrals = 0
@@ -30,6 +32,10 @@ struct DirectoryReader {
   let hash: ByteHash
   /// Seconds since 1970, for conditions on moments.
   let now: Int64
+  /// Ids of directory groups by the names that rules give them.
+  let remembered: [String: String]
+  /// Keys of groups that no template produces.
+  let protectedGroups: Set<String>
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -42,6 +48,8 @@ struct DirectoryReader {
     var reading = DirectoryReading(index: index)
     var evaluator = try evaluator(
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
+    reading.stateSalt = hash.combine(
+      mappingFingerprint, hash.value(of: Array(evaluator.binding.text.utf8)))
     for (search, asked) in mapping.personSearches.enumerated() {
       let summary = try source.read(asked) { batch in
         for entry in 0..<batch.count {
@@ -78,7 +86,8 @@ struct DirectoryReader {
     groups.close()
     guard
       let evaluator = PersonEvaluator(
-        mapping: mapping, slots: mapping.personSlots, groups: groups, now: now, into: &findings)
+        mapping: mapping, slots: mapping.personSlots, groups: groups, now: now,
+        remembered: remembered, protectedGroups: protectedGroups, into: &findings)
     else { throw MappingFaults(findings: findings) }
     return evaluator
   }
@@ -115,7 +124,8 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
     _ writer: (any MirrorWriter)?
   ) throws {
-    let candidate = candidate(entry, of: batch, search, &evaluator)
+    let candidate = candidate(
+      entry, of: batch, search, salt: reading.stateSalt, &evaluator)
     let name = candidate.name
     // A person of an earlier search is that one's.
     if search > 0, reading.taken.contains(hash.wide(name)) { return }
@@ -152,7 +162,8 @@ struct DirectoryReader {
   }
 
   private func candidate(
-    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, salt: UInt64,
+    _ evaluator: inout PersonEvaluator
   ) -> Candidate {
     let name = batch.name(of: entry)
     let groups = evaluator.groups(of: entry, in: batch, name: name)
@@ -163,7 +174,7 @@ struct DirectoryReader {
     return Candidate(
       search: search, name: name, id: evaluator.id(of: entry, in: batch, search: search),
       groups: groups, mirrored: hash.combine(kept, print.apart),
-      state: hash.combine(kept, groups.fingerprint, mappingFingerprint))
+      state: hash.combine(kept, groups.fingerprint, salt))
   }
 
   private func evaluate(
@@ -177,9 +188,10 @@ struct DirectoryReader {
 
   /// What one entry entitles to, settled or not; nil when it is no person of the mapping.
   func entitlement(
-    _ entry: Int, of batch: borrowing EntryBatch, search: Int, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
+    _ evaluator: inout PersonEvaluator
   ) -> Entitlement? {
-    let candidate = candidate(entry, of: batch, search, &evaluator)
+    let candidate = candidate(entry, of: batch, search, salt: salt, &evaluator)
     guard
       evaluator.selects(
         entry, of: batch, name: candidate.name, groups: candidate.groups, search: search)

@@ -34,13 +34,17 @@ package struct GuardDesk {
     }
     let approved = try approved(now: now, kind: .changes).flatMap { $0.changes.map(\.pair) }
     return Guard(
-      limits: limits, recent: recent, approved: Set(approved),
-      hash: { pairs in
-        var hash = SHA256()
-        for pair in pairs { hash.update(data: Array(pair.utf8) + [0]) }
-        return hash.finalize().hexadecimal
-      })
+      limits: limits, recent: recent, approved: Set(approved), hash: Self.hash)
   }
+
+  /// A SHA-256 over texts, as hexadecimal digits.
+  private static let hash: @Sendable ([String]) -> String = { texts in
+    var hash = SHA256()
+    for text in texts { hash.update(data: Array(text.utf8) + [0]) }
+    return hash.finalize().hexadecimal
+  }
+
+  func hash(_ texts: [String]) -> String { Self.hash(texts) }
 
   /// What was approved in the last 24 hours.
   func approved(now: Int64, kind: HeldSet.Kind) throws -> [HeldSet] {

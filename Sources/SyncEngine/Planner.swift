@@ -43,6 +43,8 @@ package struct Planner {
   /// Where a plan's people come from.
   package enum Origin {
     case directory(any DirectorySource)
+    /// The directory, for a mapping that is only tried: the mirror stays as it is.
+    case trial(any DirectorySource)
     case mirror
   }
 
@@ -62,18 +64,54 @@ package struct Planner {
     let accounts = try relevantAccounts(&reading, absent: unseen.withAccount, now: now)
     let scope = try only.map { try self.scope($0, reading, accounts) }
     let index = reading.index
+    let acceptance =
+      only == nil ? try acceptance(reading.evaluator?.binding) : (mapping: nil, groups: nil)
     let world = World(
       site: site, accounts: accounts, entitlements: reading.entitlements,
       rules: mapping.references, leavers: mapping.leavers, leaversRule: mapping.leaversRule,
       isPresent: { index.isSeen($0) },
       isInScope: { person in scope.map { $0.contains(person) } ?? true },
       doubled: reading.doubled, forgotten: unseen.withoutAccount,
-      waitingSince: try store.waitingSince(), pins: try store.pins(), warnings: warnings(reading),
+      waitingSince: try store.waitingSince(), pins: try store.pins(),
+      brokenRules: reading.evaluator?.binding.brokenRules ?? [:],
+      brokenDenials: reading.evaluator?.binding.brokenDenials ?? [], warnings: warnings(reading),
+      accepting: acceptance.mapping, ruleGroups: acceptance.groups,
+      replacedGroups: replacedGroups(reading.evaluator?.binding),
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
         groupsRead: reading.groupsRead, only: only))
     return try desk.planGuard(now: now).plan(world)
+  }
+
+  /// This mapping as it is kept for later.
+  package var accepted: AcceptedMapping {
+    var hash = SHA256()
+    for source in mapping.sources { hash.update(data: Array(source.text.utf8) + [0]) }
+    return AcceptedMapping(
+      directory: directory, digest: hash.finalize().hexadecimal, path: mapping.path,
+      files: mapping.sources.map { .init(path: $0.path, text: $0.text) })
+  }
+
+  /// What applying a plan accepts: this mapping and the groups that its rules mean, where either is new.
+  private func acceptance(
+    _ binding: GroupBinding?
+  ) throws -> (mapping: AcceptedMapping?, groups: [String: String]?) {
+    let own = accepted
+    let groups = binding?.ids ?? [:]
+    let known = try store.acceptedMapping(of: directory)
+    if known?.digest == own.digest, try store.ruleGroups(of: directory) == groups {
+      return (nil, nil)
+    }
+    return (own, groups)
+  }
+
+  private func replacedGroups(_ binding: GroupBinding?) -> [HeldChange] {
+    (binding?.lost ?? []).filter { $0.successor != nil }.sorted { $0.name < $1.name }.map { loss in
+      HeldChange(
+        pair: "\(directory)\n\(loss.name)\n\(loss.id)\n\(loss.successor ?? "")", email: loss.id,
+        name: loss.name, what: "is now \(loss.successorDN ?? "") (\(loss.successor ?? ""))")
+    }
   }
 
   private static func digest(_ mapping: CompiledMapping, policy: SitePolicy) -> String {
@@ -95,7 +133,7 @@ package struct Planner {
   ) throws -> [String: String] {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    let reading = try reader(now).read(
+    let reading = try self.reader(now).read(
       &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
     var wishes: [String: String] = [:]
     for entitlement in reading.entitlements where entitlement.isActive {
@@ -114,11 +152,18 @@ package struct Planner {
     try store.people { index.add($0) }
     let pinned = try store.accounts(ids: store.pins().map(\.pin.account))
     for person in pinned.compactMap(\.person) { index.unsettle(person) }
-    guard case .directory(var source) = origin else {
-      var source: any DirectorySource = try MirrorSource(
+    let reader = try reader(now)
+    var source: any DirectorySource
+    switch origin {
+    case .directory(let opened): source = opened
+    case .trial(var opened):
+      return try reader.read(
+        &opened, index: index, groupFingerprints: [:], writer: nil, into: &findings)
+    case .mirror:
+      var mirrored: any DirectorySource = try MirrorSource(
         mirror: store, directory: directory, mapping: mapping)
-      return try reader(now).read(
-        &source, index: index, groupFingerprints: [:], writer: nil, into: &findings)
+      return try reader.read(
+        &mirrored, index: index, groupFingerprints: [:], writer: nil, into: &findings)
     }
     let description = MirrorDescription(mapping, readAt: now)
     // Asked for something else, the mirror is written anew.
@@ -135,7 +180,7 @@ package struct Planner {
     index = PersonIndex()
     var reading: DirectoryReading?
     try store.updateMirror(of: directory, description: description) { writer in
-      let new = try reader(now).read(
+      let new = try reader.read(
         &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
         into: &findings)
       try believe(new, people: peopleBefore, groups: groups.count)
@@ -146,10 +191,22 @@ package struct Planner {
     return reading
   }
 
-  private func reader(_ now: Int64) -> DirectoryReader {
+  func reader(_ now: Int64) throws -> DirectoryReader {
     DirectoryReader(
       mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
-      now: now, progress: progress)
+      now: now, remembered: try rememberedGroups(now: now),
+      protectedGroups: desk.policy.protectedGroups, progress: progress)
+  }
+
+  /// The directory groups that rules mean, less those that somebody said are others now (R22).
+  private func rememberedGroups(now: Int64) throws -> [String: String] {
+    var groups = try store.ruleGroups(of: directory)
+    for held in try desk.approved(now: now, kind: .group) {
+      for change in held.changes where groups[change.name] == change.email {
+        groups[change.name] = nil
+      }
+    }
+    return groups
   }
 
   /// An empty answer where there was something before is no answer.
@@ -188,13 +245,15 @@ package struct Planner {
     }
     guard !others.isEmpty, var evaluator = reading.evaluator else { return accounts }
     var added: [Entitlement] = []
-    let reader = reader(now)
+    let salt = reading.stateSalt
+    let reader = try reader(now)
     for search in mapping.searches.indices {
       try store.readMirror(
         of: directory, kind: .person, search: search, slots: evaluator.slots, keys: others
       ) { batch in
         for entry in 0..<batch.count {
-          if let one = reader.entitlement(entry, of: batch, search: search, &evaluator) {
+          if let one = reader.entitlement(entry, of: batch, search: search, salt: salt, &evaluator)
+          {
             added.append(one)
           }
         }
@@ -208,8 +267,11 @@ package struct Planner {
   }
 
   private func warnings(_ reading: DirectoryReading) -> [String] {
-    if reading.referrals == 0 { return [] }
-    return [
+    let found =
+      (reading.evaluator?.binding.warnings ?? []).sorted()
+      + (reading.evaluator?.refused ?? []).sorted()
+    if reading.referrals == 0 { return found }
+    return found + [
       "the directory refers to other servers in \(reading.referrals) places; they were not followed, and whoever is there is not in this plan"
     ]
   }

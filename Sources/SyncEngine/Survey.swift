@@ -18,7 +18,7 @@ package struct Survey: Sendable {
     var opened = source
     let reader = DirectoryReader(
       mapping: mapping, mappingFingerprint: 0, hash: ByteHash(seed: 0), now: now,
-      progress: progress)
+      remembered: [:], protectedGroups: [], progress: progress)
     let reading = try reader.read(
       &opened, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
     return Survey(

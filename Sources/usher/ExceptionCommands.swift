@@ -168,7 +168,7 @@ struct Approve: ParsableCommand {
         + (approvedAt.map { " approved \(timeText($0))" } ?? ""))
     for cause in held.causes { terminal.print("  \(cause.shown)") }
     for change in held.changes {
-      terminal.print("    \(change.name.shown) <\(change.email.shown)>: \(change.what.shown)")
+      terminal.print("    \(HeldChangeText.text(change))")
     }
   }
 }

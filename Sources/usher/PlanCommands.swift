@@ -1,7 +1,9 @@
 import ArgumentParser
+import Diagnostics
 import Ports
 import Reconciliation
 import SiteModel
+import SiteStore
 import SyncEngine
 import Views
 
@@ -24,28 +26,69 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Exit with 2 when changes are pending.") var detailedExitcode = false
 
   func run() throws {
-    try Session.run(common, "plan") { session in
-      let (mapping, texts) = try session.mapping(mapping)
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
-      let store = try session.store()
-      let planner = try session.planner(store, mapping: mapping)
-      let verdict = try session.plan(
-        planner, offline ? .mirror : .directory(session.source()), only: only, texts: texts)
-      let plan = verdict.plan
-      switch format {
-      case .text:
-        PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
-      case .json: session.terminal.print(try PlanJSON.text(of: plan))
-      }
-      if let out {
-        try PlanFile.save(plan, to: out)
-        session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
-      }
-      try session.report(verdict, in: store)
-      if !verdict.excesses.isEmpty { return .heldBack }
-      return detailedExitcode && !plan.isEmpty ? .changesPending : nil
+    try Session.run(common, "plan") { try plan($0) }
+  }
+
+  private func plan(_ session: Session) throws -> ExitStatus? {
+    let lease = try session.lease()
+    defer { withExtendedLifetime(lease) {} }
+    let store = try session.store()
+    let (current, texts) = try session.mapping()
+    let planner = try session.planner(store, mapping: current)
+    if let mapping {
+      return try tryOut(mapping, session, store, planner, texts)
     }
+    let waiting = try session.reviewed(
+      planner, in: store, opening: offline ? nil : { try session.source() }, texts: texts
+    ).held
+    let verdict = try session.plan(
+      planner, offline ? .mirror : .directory(session.source()), only: only, texts: texts)
+    let plan = verdict.plan
+    switch format {
+    case .text:
+      PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
+    case .json: session.terminal.print(try PlanJSON.text(of: plan))
+    }
+    if let out {
+      try PlanFile.save(plan, to: out)
+      session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
+    }
+    try session.report(verdict, in: store)
+    if let waiting {
+      try session.say(waiting, in: store)
+      session.terminal.say("A saved plan that is applied approves the mapping, too.")
+    }
+    if !verdict.excesses.isEmpty || waiting != nil { return .heldBack }
+    return detailedExitcode && !plan.isEmpty ? .changesPending : nil
+  }
+
+  /// What another mapping would do to the same directory: its plan against the current one's.
+  private func tryOut(
+    _ file: String, _ session: Session, _ store: SiteDatabase, _ planner: Planner, _ texts: Findings
+  ) throws -> ExitStatus? {
+    let (other, otherTexts) = try session.mapping(file)
+    let current = try session.plan(
+      planner, offline ? .mirror : .directory(session.source()), only: only, texts: texts
+    ).plan
+    let trial = try session.planner(store, mapping: other)
+    let origin: Planner.Origin =
+      trial.canReadMirror ? .mirror : offline ? .mirror : .trial(try session.source())
+    let verdict = try session.plan(trial, origin, only: only, texts: otherTexts)
+    switch format {
+    case .text:
+      PlanComparison(current: current, other: verdict.plan)
+        .write(session.terminal.output, all: all, session.terminal.print)
+    case .json: session.terminal.print(try PlanJSON.text(of: verdict.plan))
+    }
+    if let out {
+      try PlanFile.save(verdict.plan, to: out)
+      session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
+    }
+    for excess in verdict.excesses {
+      session.terminal.warn("limit \(excess.consequence.rawValue): \(excess.text)")
+    }
+    if !verdict.excesses.isEmpty { return .heldBack }
+    return detailedExitcode && !verdict.plan.isEmpty ? .changesPending : nil
   }
 }
 
@@ -103,7 +146,8 @@ struct Sync: ParsableCommand {
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
-      let planner = try session.planner(store, mapping: mapping)
+      let (planner, waiting) = try session.reviewed(
+        session.planner(store, mapping: mapping), in: store, opening: session.source, texts: texts)
       let verdict = try session.plan(planner, .directory(session.source()), texts: texts)
       if !session.terminal.quiet {
         PlanText(verdict.plan, all: all, style: session.terminal.output).write(
@@ -117,7 +161,11 @@ struct Sync: ParsableCommand {
       }
       try session.apply(approved, to: store)
       try session.report(verdict, in: store)
-      return verdict.excesses.isEmpty ? nil : .heldBack
+      if let waiting {
+        try session.say(waiting, in: store)
+        session.terminal.warn("until then the mapping holds as it was")
+      }
+      return verdict.excesses.isEmpty && waiting == nil ? nil : .heldBack
     }
   }
 }

@@ -4,8 +4,11 @@ import Testing
 
 /// What people see and schedulers act on, from an LDIF file.
 @Suite struct CommandTests {
-  private func place(people: Int = 3, mapping: String = Company.mapping) throws -> Workplace {
+  private func place(
+    people: Int = 3, mapping: String = Company.mapping, extra: String = ""
+  ) throws -> Workplace {
     let place = try Workplace(directory: "ldif: acme.ldif", mapping: mapping)
+    try place.configure("ldif: acme.ldif", extra: extra)
     try place.folder.write(Company.ldif(people: people), to: "acme.ldif")
     return place
   }
@@ -158,7 +161,7 @@ import Testing
   }
 
   @Test func aStalePlanIsRefusedAfterAnyOtherWrite() throws {
-    let place = try place()
+    let place = try place(extra: "mapping-changes: apply")
     _ = try place.usher("sync")
     try place.folder.write(Company.ldif(people: 2), to: "acme.ldif")
     try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")
@@ -180,7 +183,7 @@ import Testing
   }
 
   @Test func aLimitHoldsPeopleAndExitsThree() throws {
-    let place = try place(people: 100)
+    let place = try place(people: 100, extra: "mapping-changes: apply")
     _ = try place.usher("sync")
     try place.folder.write(Company.ldif(people: 20), to: "acme.ldif")
     try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")

@@ -175,6 +175,7 @@ import Testing
     let before = try place.export()
     try place.folder.write(
       Company.mapping.replacing("users: { ", with: "users: { exclude: (uid=*), "), to: "acme.yaml")
+    try place.configure(server, extra: "mapping-changes: apply")
     let empty = try place.usher("sync")
     #expect(
       empty.status == 5 && empty.errors.contains("no people where there were 4"), "\(empty.errors)")

@@ -54,15 +54,6 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     }
   }
 
-  @Test func aGroupThatVanishedStopsTheRunInsteadOfRevoking() throws {
-    let site = try TestSite()
-    let whole = directory([("1", "ada", "ada@x", "")])
-    try site.sync(whole, mapping)
-    let without = whole.replacing("cn: staff", with: "cn: personnel")
-    #expect(throws: MappingFaults.self) { try site.sync(without, mapping) }
-    #expect(try site.export().contains("confluence"))
-  }
-
   @Test func aNewIdWithAnOldEmailWaitsForTheLink() throws {
     let site = try TestSite()
     try site.sync(directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")]), mapping)

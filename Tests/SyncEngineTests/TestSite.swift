@@ -40,8 +40,15 @@ final class TestSite {
       store: store, hashSeed: try store.hashSeed(), progress: { _ in })
   }
 
-  func origin(_ ldif: String) throws -> Planner.Origin {
-    .directory(LDIFSource(path: try folder.write(ldif, to: "data.ldif")))
+  func source(_ ldif: String) throws -> any DirectorySource {
+    LDIFSource(path: try folder.write(ldif, to: "data.ldif"))
+  }
+
+  func origin(_ ldif: String) throws -> Planner.Origin { .directory(try source(ldif)) }
+
+  func approve(_ hash: String, now: Int64) throws {
+    _ = try store.approve(
+      hash, run: RunRecord(command: "approve", user: "root", startedAt: now, planHash: ""))
   }
 
   func verdict(_ ldif: String, _ mapping: String, now: Int64 = 1000, only: String? = nil) throws
@@ -135,4 +142,9 @@ struct SeededRandom: RandomNumberGenerator {
 /// How many random cases a law is tried on: a tenth in everyday runs, all with USHER_FULL_TESTS=1.
 func cases(_ all: Int) -> Int {
   ProcessInfo.processInfo.environment["USHER_FULL_TESTS"] == nil ? all / 10 : all
+}
+
+extension Plan {
+  /// The people held, by directory id, in order.
+  var held: [String] { holds.map(\.person).sorted() }
 }

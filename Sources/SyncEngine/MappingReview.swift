@@ -1,0 +1,110 @@
+import Diagnostics
+import DirectoryModel
+import Mapping
+import Ports
+import SiteModel
+
+/// What a changed mapping changes for people, on one and the same directory.
+package struct MappingDifference: Sendable {
+  /// People whose entitlement differs, by directory id.
+  package let people: [HeldChange]
+  /// What differs for nobody in particular: the leavers' policy.
+  package let causes: [String]
+
+  package var isEmpty: Bool { people.isEmpty && causes.isEmpty }
+}
+
+extension Planner {
+  /// Compares what two mappings say of everybody. Reads the directory twice and leaves no trace.
+  /// - Parameters:
+  ///   - old: a planner with the mapping that holds so far.
+  ///   - source: opens the directory; nil for the mirror.
+  package func difference(
+    from old: Planner, source: (() throws -> any DirectorySource)?, now: Int64,
+    into findings: inout Findings
+  ) throws -> MappingDifference {
+    let before = try old.everybody(source, now: now, into: &findings)
+    let after = try everybody(source, now: now, into: &findings)
+    var people: [HeldChange] = []
+    for person in Set(before.keys).union(after.keys).sorted() {
+      let was = before[person], will = after[person]
+      guard was?.meaning != will?.meaning else { continue }
+      let shown = will ?? was
+      people.append(
+        HeldChange(
+          pair: "\(person)\nmapping", email: shown?.emails.first ?? person,
+          name: shown?.names.first ?? person,
+          what:
+            "\(was?.meaning ?? "no person of the mapping") → \(will?.meaning ?? "no person of the mapping")"
+        ))
+    }
+    var causes: [String] = []
+    if old.mapping.leavers != mapping.leavers {
+      causes.append("another policy for leavers")
+    }
+    return MappingDifference(people: people, causes: causes)
+  }
+
+  private func everybody(
+    _ open: (() throws -> any DirectorySource)?, now: Int64, into findings: inout Findings
+  ) throws -> [String: Entitlement] {
+    var source: any DirectorySource =
+      try open?() ?? MirrorSource(mirror: store, directory: directory, mapping: mapping)
+    let reading = try reader(now).read(
+      &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
+    return Dictionary(reading.entitlements.map { ($0.person, $0) }, uniquingKeysWith: { $1 })
+  }
+
+  /// Whether the mirror holds all that this mapping asks.
+  package var canReadMirror: Bool {
+    (try? MirrorSource(mirror: store, directory: directory, mapping: mapping)) != nil
+  }
+
+  /// What is held back while a changed mapping waits.
+  package func held(_ difference: MappingDifference) -> HeldSet {
+    HeldSet(
+      kind: .mapping, hash: accepted.digest, changes: difference.people,
+      causes: [
+        "the mapping \(mapping.path) has changed, and alters what \(difference.people.count) people get"
+      ] + difference.causes)
+  }
+
+  /// Whether this mapping is the accepted one, or was approved in the last 24 hours.
+  package func isAccepted(_ accepted: AcceptedMapping?, now: Int64) throws -> Bool {
+    guard let accepted else { return true }
+    let own = self.accepted.digest
+    if accepted.digest == own { return true }
+    return try desk.approved(now: now, kind: .mapping).contains { $0.hash == own }
+  }
+}
+
+extension GuardDesk {
+  /// Groups whose names other groups have taken, to be approved as what the rules mean (R22); nil mostly.
+  package func heldGroups(_ plan: Plan) -> HeldSet? {
+    let changes = plan.memory.replacedGroups
+    guard !changes.isEmpty else { return nil }
+    return HeldSet(
+      kind: .group, hash: hash(changes.map(\.pair)), changes: changes,
+      causes: ["rules name directory groups that are gone, and other groups bear their names now"])
+  }
+}
+
+extension Entitlement {
+  /// What the person gets, whatever rule is behind it.
+  var meaning: String {
+    var parts: [String] = []
+    switch outcome {
+    case .nothing: parts.append("no account")
+    case .leaver: parts.append("a leaver")
+    case .account(let portalOnly, let grants):
+      parts.append(portalOnly == nil ? "an account" : "a portal-only account")
+      parts += grants.map(\.right).sorted().map { "\($0.kind.rawValue) \($0.name)" }
+    }
+    if !isActive { parts.append("inactive") }
+    parts.append("<\(emails.joined(separator: " "))>")
+    parts.append("\"\(names.joined(separator: " "))\"")
+    if let username { parts.append("username \(username)") }
+    parts += doubts.isEmpty ? [] : ["held"]
+    return parts.joined(separator: ", ")
+  }
+}
