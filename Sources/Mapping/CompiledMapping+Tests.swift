@@ -9,14 +9,27 @@ extension CompiledMapping {
     package let message: String
   }
 
-  /// Runs every test. The directory groups that rules and tests name all exist.
-  package func testFailures() -> [TestFailure] {
-    tests.compactMap { test in
-      failure(of: test).map { TestFailure(position: test.position, message: $0) }
-    }
+  /// What running tests brought: who failed, and how often each rule matched.
+  package struct TestReport: Sendable {
+    package let failures: [TestFailure]
+    /// By the rule's number.
+    package let matches: [Int]
   }
 
-  private func failure(of test: MappingTest) -> String? {
+  /// Runs tests. The directory groups that rules and tests name all exist.
+  /// - Parameter now: seconds since 1970, for conditions on moments.
+  package func run(_ tests: [MappingTest], now: Int64) -> TestReport {
+    var failures: [TestFailure] = []
+    var matches = [Int](repeating: 0, count: rules.count)
+    for test in tests {
+      let (message, matched) = run(test, now: now)
+      for rule in matched { matches[rule] += 1 }
+      if let message { failures.append(TestFailure(position: test.position, message: message)) }
+    }
+    return TestReport(failures: failures, matches: matches)
+  }
+
+  private func run(_ test: MappingTest, now: Int64) -> (failure: String?, matched: [Int]) {
     let hash = ByteHash(seed: 0)
     let slots = personSlots
     let groupSlots = groupSearch()?.slots ?? AttributeSlots(["cn"])
@@ -38,18 +51,20 @@ extension CompiledMapping {
     var findings = Findings()
     guard
       var evaluator = PersonEvaluator(
-        mapping: self, slots: slots, groups: groups, into: &findings)
-    else { return findings.all.first?.message ?? "the mapping cannot be evaluated" }
+        mapping: self, slots: slots, groups: groups, now: now, into: &findings)
+    else { return (findings.all.first?.message ?? "the mapping cannot be evaluated", []) }
     var person = EntryBatch(slots: slots)
     person.beginEntry(dn: "cn=somebody")
     for attribute in test.attributes {
       person.appendAttribute(attribute.name, values: attribute.values.map { Array($0.utf8) })
     }
     let name = Array("cn=somebody".utf8)
+    let set = evaluator.groups(of: 0, in: person, name: name)
     let entitlement = evaluator.evaluate(
-      0, of: person, name: name, groups: evaluator.groups(of: 0, in: person, name: name),
-      id: "somebody", fingerprint: 0)
-    return difference(entitlement, test)
+      0, of: person, name: name, groups: set, id: "somebody", fingerprint: 0)
+    return (
+      difference(entitlement, test), evaluator.matched(0, of: person, name: name, groups: set)
+    )
   }
 
   /// The name in a group's DN, or the name itself.

@@ -32,6 +32,25 @@ package struct MappingReader {
     return findings.hasErrors ? nil : mapping
   }
 
+  /// Reads tests from a file of their own: `tests:` alone.
+  package static func readTests(
+    _ path: String, load: (String) -> String?, into findings: inout Findings
+  ) -> [MappingTest] {
+    guard let text = load(path) else {
+      findings.error(
+        "the tests cannot be read", at: SourcePosition(file: path, line: 1, column: 1))
+      return []
+    }
+    guard let root = YAMLDocument.read(text, file: path, into: &findings),
+      let map = MapReader(root, what: "a file of tests", known: ["tests"], into: &findings),
+      let node = map.required("tests", "a list of tests", into: &findings)
+    else { return [] }
+    var reader = MappingReader(catalogue: [], findings: findings)
+    let tests = reader.tests(node)
+    findings = reader.findings
+    return tests
+  }
+
   private static let keys = [
     "usher", "extends", "search", "account", "rules", "otherwise", "conflicts", "leavers", "tests",
     "lists",

@@ -79,6 +79,28 @@ extension PersonEvaluator {
 }
 
 extension PersonEvaluator {
+  /// The rules that match somebody, and those of them without which the person would have something else.
+  package mutating func decisions(
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+  ) -> (matched: [Int], decisive: Set<Int>) {
+    let matched = self.matched(entry, of: batch, name: name, groups: set)
+    var decisive: Set<Int> = []
+    var given: Set<Right> = []
+    var isMarked = false
+    for index in matched {
+      let rights = rights(of: rules[index], entry, batch, set)
+      if rights.contains(where: { given.insert($0).inserted }) { decisive.insert(index) }
+      if rules[index].rule.portalOnly, !isMarked {
+        isMarked = true
+        decisive.insert(index)
+      }
+    }
+    for index in matched where rules[index].rule.deny.contains(where: given.contains) {
+      decisive.insert(index)
+    }
+    return (matched, decisive)
+  }
+
   /// R22: a template never produces a protected group.
   private mutating func refuseProtected(_ names: inout [String], from start: Int, _ rule: Rule) {
     if protectedGroups.isEmpty { return }

@@ -169,7 +169,7 @@ package struct PersonEvaluator {
     _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, id: String?,
     fingerprint: UInt64, search: Int = 0
   ) -> Entitlement {
-    let matched = rules.indices.filter { holds(rules[$0], entry, batch, name, set) }
+    let matched = matched(entry, of: batch, name: name, groups: set)
     let (outcome, conflicts) = outcome(matched, entry, batch, set)
     let own = searches[search]
     var doubts = conflicts
@@ -233,6 +233,13 @@ package struct PersonEvaluator {
       guard let wanted = groupTests[test] else { return false }
       return set.members.contains { wanted.contains($0) }
     }
+  }
+
+  /// The numbers of the rules whose conditions hold.
+  mutating func matched(
+    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+  ) -> [Int] {
+    rules.indices.filter { holds(rules[$0], entry, batch, name, set) }
   }
 
   private mutating func holds(

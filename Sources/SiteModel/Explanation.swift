@@ -13,6 +13,8 @@ package struct Explanation: Sendable {
   package let entitlement: Entitlement?
   /// What the next sync would do, from the mirror.
   package let plan: Plan
+  /// Exceptions for the account.
+  package let pins: [Pin]
 
   package struct Attribute: Sendable {
     package let name: String
@@ -50,8 +52,10 @@ package struct Explanation: Sendable {
 
   package init(
     person: String?, dn: String?, account: Account?, exclusion: String?, attributes: [Attribute],
-    groups: [GroupPath], rules: [RuleTrace], entitlement: Entitlement?, plan: Plan
+    groups: [GroupPath], rules: [RuleTrace], entitlement: Entitlement?, plan: Plan,
+    pins: [Pin]
   ) {
+    self.pins = pins
     self.person = person
     self.dn = dn
     self.account = account

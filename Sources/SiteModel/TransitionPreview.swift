@@ -9,6 +9,14 @@ package struct TransitionPreview: Sendable {
     package let after: String
     /// Where, after.
     package let url: String
+
+    package init(email: String, name: String, before: String, after: String, url: String) {
+      self.email = email
+      self.name = name
+      self.before = before
+      self.after = after
+      self.url = url
+    }
   }
 
   /// An unmarked account that the mapping would rather have marked.

@@ -48,7 +48,8 @@ extension Planner {
     return Explanation(
       person: found.map { $0.id ?? $0.dn }, dn: found?.dn, account: account,
       exclusion: found?.exclusion, attributes: found?.attributes ?? [], groups: found?.groups ?? [],
-      rules: found?.rules ?? [], entitlement: found?.entitlement, plan: plan)
+      rules: found?.rules ?? [], entitlement: found?.entitlement, plan: plan,
+      pins: try store.pins().map(\.pin).filter { $0.account == account?.id })
   }
 
   private struct Found {

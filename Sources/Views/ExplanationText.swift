@@ -42,6 +42,11 @@ package enum ExplanationText {
     }
     title("Site")
     lines += site(explanation.account, transition)
+    for pin in explanation.pins {
+      lines.append(
+        "  pinned: \(pin.text.shown), until \(timeText(pin.until)), by \(pin.by.shown): \(pin.reason.shown)"
+      )
+    }
     title("Next sync")
     lines += next(explanation.plan)
     return lines.joined(separator: "\n")
@@ -59,19 +64,43 @@ package enum ExplanationText {
     return lines
   }
 
+  /// What the rules come to: what won, by which rule, and what lost against what.
   private static func outcome(_ entitlement: Entitlement, _ explanation: Explanation) -> [String] {
     var lines = ["  active: \(entitlement.isActive ? "yes" : "no")"]
+    var won: Set<String> = []
+    func place(_ rule: RuleReference) -> String {
+      "\(rule.name) (\(rule.file):\(rule.line))".shown
+    }
+    func giver(of effect: String) -> String {
+      explanation.rules.first { $0.matches && $0.effects.contains(effect) }.map {
+        ", by \(place($0.rule))"
+      } ?? ""
+    }
     switch entitlement.outcome {
-    case .account(_?, let grants) where grants.isEmpty: lines.append("  a portal-only account")
-    case .account(_, let grants):
-      lines.append(
-        grants.isEmpty
-          ? "  a plain account, without license or group"
-          : "  "
-            + grants.map { "\($0.right.kind.rawValue) \($0.right.name)" }.joined(separator: ", ")
-            .shown)
+    case .account(let portalOnly, let grants):
+      if portalOnly != nil {
+        won.insert("portal-only")
+        lines.append("  a portal-only account\(giver(of: "portal-only"))")
+      } else if grants.isEmpty {
+        lines.append("  a plain account, without license or group")
+      }
+      for grant in grants {
+        let what = "\(grant.right.kind.rawValue) \(grant.right.name)"
+        won.insert(what)
+        lines.append("  \(what.shown)\(giver(of: what))")
+      }
     case .nothing: lines.append("  no account: no rule matches (otherwise: nothing)")
     case .leaver: lines.append("  treated as a leaver: no rule matches (otherwise: leaver)")
+    }
+    for trace in explanation.rules where trace.matches {
+      for effect in trace.effects where !won.contains(effect) && !effect.hasPrefix("takes away") {
+        let against = explanation.rules.first {
+          $0.matches && $0.effects.contains("takes away \(effect)")
+        }
+        lines.append(
+          "  lost: \(effect.shown) of \(place(trace.rule)), \(against.map { "taken away by \(place($0.rule))" } ?? "see conflicts:")"
+        )
+      }
     }
     return lines + entitlement.doubts.map { "  held: \($0.reason.shown)" }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import LDAPClient
 import Mapping
+import Ports
 import SiteModel
 import SyncEngine
 import Views
@@ -66,34 +67,120 @@ struct Explain: ParsableCommand {
       let store = try session.existingStore()
       let planner = try session.planner(store, mapping: mapping)
       var findings = texts
-      let explanation = try planner.explain(who, now: session.now, into: &findings)
+      let explanation: Explanation
+      do {
+        explanation = try planner.explain(who, now: session.now, into: &findings)
+      } catch let nobody as NobodyFits {
+        return try explainAbsence(nobody, session, planner)
+      }
       session.terminal.print(
         ExplanationText.text(
           of: explanation, transition: try session.desk(store).site().transition,
           style: session.terminal.output))
+      if explanation.dn == nil, let account = explanation.account {
+        let found = try? planner.exclusions(
+          of: account.email, in: session.source(), now: session.now)
+        show(found ?? [], session)
+      }
       return nil
     }
+  }
+
+  private func show(_ found: [(dn: String, reasons: [String])], _ session: Session) {
+    for (dn, reasons) in found {
+      session.terminal.print(
+        "\(session.terminal.output.bold(dn.shown)) is in the directory, and no person of the mapping:"
+      )
+      for (number, reason) in reasons.enumerated() {
+        let search = reasons.count > 1 ? "search \(number + 1): " : ""
+        session.terminal.print("  \(search)\(reason.shown)")
+      }
+    }
+  }
+
+  /// Nobody of the mapping and no account: asks the directory itself, which may know the entry.
+  private func explainAbsence(
+    _ nobody: NobodyFits, _ session: Session, _ planner: Planner
+  ) throws -> ExitStatus? {
+    let found = try planner.exclusions(of: who, in: session.source(), now: session.now)
+    if found.isEmpty { throw nobody }
+    show(found, session)
+    return nil
   }
 }
 
 struct TestCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "test", abstract: "Runs the tests that stand in the mapping file.")
+    commandName: "test",
+    abstract: "Runs the mapping's tests, and shows what each rule matches and decides.",
+    discussion:
+      "Counts people as the directory was last read: a rule that matches nobody is dead, one that decides nothing is shadowed by others."
+  )
 
   @OptionGroup var common: CommonOptions
+  @Option(name: .customLong("tests"), help: "A file with more tests; may be repeated.")
+  var files: [String] = []
+  @Option(help: "Another mapping file.") var mapping: String?
 
   func run() throws {
     try Session.run(common, "test") { session in
-      let (mapping, _) = try session.mapping()
-      let failures = mapping.testFailures()
-      for failure in failures {
+      let (mapping, texts) = try session.mapping(mapping)
+      var findings = Findings()
+      let more = files.flatMap {
+        MappingReader.readTests($0, load: Session.load, into: &findings)
+      }
+      if findings.hasErrors {
+        throw Failure(.badConfiguration, "the tests have faults", findings: findings)
+      }
+      let report = mapping.run(mapping.tests + more, now: session.now)
+      for failure in report.failures {
         session.terminal.print(
           "\(failure.position.text): \(session.terminal.output.red("failed")): \(failure.message.shown)"
         )
       }
+      show(try coverage(session, mapping, texts), report, mapping, session.terminal)
+      let count = mapping.tests.count + more.count
       session.terminal.print(
-        "\(mapping.tests.count - failures.count) passed, \(failures.count) failed")
-      return failures.isEmpty ? nil : .failed
+        "\(count - report.failures.count) passed, \(report.failures.count) failed")
+      return report.failures.isEmpty ? nil : .failed
+    }
+  }
+
+  /// What rules do among the people as last read; nil where nobody was read with this mapping.
+  private func coverage(
+    _ session: Session, _ mapping: CompiledMapping, _ texts: Findings
+  ) throws -> RuleCoverage? {
+    guard let store = try? session.existingStore() else { return nil }
+    var findings = texts
+    return try? session.planner(store, mapping: mapping)
+      .coverage(now: session.now, into: &findings)
+  }
+
+  private func show(
+    _ coverage: RuleCoverage?, _ report: CompiledMapping.TestReport, _ mapping: CompiledMapping,
+    _ terminal: Terminal
+  ) {
+    guard !mapping.rules.isEmpty else { return }
+    var table = ListTable(["rule", "tests", "people", "decides", "note"])
+    for (number, rule) in mapping.rules.enumerated() {
+      let matches = coverage?.matches[number], decides = coverage?.decides[number]
+      var notes: [String] = []
+      if report.matches[number] == 0 { notes.append("no test") }
+      if matches == 0 { notes.append("dead: matches nobody") }
+      if let matches, matches > 0, decides == 0 {
+        notes.append("shadowed: other rules give it all")
+      }
+      table.append([
+        .text("\(rule.reference.name) (\(rule.reference.file):\(rule.reference.line))"),
+        .number(report.matches[number]), matches.map { .number($0) } ?? .text("-"),
+        decides.map { .number($0) } ?? .text("-"), .text(notes.joined(separator: "; ")),
+      ])
+    }
+    if let text = try? table.text(.table, style: terminal.output) { terminal.print(text) }
+    if coverage == nil {
+      terminal.say(
+        "People are counted once usher plan or usher sync has read the directory with this mapping."
+      )
     }
   }
 }

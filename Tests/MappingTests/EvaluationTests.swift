@@ -225,7 +225,7 @@ extension Entitlement {
         - person: { uid: eve, type: staff }
           expect: { licenses: [confluence] }
       """, groups: [("engineering", [])])
-    let failures = bench.mapping.testFailures()
+    let failures = bench.mapping.run(bench.mapping.tests, now: 0).failures
     #expect(failures.count == 1)
     #expect(failures.first?.message == "licenses are none, not confluence")
   }
@@ -259,7 +259,7 @@ extension Entitlement {
         load: { try? String(contentsOfFile: $0, encoding: .utf8) }, into: &findings))
     #expect(findings.all.isEmpty)
     #expect(mapping.tests.count > 3)
-    #expect(mapping.testFailures().map(\.message) == [])
+    #expect(mapping.run(mapping.tests, now: 0).failures.map(\.message) == [])
   }
 
   @Test(arguments: Presets.names)

@@ -1,0 +1,49 @@
+import Diagnostics
+import DirectoryModel
+import Mapping
+import Ports
+
+/// How often each rule matches and decides something among the people as last read.
+package struct RuleCoverage: Sendable {
+  /// By the rule's number.
+  package private(set) var matches: [Int]
+  /// How many people have something by the rule that no rule before it gives them, or lose something by it.
+  package private(set) var decides: [Int]
+  package private(set) var people = 0
+
+  fileprivate init(rules: Int) {
+    matches = [Int](repeating: 0, count: rules)
+    decides = matches
+  }
+
+  fileprivate mutating func add(_ matched: [Int], _ decisive: Set<Int>) {
+    people += 1
+    for rule in matched { matches[rule] += 1 }
+    for rule in decisive { decides[rule] += 1 }
+  }
+}
+
+extension Planner {
+  /// - Throws: `ReadFailure` when the mirror lacks what the mapping asks.
+  package func coverage(now: Int64, into findings: inout Findings) throws -> RuleCoverage {
+    var source: any DirectorySource = try MirrorSource(
+      mirror: store, directory: directory, mapping: mapping)
+    var evaluator = try reader(now).evaluator(&source, into: &findings)
+    var coverage = RuleCoverage(rules: mapping.rules.count)
+    for (search, asked) in mapping.personSearches.enumerated() {
+      _ = try source.read(asked) { batch in
+        for entry in 0..<batch.count {
+          let name = batch.name(of: entry)
+          let groups = evaluator.groups(of: entry, in: batch, name: name)
+          guard
+            evaluator.selects(entry, of: batch, name: name, groups: groups, search: search)
+          else { continue }
+          let (matched, decisive) = evaluator.decisions(
+            entry, of: batch, name: name, groups: groups)
+          coverage.add(matched, decisive)
+        }
+      }
+    }
+    return coverage
+  }
+}
