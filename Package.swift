@@ -89,6 +89,7 @@ let package = Package(
       dependencies: [
         "SyncEngine", "SiteStore", "Views", "Diagnostics", "DirectoryModel", "Mapping", "Ports",
         "Reconciliation", "SiteModel", "TestSupport",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),

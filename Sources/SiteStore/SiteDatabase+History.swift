@@ -74,6 +74,9 @@ extension SiteDatabase {
     try read { db in
       var report = AuditReport()
       var (link, next) = try checkAnchor(db, &report)
+      let erased = Set(
+        try String.fetchAll(db, sql: "SELECT command FROM run WHERE command LIKE 'erase account %'")
+          .compactMap { Int64($0.dropFirst("erase account ".count)) })
       let rows = try Row.fetchCursor(db, sql: "SELECT * FROM run ORDER BY id")
       while let row = try rows.next() {
         let header = Journal.Header(row)
@@ -82,7 +85,8 @@ extension SiteDatabase {
             header.id == next + 1
               ? "run \(next) was removed" : "runs \(next) to \(header.id - 1) were removed")
         }
-        try check(header, row, after: link, isNext: header.id == next, in: db, &report)
+        try check(
+          header, row, after: link, isNext: header.id == next, erased: erased, in: db, &report)
         link = row["link"]
         next = header.id + 1
         report.runs += 1
@@ -129,8 +133,8 @@ extension SiteDatabase {
   }
 
   private func check(
-    _ header: Journal.Header, _ row: Row, after link: Data, isNext: Bool, in db: Database,
-    _ report: inout AuditReport
+    _ header: Journal.Header, _ row: Row, after link: Data, isNext: Bool,
+    erased: Set<Int64>, in db: Database, _ report: inout AuditReport
   ) throws {
     guard header.keyID == audit.id || header.keyID.isEmpty else {
       report.faults.append("run \(header.id) was written with another audit key")
@@ -155,7 +159,12 @@ extension SiteDatabase {
       while let block = try blocks.next() {
         let bytes: Data = block[0]
         digests.append(contentsOf: AuditKey.digest(bytes))
-        try JournalBlock.read(bytes, personal: block[1], tables: tables) { _ in changes += 1 }
+        try JournalBlock.read(bytes, personal: block[1], tables: tables) { entry in
+          changes += 1
+          if entry.isErased, !erased.contains(entry.account) {
+            throw JournalBlock.Damage(message: "a person's data were blanked, and no erase says so")
+          }
+        }
       }
     } catch let damage as JournalBlock.Damage {
       report.faults.append("run \(header.id): \(damage.message)")
@@ -215,8 +224,12 @@ extension SiteDatabase {
       try db.execute(sql: "DELETE FROM held")
       try blankJournal(account, in: db)
       try Self.moveGeneration(db)
+      // The chain's check looks for this entry where data are blank.
+      let record = RunRecord(
+        command: "erase account \(account)", user: run.user, startedAt: run.startedAt,
+        planHash: "")
       return try Journal(audit: audit).write(
-        run, generation: Self.state(db).generation, in: db)
+        record, generation: Self.state(db).generation, in: db)
     }
   }
 

@@ -24,9 +24,9 @@ final class TestSite {
   var files: [String: String] = [:]
   var limits = Limits(limits: [:], freeBelow: 0, onLimit: .holdPeople)
 
-  init() throws {
+  init(audit: AuditKey = .none) throws {
     folder = try TemporaryFolder()
-    store = try SiteDatabase(path: folder.path + "/usher.db")
+    store = try SiteDatabase(path: folder.path + "/usher.db", audit: audit)
   }
 
   func planner(_ mapping: String) throws -> Planner {
