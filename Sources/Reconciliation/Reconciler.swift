@@ -183,7 +183,8 @@ package struct Reconciler {
       let person = cases.all[index]
       let entitlement = world.entitlements[person.entitlement]
       guard person.inScope, entitlement.hasID else { continue }
-      if person.isHeld || waiting.contains(entitlement.person) || entitlement.isLeaver {
+      let isPinned = person.account.map { world.pins[world.accounts[$0].id] != nil } ?? false
+      if person.isHeld || isPinned || waiting.contains(entitlement.person) || entitlement.isLeaver {
         builder.unsettle(entitlement.person)
       } else {
         builder.settle(

@@ -54,7 +54,13 @@ extension SiteDatabase {
 
   package func removePins(_ ids: [Int64], run: RunRecord) throws -> AuditHead {
     try write { db in
-      for id in ids { try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [id]) }
+      for id in ids {
+        try db.execute(
+          sql:
+            "UPDATE person SET settled = NULL WHERE account = (SELECT account FROM pin WHERE id = ?)",
+          arguments: [id])
+        try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [id])
+      }
       return try journal(run, in: db)
     }
   }

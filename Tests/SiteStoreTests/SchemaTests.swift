@@ -1,0 +1,156 @@
+import Foundation
+import GRDB
+import SiteModel
+import SiteStore
+import TestSupport
+import Testing
+
+/// What the schema itself keeps, whoever writes: here another program does, with SQL alone.
+@Suite struct SchemaTests {
+  private func place() throws -> DatabaseQueue {
+    let folder = try TemporaryFolder()
+    _ = try SiteDatabase(path: folder.path + "/usher.db")
+    let other = try DatabaseQueue(path: folder.path + "/usher.db")
+    try other.write { db in
+      try db.execute(
+        sql: """
+          INSERT INTO account (id, email, email_key, name, mark_hand) VALUES
+            (1, 'a@x', 'a@x', 'A', NULL), (2, 'b@x', 'b@x', 'B', 'root');
+          INSERT INTO rights (id, kind, name, key) VALUES (1, 'license', 'jira', 'jira'),
+            (2, 'group', 'G', 'g');
+          INSERT INTO holding (account, right_id, by_hand) VALUES (1, 1, 'root');
+          INSERT INTO holding (account, right_id, by_hand, suspended) VALUES (2, 2, 'root', 1);
+          """)
+    }
+    withExtendedLifetime(folder) {}
+    return other
+  }
+
+  @Test(arguments: [
+    ("INSERT INTO holding (account, right_id, by_hand) VALUES (2, 1, 'root')", "R6"),
+    ("UPDATE holding SET suspended = 0 WHERE account = 2", "R6"),
+    ("UPDATE holding SET account = 2 WHERE account = 1", "R6"),
+    ("UPDATE account SET mark_rule = 'r' WHERE id = 1", "R6"),
+    (
+      "INSERT OR REPLACE INTO account (id, email, email_key, name, mark_rule) VALUES (1, 'c@x', 'c@x', 'A', 'r')",
+      "R6"
+    ),
+    ("INSERT INTO account (email, email_key, name) VALUES ('A@X', 'a@x', 'N')", "UNIQUE"),
+    ("INSERT INTO account (email, email_key, name) VALUES ('A@X', 'A@X', 'N')", "CHECK"),
+    ("INSERT INTO account (email, email_key, name) VALUES ('a@x', 'z@x', 'N')", "CHECK"),
+    ("UPDATE account SET email = '' WHERE id = 1", "CHECK"),
+    ("DELETE FROM account WHERE id = 1", "never deleted"),
+    (
+      "UPDATE site SET transition = 'after'; UPDATE site SET transition = 'before'", "R13"
+    ),
+    (
+      "DELETE FROM holding; UPDATE site SET transition = 'after'; UPDATE account SET mark_rule = 'r' WHERE id = 1",
+      "R13"
+    ),
+    ("UPDATE accounts_v1 SET name = 'x'", "view"),
+  ])
+  func r6R13AndR15HoldAgainstEveryWriter(sql: String, reason: String) throws {
+    let other = try place()
+    let error = #expect(throws: DatabaseError.self) {
+      try other.write { try $0.execute(sql: sql) }
+    }
+    #expect(error?.message?.contains(reason) == true, "\(error?.message ?? "")")
+    #expect(try other.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM account") } == 2)
+  }
+
+  @Test func conversionsAndMarksThatTheDomainAllowsPass() throws {
+    let other = try place()
+    try other.write { db in
+      try db.execute(sql: "UPDATE account SET mark_hand = NULL WHERE id = 2")
+      try db.execute(sql: "UPDATE account SET mark_rule = 'r' WHERE id = 2")
+      try db.execute(sql: "UPDATE site SET transition = 'after'")
+      try db.execute(sql: "UPDATE account SET mark_import = 'f' WHERE id = 2")
+      try db.execute(sql: "UPDATE account SET mark_rule = NULL, mark_import = NULL WHERE id = 2")
+    }
+  }
+
+  /// The shape of the views is a promise: columns are never renamed or taken away.
+  @Test(arguments: [
+    (
+      "accounts_v1",
+      "account_id email name username kind portal_only active deactivated_by email_verified directory_id"
+    ),
+    ("rights_v1", "account_id email kind name by_rule by_hand by_import suspended"),
+    ("seats_v1", "kind name taken"), ("pins_v1", "account_id email pin until reason by"),
+    (
+      "runs_v1",
+      "run command user started_at plan_hash generation people_read groups_read changes undoes link"
+    ),
+  ])
+  func theViewsForOtherProgramsHaveTheirShape(view: String, columns: String) throws {
+    let found = try place().read { db in
+      try db.columns(in: view).map(\.name).joined(separator: " ")
+    }
+    #expect(found == columns)
+  }
+
+  @Test func theViewsSayWhatTheSiteHolds() throws {
+    let other = try place()
+    try other.read { db in
+      let kinds = try String.fetchAll(db, sql: "SELECT kind FROM accounts_v1 ORDER BY account_id")
+      #expect(kinds == ["site-user", "portal-only"])
+      let rights = try Row.fetchAll(
+        db, sql: "SELECT email, kind, name, by_hand FROM rights_v1 WHERE suspended = 0")
+      #expect(
+        rights.map { "\($0[0] as String) \($0[1] as String) \($0[2] as String)" } == [
+          "a@x license jira"
+        ])
+    }
+  }
+
+  @Test func aStoreOfVersionOneIsBroughtUpToDateAndKeepsItsSite() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/usher.db"
+    let old = try DatabaseQueue(path: path)
+    try old.writeWithoutTransaction { db in try db.execute(sql: versionOne) }
+    try old.close()
+    let store = try SiteDatabase(path: path)
+    let account = try #require(try store.account(id: 7))
+    #expect(account.email == "ada@x" && account.person == "p1" && account.mark.isEmpty)
+    #expect(account.holdings == [Holding(Right(.license, "jira"), Givers(rule: "staff"))])
+    let site = try store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
+    #expect(site.generation == 4 && site.lineage == "l" && site.seatsTaken == ["jira": 1])
+    #expect(try store.runs(last: 9).isEmpty && store.verifyAudit(expecting: nil).faults.isEmpty)
+    // Opened again, it is an ordinary store.
+    #expect(try SiteDatabase(path: path).account(id: 7) == account)
+  }
+}
+
+/// The tables of version 1 with one account.
+private let versionOne = """
+  PRAGMA journal_mode = WAL;
+  CREATE TABLE site (id INTEGER PRIMARY KEY CHECK (id = 1), lineage TEXT NOT NULL,
+    generation INTEGER NOT NULL, transition TEXT NOT NULL, hash_seed INTEGER NOT NULL) STRICT;
+  CREATE TABLE account (id INTEGER PRIMARY KEY, email TEXT NOT NULL, email_key TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL, username TEXT, mark_rule TEXT, mark_hand TEXT, mark_import TEXT,
+    deactivated_by TEXT, email_verified INTEGER NOT NULL DEFAULT 0) STRICT;
+  CREATE TABLE rights (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0, UNIQUE (kind, key)) STRICT;
+  CREATE TABLE holding (account INTEGER NOT NULL, right_id INTEGER NOT NULL, by_rule TEXT, by_hand TEXT,
+    by_import TEXT, suspended INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, right_id)) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER accounts_stay BEFORE DELETE ON account BEGIN SELECT raise(ABORT, 'no'); END;
+  CREATE TRIGGER rights_stay BEFORE DELETE ON rights BEGIN SELECT raise(ABORT, 'no'); END;
+  CREATE TABLE person (id TEXT PRIMARY KEY, account INTEGER UNIQUE, settled INTEGER, absent_since INTEGER)
+    STRICT, WITHOUT ROWID;
+  CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT NOT NULL) STRICT;
+  CREATE TABLE run_block (run INTEGER NOT NULL) STRICT;
+  CREATE TABLE run_count (run INTEGER NOT NULL) STRICT;
+  CREATE TABLE hold (person TEXT PRIMARY KEY) STRICT;
+  CREATE TABLE waiting (product TEXT NOT NULL) STRICT;
+  CREATE TABLE leaving (account INTEGER PRIMARY KEY) STRICT;
+  CREATE TABLE mirror (directory TEXT PRIMARY KEY) STRICT;
+  CREATE TABLE mirror_key (entry INTEGER PRIMARY KEY, directory TEXT, kind INTEGER, key TEXT) STRICT;
+  CREATE TABLE mirror_entry (id INTEGER PRIMARY KEY) STRICT;
+  CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);
+  INSERT INTO site VALUES (1, 'l', 4, 'before', 99);
+  INSERT INTO account (id, email, email_key, name) VALUES (7, 'ada@x', 'ada@x', 'Ada');
+  INSERT INTO rights VALUES (1, 'license', 'jira', 'jira', 1);
+  INSERT INTO holding (account, right_id, by_rule) VALUES (7, 1, 'staff');
+  INSERT INTO person VALUES ('p1', 7, 5, NULL);
+  PRAGMA application_id = 1433626738; PRAGMA user_version = 1;
+  """
