@@ -15,4 +15,6 @@ step swift build --build-tests
 step env USHER_FULL_TESTS=1 swift test
 # The two commands of the README, and the benchmark's own checks at a small size.
 step Deploy/quickstart.sh
+# A tenth of the kills and faults; all of them: Tests/Crash/crash.py
+step Tests/Crash/crash.py --kills 30 --people 500 --calls 6
 step Tests/Benchmarks/run.py --people 2000 --runs 1

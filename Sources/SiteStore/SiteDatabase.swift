@@ -101,6 +101,8 @@ extension StoreFailure {
         path: path, reason: "it cannot be opened; does its folder exist, and may you write there?")
     case .SQLITE_READONLY, .SQLITE_PERM:
       self = .unusable(path: path, reason: "it may not be written")
+    case .SQLITE_IOERR:
+      self = .interrupted(path: path, reason: error.message ?? "disk I/O error")
     default:
       self = .unusable(path: path, reason: error.message ?? "\(error.resultCode)")
     }

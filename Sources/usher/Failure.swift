@@ -97,6 +97,12 @@ struct Failure: Error {
         remedy: "free some space and run again")
     case .unusable(let path, let reason):
       self.init(.failed, "the store \(path) cannot be used: \(reason)")
+    case .interrupted(let path, let reason):
+      self.init(
+        .failed, "the disk failed while \(path) was in use: \(reason)",
+        remedy:
+          "check the disk; a run is written whole or not at all, and usher runs shows whether it was"
+      )
     case .busy(let path, let holder):
       self.init(
         .busy, "another run holds the site \(path)\(holder.map { " (\($0))" } ?? "")",
