@@ -18,17 +18,20 @@ package struct Site: Sendable {
     package let licenses: Int
     package let groupMemberships: Int
     package let membersOfGroup: [String: Int]
+    /// The names of groups as written, by key.
+    package let groupNames: [String: String]
     /// Of protected groups, the members whose accounts are active; by key.
     package let activeMembersOfProtected: [String: Int]
 
     package init(
       activeAccounts: Int, licenses: Int, groupMemberships: Int, membersOfGroup: [String: Int],
-      activeMembersOfProtected: [String: Int] = [:]
+      groupNames: [String: String] = [:], activeMembersOfProtected: [String: Int] = [:]
     ) {
       self.activeAccounts = activeAccounts
       self.licenses = licenses
       self.groupMemberships = groupMemberships
       self.membersOfGroup = membersOfGroup
+      self.groupNames = groupNames
       self.activeMembersOfProtected = activeMembersOfProtected
     }
   }

@@ -176,6 +176,8 @@ enum Schema {
       key_id TEXT NOT NULL,
       link BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX run_by_time ON run (started_at);
+    CREATE INDEX run_by_undone ON run (undoes) WHERE undoes IS NOT NULL;
     CREATE TABLE run_block (
       run INTEGER NOT NULL,
       number INTEGER NOT NULL,

@@ -61,7 +61,12 @@ extension SiteDatabase {
   package func history(
     ofAccount account: Int64, _ body: (JournaledRun, JournalEntry) throws -> Void
   ) throws {
-    for run in try runs(last: .max) where run.changes > 0 {
+    let runs = try read { db in
+      try Row.fetchAll(db, sql: "SELECT * FROM run WHERE changes > 0 ORDER BY id DESC").map {
+        try Self.journaled($0, in: db)
+      }
+    }
+    for run in runs {
       try entries(of: run.id) { entry in
         if entry.account == account { try body(run, entry) }
       }

@@ -11,6 +11,7 @@ extension SiteDatabase {
       }
       var taken: [String: Int] = [:]
       var members: [String: Int] = [:]
+      var names: [String: String] = [:]
       let counts = try Row.fetchCursor(
         db, sql: "SELECT kind, name, key, taken FROM rights WHERE taken > 0")
       while let row = try counts.next() {
@@ -18,6 +19,7 @@ extension SiteDatabase {
           taken[row["name"]] = row["taken"]
         } else {
           members[row["key"]] = row["taken"]
+          names[row["key"]] = row["name"]
         }
       }
       return Site(
@@ -28,7 +30,7 @@ extension SiteDatabase {
           activeAccounts: try Int.fetchOne(
             db, sql: "SELECT count(*) FROM account WHERE deactivated_by IS NULL") ?? 0,
           licenses: taken.values.reduce(0, +), groupMemberships: members.values.reduce(0, +),
-          membersOfGroup: members,
+          membersOfGroup: members, groupNames: names,
           activeMembersOfProtected: try Self.activeMembers(of: policy.protectedGroups, in: db)))
     }
   }

@@ -69,17 +69,18 @@ package struct GuardDesk {
   }
 
   /// What a hash, or its beginning of at least eight digits, stands for.
-  package func held(_ hash: String, now: Int64) throws(ApprovalFault) -> HeldSet {
+  /// - Throws: `ApprovalFault`.
+  package func held(_ hash: String, now: Int64) throws -> HeldSet {
     let wanted = hash.lowercased()
-    let all = (try? store.heldSets()) ?? []
+    let all = try store.heldSets()
     let found = wanted.count < 8 ? [] : all.filter { $0.set.hash.hasPrefix(wanted) }
-    guard let record = found.first else { throw .unknown(hash) }
-    guard found.count == 1 else { throw .ambiguous(hash) }
+    guard let record = found.first else { throw ApprovalFault.unknown(hash) }
+    guard found.count == 1 else { throw ApprovalFault.ambiguous(hash) }
     if let approvedAt = record.approvedAt, approvedAt > now - Self.daySeconds {
-      throw .approved(record.set.shortHash, until: approvedAt + Self.daySeconds)
+      throw ApprovalFault.approved(record.set.shortHash, until: approvedAt + Self.daySeconds)
     }
     guard record.heldAt > now - Self.daySeconds else {
-      throw .expired(record.set.shortHash, heldAt: record.heldAt)
+      throw ApprovalFault.expired(record.set.shortHash, heldAt: record.heldAt)
     }
     return record.set
   }

@@ -11,6 +11,11 @@ package struct MappingDifference: Sendable {
   /// What differs for nobody in particular: the leavers' policy.
   package let causes: [String]
 
+  package init(people: [HeldChange], causes: [String]) {
+    self.people = people
+    self.causes = causes
+  }
+
   package var isEmpty: Bool { people.isEmpty && causes.isEmpty }
 }
 

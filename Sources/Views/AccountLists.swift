@@ -37,7 +37,8 @@ package enum AccountLists {
     var table = ListTable(["group", "members", "protected"])
     for (key, members) in site.totals.membersOfGroup.sorted(by: { $0.key < $1.key }) {
       table.append([
-        .text(key), .number(members), .flag(site.policy.protectedGroups.contains(key)),
+        .text(site.totals.groupNames[key] ?? key), .number(members),
+        .flag(site.policy.protectedGroups.contains(key)),
       ])
     }
     return table
@@ -74,10 +75,20 @@ package enum AccountLists {
     return table
   }
 
-  package static func waiting(_ waiting: [String: [String]]) -> ListTable {
-    var table = ListTable(["license", "directory_id"])
+  /// - Parameter accounts: of the people who wait.
+  package static func waiting(
+    _ waiting: [String: [String]], accounts: [Account]
+  ) -> ListTable {
+    var table = ListTable(["license", "email", "name", "directory_id"])
+    let byPerson = Dictionary(
+      accounts.map { ($0.person ?? "", $0) }, uniquingKeysWith: { first, _ in first })
     for (product, people) in waiting.sorted(by: { $0.key < $1.key }) {
-      for person in people { table.append([.text(product), .text(person)]) }
+      for person in people {
+        table.append([
+          .text(product), .text(byPerson[person]?.email), .text(byPerson[person]?.name),
+          .text(person),
+        ])
+      }
     }
     return table
   }

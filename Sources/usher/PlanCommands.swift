@@ -13,11 +13,11 @@ struct PlanCommand: ParsableCommand {
     abstract: "Shows what a sync would change, and changes nothing.",
     discussion: "Reads the directory and brings the mirror up to date; the site stays as it is.")
 
-  enum Format: String, CaseIterable, ExpressibleByArgument { case text, json }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, json, csv }
 
   @OptionGroup var common: CommonOptions
   @Option(help: "Save the plan for usher apply.") var out: String?
-  @Option(help: "How the plan is printed: text or json.") var format: Format = .text
+  @Option(help: "How the plan is printed: text, json or csv.") var format: Format = .text
   @Flag(help: "Plan from the mirror, without the directory.") var offline = false
   @Option(help: "Try another mapping file.") var mapping: String?
   @Option(help: "Look at one person only: an email, an account id or a directory id.") var only:
@@ -48,6 +48,7 @@ struct PlanCommand: ParsableCommand {
     case .text:
       PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
     case .json: session.terminal.print(try PlanJSON.text(of: plan))
+    case .csv: PlanCSV.write(plan, session.terminal.print)
     }
     if let out {
       try PlanFile.save(plan, to: out)
@@ -79,6 +80,7 @@ struct PlanCommand: ParsableCommand {
       PlanComparison(current: current, other: verdict.plan)
         .write(session.terminal.output, all: all, session.terminal.print)
     case .json: session.terminal.print(try PlanJSON.text(of: verdict.plan))
+    case .csv: PlanCSV.write(verdict.plan, session.terminal.print)
     }
     if let out {
       try PlanFile.save(verdict.plan, to: out)
@@ -146,8 +148,15 @@ struct Sync: ParsableCommand {
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
-      let (planner, waiting) = try session.reviewed(
+      let (chosen, waiting) = try session.reviewed(
         session.planner(store, mapping: mapping), in: store, opening: session.source, texts: texts)
+      guard let planner = chosen else {
+        if let waiting { try session.say(waiting, in: store) }
+        throw Failure(
+          .heldBack,
+          "the mapping has changed, and the one that holds so far no longer fits the configuration. Nothing was changed",
+          remedy: "review and apply a plan: usher plan --out FILE, usher apply FILE")
+      }
       let verdict = try session.plan(planner, .directory(session.source()), texts: texts)
       if !session.terminal.quiet {
         PlanText(verdict.plan, all: all, style: session.terminal.output).write(

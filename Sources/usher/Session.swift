@@ -256,11 +256,12 @@ struct Session {
   /// The planner to sync with: the mapping's own, or, while a changed mapping waits for approval, that of the one
   /// which holds so far.
   /// - Parameter opening: opens the directory; nil for the mirror.
-  /// - Returns: the planner, and what is held back of the mapping.
+  /// - Returns: the planner, nil where the accepted mapping no longer fits the configuration; and what is held
+  ///   back of the mapping.
   func reviewed(
     _ planner: Planner, in store: SiteDatabase, opening: (() throws -> any DirectorySource)?,
     texts: Findings
-  ) throws -> (planner: Planner, held: HeldSet?) {
+  ) throws -> (planner: Planner?, held: HeldSet?) {
     let known = try store.acceptedMapping(of: configuration.directory.name)
     guard configuration.mappingChanges == .review, let known,
       try !planner.isAccepted(known, now: now)
@@ -272,11 +273,13 @@ struct Session {
         known.path, catalogue: Set(configuration.site.licenses.keys), load: { files[$0] },
         into: &findings)
     else {
-      throw Failure(
-        .heldBack,
-        "the mapping has changed, and the one that holds so far no longer fits the configuration. Nothing was changed",
-        remedy: "review and apply a plan: usher plan --out FILE, usher apply FILE",
-        findings: findings)
+      let held = planner.held(
+        MappingDifference(
+          people: [],
+          causes: [
+            "the mapping that holds so far no longer fits the configuration"
+          ]))
+      return (nil, held)
     }
     let before = try self.planner(store, mapping: old)
     var all = texts

@@ -65,9 +65,18 @@ struct List: ParsableCommand {
     case .groups: AccountLists.groups(site)
     case .holds: AccountLists.holds(try store.openQuestions().holds)
     case .leaving: AccountLists.leaving(try store.openQuestions().leaving)
-    case .waiting: AccountLists.waiting(try store.openQuestions().waiting)
+    case .waiting: try waiting(store)
     case .pins: AccountLists.pins(try store.pins(), now: now)
     }
+  }
+}
+
+extension List {
+  private func waiting(_ store: SiteDatabase) throws -> ListTable {
+    let waiting = try store.openQuestions().waiting
+    return AccountLists.waiting(
+      waiting,
+      accounts: try store.accounts(ofPeople: waiting.values.flatMap(\.self), emails: []))
   }
 }
 

@@ -1,3 +1,5 @@
+import Ports
+import Reconciliation
 import SiteModel
 import Testing
 
@@ -60,6 +62,45 @@ import Testing
         #expect(try incremental.export() == fromScratch.export(), "\(place)")
         #expect(try incremental.open() == fromScratch.open(), "\(place)")
         for _ in 0..<Int.random(in: 1...3, using: &random) { directory.change(&random) }
+        try interfere(with: [incremental, fromScratch], now: now, &random)
+      }
+    }
+  }
+
+  /// Does the same by hand to each site: an order, or a pin that ends during the next steps.
+  private func interfere(
+    with sites: [TestSite], now: Int64, _ random: inout SeededRandom
+  ) throws {
+    var emails: [String] = []
+    try sites[0].store.allAccounts { emails.append($0.email) }
+    guard Bool.random(using: &random), let email = emails.randomElement(using: &random) else {
+      return
+    }
+    let orders: [Handwork.Order] = [
+      .grant([Right(.group, "by-hand")]), .grant([Right(.license, "confluence")]), .deactivate,
+      .reactivate, .mark, .unmark, .revoke([Right(.group, "by-hand")]),
+    ]
+    let kinds: [Pin.Kind] = [
+      .keep(.init(Right(.license, "confluence"))), .portalOnly, .noPortalOnly, .ignore,
+    ]
+    let order = orders.randomElement(using: &random), kind = kinds.randomElement(using: &random)
+    let length = Int64.random(in: 1...6000, using: &random)
+    let isPin = Bool.random(using: &random)
+    for site in sites {
+      if isPin, let kind, let account = try site.store.account(email) {
+        let pin = Pin(
+          account: account.id, kind: kind, until: now + length, reason: "r", by: "t", since: now)
+        let others = try site.store.pins().map(\.pin).filter {
+          $0.account == account.id && $0.kind != kind && $0.holds(at: now)
+        }
+        guard
+          PinCheck.obstacle(pin, account, others: others, site: try site.desk.site(), now: now)
+            == nil
+        else { continue }
+        _ = try site.store.set(
+          pin, run: RunRecord(command: "pin", user: "t", startedAt: now, planHash: ""))
+      } else if let order {
+        try site.carryOut(order, on: email, now: now)
       }
     }
   }

@@ -36,6 +36,11 @@ struct RandomDirectory {
       "P\(Int.random(in: 0...12, using: &random))@x.example"
     }
     if !emails.isEmpty { attributes.append(("mail", emails)) }
+    // Moments between the steps of the laws, which lie 40 minutes apart.
+    let minutes = Int.random(in: 0...240, using: &random)
+    let moment =
+      "19700101\(String(100 + minutes / 60).dropFirst())\(String(100 + minutes % 60).dropFirst())00Z"
+    if Bool.random(using: &random) { attributes.append(("end", [moment])) }
     if Bool.random(using: &random) { attributes.append(("displayName", ["Shown \(index)"])) }
     if Int.random(in: 0...5, using: &random) == 0 { attributes.append(("locked", ["TRUE"])) }
     return Person(
@@ -130,6 +135,8 @@ struct RandomDirectory {
       "- { name: vendors, under: \"ou=vendors,dc=x\", portal-only: true }",
       "- { name: types, when: (&(type=vendor)(!(memberOf=\(group)))), portal-only: true }",
       "- { name: no jira, when: (level=0), deny: [jira] }",
+      "- { name: contracts, when: \"(!(end<={now}))\", groups: [hired] }",
+      "- { name: ended, when: \"(end<={now+1h})\", deny: [confluence] }",
     ]
     rules = Array(rules.shuffled(using: &random).prefix(Int.random(in: 1...6, using: &random)))
     return """
