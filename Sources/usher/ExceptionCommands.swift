@@ -56,10 +56,7 @@ struct PinCommand: ParsableCommand {
   }
 
   func run() throws {
-    try Session.run(common, "pin") { session in
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
+    try Session.runHoldingSite(common, "pin") { session, store in
       let account = try store.accounts([who])[0]
       let pin = Pin(
         account: account.id, kind: try what.kind(), until: Self.end(of: until) ?? 0,
@@ -98,10 +95,7 @@ struct Unpin: ParsableCommand {
   }
 
   func run() throws {
-    try Session.run(common, "unpin") { session in
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
+    try Session.runHoldingSite(common, "unpin") { session, store in
       let account = try store.accounts([who])[0]
       let kind = what.count == 1 ? try what.kind() : nil
       let pins = try store.pins().map(\.pin).filter {

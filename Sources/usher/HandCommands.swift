@@ -1,6 +1,7 @@
 import ArgumentParser
 import Ports
 import Reconciliation
+import Settings
 import SiteModel
 import SiteStore
 import SyncEngine
@@ -14,13 +15,6 @@ struct HandOptions: ParsableArguments {
 
 extension Session {
   /// Carries out an administrator's order: shows it as a plan, asks, applies.
-  func carryOut(_ order: Handwork.Order, on who: [String], _ options: HandOptions) throws {
-    let store = try existingStore()
-    let lease = try lease()
-    defer { withExtendedLifetime(lease) {} }
-    try carryOut(order, on: try store.accounts(who), in: store, options)
-  }
-
   func carryOut(
     _ order: Handwork.Order, on accounts: [Account], in store: SiteDatabase, _ options: HandOptions
   ) throws {
@@ -61,38 +55,51 @@ extension Session {
   }
 }
 
-struct Grant: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Gives licenses or groups to accounts by hand; no sync takes them away.")
+/// A command that carries out one order on the accounts that it names.
+protocol AccountCommand: ParsableCommand {
+  var accounts: AccountOptions { get }
+  func order(_ configuration: Configuration) throws -> Handwork.Order
+}
 
+struct AccountOptions: ParsableArguments {
   @OptionGroup var common: CommonOptions
   @OptionGroup var hand: HandOptions
-  @OptionGroup var rights: RightOptions
   @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+}
 
+extension AccountCommand {
   func run() throws {
-    try Session.run(common, "grant") { session in
+    let command = Self.configuration.commandName ?? "\(Self.self)".lowercased()
+    try Session.runHoldingSite(accounts.common, command) { session, store in
       try session.carryOut(
-        .grant(try rights.chosen(session.configuration.site.licenses)), on: who, hand)
+        try order(session.configuration), on: store.accounts(accounts.who), in: store,
+        accounts.hand)
       return nil
     }
   }
 }
 
-struct Revoke: ParsableCommand {
+struct Grant: AccountCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Gives licenses or groups to accounts by hand; no sync takes them away.")
+
+  @OptionGroup var accounts: AccountOptions
+  @OptionGroup var rights: RightOptions
+
+  func order(_ configuration: Configuration) throws -> Handwork.Order {
+    .grant(try rights.chosen(configuration.site.licenses))
+  }
+}
+
+struct Revoke: AccountCommand {
   static let configuration = CommandConfiguration(
     abstract: "Takes away licenses or groups that hands or imports gave.")
 
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var hand: HandOptions
+  @OptionGroup var accounts: AccountOptions
   @OptionGroup var rights: RightOptions
-  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
 
-  func run() throws {
-    try Session.run(common, "revoke") { session in
-      try session.carryOut(.revoke(try rights.chosen(nil)), on: who, hand)
-      return nil
-    }
+  func order(_ configuration: Configuration) throws -> Handwork.Order {
+    .revoke(try rights.chosen(nil))
   }
 }
 
@@ -123,36 +130,28 @@ struct RightOptions: ParsableArguments {
   }
 }
 
-struct Deactivate: ParsableCommand {
+struct Deactivate: AccountCommand {
   static let configuration = CommandConfiguration(
     abstract: "Deactivates accounts by hand and gives back their seats.")
 
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var hand: HandOptions
-  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
-
-  func run() throws {
-    try Session.run(common, "deactivate") { session in
-      try session.carryOut(.deactivate, on: who, hand)
-      return nil
-    }
-  }
+  @OptionGroup var accounts: AccountOptions
+  func order(_ configuration: Configuration) -> Handwork.Order { .deactivate }
 }
 
-struct Reactivate: ParsableCommand {
+struct Reactivate: AccountCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes accounts active again, with what hands and imports had given them.")
 
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var hand: HandOptions
-  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
+  @OptionGroup var accounts: AccountOptions
+  func order(_ configuration: Configuration) -> Handwork.Order { .reactivate }
+}
 
-  func run() throws {
-    try Session.run(common, "reactivate") { session in
-      try session.carryOut(.reactivate, on: who, hand)
-      return nil
-    }
-  }
+struct Unmark: AccountCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Takes off portal-only marks that hands or imports gave, before the transition.")
+
+  @OptionGroup var accounts: AccountOptions
+  func order(_ configuration: Configuration) -> Handwork.Order { .unmark }
 }
 
 struct Mark: ParsableCommand {
@@ -172,14 +171,11 @@ struct Mark: ParsableCommand {
   }
 
   func run() throws {
-    try Session.run(common, "mark") { session in
+    try Session.runHoldingSite(common, "mark") { session, store in
       guard allUnassigned else {
-        try session.carryOut(.mark, on: who, hand)
+        try session.carryOut(.mark, on: store.accounts(who), in: store, hand)
         return nil
       }
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
       let site = try session.desk(store).site()
       var accounts: [Account] = []
       try store.allAccounts { account in
@@ -191,22 +187,6 @@ struct Mark: ParsableCommand {
         }
       }
       try session.carryOut(.mark, on: accounts, in: store, hand)
-      return nil
-    }
-  }
-}
-
-struct Unmark: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Takes off portal-only marks that hands or imports gave, before the transition.")
-
-  @OptionGroup var common: CommonOptions
-  @OptionGroup var hand: HandOptions
-  @Argument(help: "Emails, account ids or directory ids.") var who: [String]
-
-  func run() throws {
-    try Session.run(common, "unmark") { session in
-      try session.carryOut(.unmark, on: who, hand)
       return nil
     }
   }
@@ -229,14 +209,11 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    try Session.run(common, "convert") { session in
+    try Session.runHoldingSite(common, "convert") { session, store in
       guard all else {
-        try session.carryOut(.convert, on: who, hand)
+        try session.carryOut(.convert, on: store.accounts(who), in: store, hand)
         return nil
       }
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
       let transition = try session.desk(store).site().transition
       var chosen = try filter.filter()
       chosen.isActive = true

@@ -95,10 +95,7 @@ struct Undo: ParsableCommand {
   @Argument(help: "A run by its number: usher runs.") var number: Int64
 
   func run() throws {
-    try Session.run(common, "undo") { session in
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
+    try Session.runHoldingSite(common, "undo") { session, store in
       guard let undone = try store.run(number) else { throw Failure.noRun(number) }
       if let by = undone.undoneBy {
         throw Failure(.failed, "run \(number) was taken back already, by run \(by)")
@@ -146,10 +143,7 @@ struct Erase: ParsableCommand {
   @Argument(help: "An email, an account id or a directory id.") var who: String
 
   func run() throws {
-    try Session.run(common, "erase") { session in
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
+    try Session.runHoldingSite(common, "erase") { session, store in
       let account = try store.accounts([who])[0]
       if account.isActive {
         throw Failure(

@@ -157,10 +157,7 @@ struct Link: ParsableCommand {
   @OptionGroup var hand: HandOptions
 
   func run() throws {
-    try Session.run(common, "link") { session in
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
+    try Session.runHoldingSite(common, "link") { session, store in
       let person = directoryID.lowercased()
       let account = try store.accounts([who])[0]
       var isMirrored = false

@@ -20,10 +20,7 @@ struct TransitionCommand: ParsableCommand {
   @Flag(help: "Do not ask.") var yes = false
 
   func run() throws {
-    try Session.run(common, "transition") { session in
-      let store = try session.existingStore()
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
+    try Session.runHoldingSite(common, "transition") { session, store in
       guard try session.desk(store).site().transition == .before else {
         session.terminal.say("Nothing to do: the site is after the transition.")
         return nil

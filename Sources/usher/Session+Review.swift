@@ -1,0 +1,78 @@
+import Diagnostics
+import Mapping
+import Ports
+import Reconciliation
+import SiteModel
+import SiteStore
+import SyncEngine
+import Views
+
+/// What waits for somebody's word: changes over a limit, directory groups that others replaced, a changed mapping.
+extension Session {
+  /// Says what the guard held back and how it is approved, and notes it for that.
+  func report(_ verdict: Guard.Verdict, in store: SiteDatabase) throws {
+    let consequence =
+      verdict.approved == nil ? "the whole plan is held back" : "these people are held"
+    for excess in verdict.excesses {
+      terminal.warn("limit \(excess.consequence.rawValue): \(excess.text); \(consequence)")
+    }
+    if let groups = desk(store).heldGroups(verdict.plan) { try say(groups, in: store) }
+    if let held = verdict.held { try say(held, in: store) }
+  }
+
+  /// Says what is held back and how it is approved, and notes it for that.
+  func say(_ held: HeldSet, in store: SiteDatabase) throws {
+    try store.note(held, at: now)
+    if held.kind != .changes { for cause in held.causes { terminal.warn(cause) } }
+    let accounts = Set(held.changes.map(\.email)).count
+    terminal.warn(
+      held.kind == .changes
+        ? "held back: \(held.changes.count.of("change", "changes")) for \(accounts.of("account", "accounts")), hash \(held.shortHash)"
+        : "held back, hash \(held.shortHash)"
+    )
+    for change in held.changes.prefix(20) {
+      terminal.say("  \(HeldChangeText.text(change))")
+    }
+    if held.changes.count > 20 {
+      terminal.say("  … and \((held.changes.count - 20).grouped) more: usher approve --list")
+    }
+    terminal.say("If it is meant: usher approve \(held.shortHash)")
+  }
+
+  // MARK: A changed mapping
+
+  /// The planner to sync with: the mapping's own, or, while a changed mapping waits for approval, that of the one
+  /// which holds so far.
+  /// - Parameter opening: opens the directory; nil for the mirror.
+  /// - Returns: the planner, nil where the accepted mapping no longer fits the configuration; and what is held
+  ///   back of the mapping.
+  func reviewed(
+    _ planner: Planner, in store: SiteDatabase, opening: (() throws -> any DirectorySource)?,
+    texts: Findings
+  ) throws -> (planner: Planner?, held: HeldSet?) {
+    let known = try store.acceptedMapping(of: configuration.directory.name)
+    guard configuration.mappingChanges == .review, let known,
+      try !planner.isAccepted(known, now: now)
+    else { return (planner, nil) }
+    var findings = Findings()
+    let files = Dictionary(known.files.map { ($0.path, $0.text) }, uniquingKeysWith: { $1 })
+    guard
+      let old = MappingReader.read(
+        known.path, catalogue: Set(configuration.site.licenses.keys), load: { files[$0] },
+        into: &findings)
+    else {
+      let held = planner.held(
+        MappingDifference(
+          people: [],
+          causes: [
+            "the mapping that holds so far no longer fits the configuration"
+          ]))
+      return (nil, held)
+    }
+    let before = try self.planner(store, mapping: old)
+    var all = texts
+    let difference = try planner.difference(from: before, source: opening, now: now, into: &all)
+    terminal.clearProgress()
+    return difference.isEmpty ? (planner, nil) : (before, planner.held(difference))
+  }
+}
