@@ -129,11 +129,9 @@ package struct Handwork {
         "\(account.email) has \(what) already (\(before.text)); it is now given by hand as well")
     }
     if right.kind == .license, before.isEmpty {
-      reconciler.seatRequests.append(
-        SeatRequest(
-          product: right.name, subject: Int32(subject(account)), rule: -1,
-          person: account.person ?? account.email, givers: GiversChange(to: after),
-          isReturning: false))
+      reconciler.request(
+        right.name, subject(account),
+        GivenOtherwise(givers: GiversChange(to: after), isReturning: false))
     } else {
       reconciler.builder.add(
         right.kind == .license ? .grantLicense : .joinGroup, subject: subject(account),
@@ -202,7 +200,7 @@ package struct Handwork {
       .reactivateAccount, subject: subject, reason: Reason.byHand,
       givers: GiversChange(from: Givers(deactivator)))
     for holding in account.holdings where holding.isSuspended {
-      reconciler.resume(holding, subject, account.person ?? account.email)
+      reconciler.resume(holding, subject)
     }
   }
 

@@ -89,7 +89,7 @@ package struct Importing {
         givers: GiversChange(to: giver))
     }
     for right in one.rights where account.holding(right) == nil {
-      give(right, numbered(&reconciler), one.email)
+      give(right, numbered(&reconciler))
     }
   }
 
@@ -126,16 +126,15 @@ package struct Importing {
     for right in one.rights {
       // A seat is not taken for someone who cannot sign in (R20).
       if right.kind == .license, !one.isActive { continue }
-      give(right, subject, one.email)
+      give(right, subject)
     }
   }
 
-  private mutating func give(_ right: Right, _ subject: Int, _ email: String) {
+  private mutating func give(_ right: Right, _ subject: Int) {
     if right.kind == .license {
-      reconciler.seatRequests.append(
-        SeatRequest(
-          product: right.name, subject: Int32(subject), rule: -1, person: email,
-          givers: GiversChange(to: giver), isReturning: false))
+      reconciler.request(
+        right.name, subject,
+        GivenOtherwise(givers: GiversChange(to: giver), isReturning: false))
     } else {
       reconciler.builder.add(
         .joinGroup, subject: subject, after: right.name, reason: reason,

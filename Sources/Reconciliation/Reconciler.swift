@@ -10,6 +10,7 @@ package struct Reconciler {
   let heldBack: [String: Doubt]
   var builder: PlanBuilder
   var seatRequests: [SeatRequest] = []
+  var givenOtherwise: [GivenOtherwise] = []
   var seatsFreed: [String: Int] = [:]
   var waiting: Set<String> = []
 
@@ -64,7 +65,7 @@ package struct Reconciler {
       guard let account else { break }
       if entitlement.isActive {
         let subject = addSubject(account, entitlement.person)
-        comeBack(account, subject, entitlement.person)
+        comeBack(account, subject)
         releaseRuleGiven(account, subject, keeping: [], reason: Reason.noRule)
         unmarkRuleGiven(account, subject, reason: Reason.noRule)
       } else {
@@ -88,7 +89,7 @@ package struct Reconciler {
         .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
         reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil,
         givers: portalOnly.map { GiversChange(to: Givers(rule: world.rules[$0].name)) })
-      for grant in grants { request(grant, subject, entitlement.person) }
+      for grant in grants { request(grant, subject) }
       return
     }
     let changesEmail = emailKey(account.email) != emailKey(email)
@@ -101,7 +102,7 @@ package struct Reconciler {
         .linkAccount, subject: subject, after: entitlement.person,
         reason: isByEmail ? Reason.email : Reason.match)
     }
-    comeBack(account, subject, entitlement.person)
+    comeBack(account, subject)
     if changesEmail {
       builder.add(.changeEmail, subject: subject, before: account.email, after: email)
     }
@@ -122,7 +123,7 @@ package struct Reconciler {
       convert(account, subject, for: grants)
       let targets = Set(grants.map(\.right))
       releaseRuleGiven(account, subject, keeping: targets, reason: Reason.noRule)
-      provide(grants, account, subject, entitlement.person)
+      provide(grants, account, subject)
     }
   }
 
@@ -150,13 +151,13 @@ package struct Reconciler {
   }
 
   mutating func provide(
-    _ grants: [Grant], _ account: Account, _ subject: Int, _ person: String
+    _ grants: [Grant], _ account: Account, _ subject: Int
   ) {
     var held: [Right: Givers] = [:]
     for holding in account.holdings { held[holding.right] = holding.givers }
     for grant in grants {
       guard let givers = held[grant.right] else {
-        request(grant, subject, person)
+        request(grant, subject)
         continue
       }
       let rule = world.rules[grant.rule].name
@@ -168,11 +169,11 @@ package struct Reconciler {
 
   /// An active person's account that the sync deactivated is active again, with what hands and imports
   /// gave (R20).
-  mutating func comeBack(_ account: Account, _ subject: Int, _ person: String) {
+  mutating func comeBack(_ account: Account, _ subject: Int) {
     guard account.deactivatedBy == .sync else { return }
     builder.add(.reactivateAccount, subject: subject, reason: Reason.returned)
     for holding in account.holdings where holding.isSuspended {
-      resume(holding, subject, person)
+      resume(holding, subject)
     }
   }
 

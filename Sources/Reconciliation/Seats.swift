@@ -4,33 +4,42 @@ import SiteModel
 struct SeatRequest {
   let product: String
   let subject: Int32
-  /// -1 for what a hand or an import gave.
+  /// A rule's number; what no rule gives anew is -1 for the first of `Reconciler.givenOtherwise`, -2 for the
+  /// second, and so on.
   let rule: Int32
-  let person: String
+}
 
-  /// Who gives it; nil where the rule gives it anew.
-  let givers: GiversChange?
+/// A license that no rule gives anew, with its givers; few are.
+struct GivenOtherwise {
+  let givers: GiversChange
   /// It was suspended with the account and comes back.
   let isReturning: Bool
 }
 
 extension Reconciler {
-  mutating func request(_ grant: Grant, _ subject: Int, _ person: String) {
+  mutating func request(_ grant: Grant, _ subject: Int) {
     if grant.right.kind == .group {
       builder.add(.joinGroup, subject: subject, after: grant.right.name, rule: grant.rule)
     } else {
       seatRequests.append(
         SeatRequest(
-          product: grant.right.name, subject: Int32(subject), rule: Int32(grant.rule),
-          person: person, givers: nil, isReturning: false))
+          product: grant.right.name, subject: Int32(subject), rule: Int32(grant.rule)))
     }
   }
 
-  /// Gives back what a hand or an import gave before the person went inactive.
-  mutating func resume(_ holding: Holding, _ subject: Int, _ person: String) {
+  /// A license that a hand or an import gives.
+  mutating func request(_ product: String, _ subject: Int, _ given: GivenOtherwise) {
+    givenOtherwise.append(given)
     seatRequests.append(
       SeatRequest(
-        product: holding.right.name, subject: Int32(subject), rule: -1, person: person,
+        product: product, subject: Int32(subject), rule: Int32(-givenOtherwise.count)))
+  }
+
+  /// Gives back what a hand or an import gave before the person went inactive.
+  mutating func resume(_ holding: Holding, _ subject: Int) {
+    request(
+      holding.right.name, subject,
+      GivenOtherwise(
         givers: GiversChange(from: holding.givers, to: holding.givers), isReturning: true))
   }
 
@@ -51,27 +60,30 @@ extension Reconciler {
     if isShort {
       let waitingSince = world.waitingSince
       func rank(_ request: SeatRequest) -> (Int32, Int64, String) {
-        let since = waitingSince[request.product]?[request.person] ?? .max
-        return (request.rule, since, request.person)
+        let person = builder.personOfSubject(Int(request.subject))
+        let since = waitingSince[request.product]?[person] ?? .max
+        return (max(-1, request.rule), since, person)
       }
       seatRequests.sort { rank($0) < rank($1) }
     }
     for request in seatRequests {
       let product = request.product
       guard left[product] ?? .max > 0 else {
-        seats[product]?.waiting.append(request.person)
+        let person = builder.personOfSubject(Int(request.subject))
+        seats[product]?.waiting.append(person)
         seats[product]?.waitingNames.append(builder.nameOfSubject(Int(request.subject)))
-        waiting.insert(request.person)
+        waiting.insert(person)
         continue
       }
       if let free = left[product], free != .max { left[product] = free - 1 }
       seats[product]?.after += 1
-      seats[product]?.takenByRule[Int(request.rule), default: 0] += 1
+      seats[product]?.takenByRule[max(-1, Int(request.rule)), default: 0] += 1
+      let given = request.rule < 0 ? givenOtherwise[Int(-request.rule) - 1] : nil
       builder.add(
         .grantLicense, subject: Int(request.subject), after: product,
-        rule: request.rule < 0 ? nil : Int(request.rule),
-        reason: request.isReturning ? Reason.returned : nil, givers: request.givers,
-        keepsGivers: request.isReturning)
+        rule: given == nil ? Int(request.rule) : nil,
+        reason: given?.isReturning == true ? Reason.returned : nil, givers: given?.givers,
+        keepsGivers: given?.isReturning ?? false)
     }
     for (product, seats) in seats { builder.seats(seats, of: product) }
   }

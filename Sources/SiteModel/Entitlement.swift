@@ -41,24 +41,34 @@ package struct Entitlement: Sendable {
   /// Likewise of the first name source.
   package let names: UsableValues
   package let username: String?
-  /// What an unlinked account's username is compared with; nil mostly.
-  package let match: String?
   package let isActive: Bool
   package private(set) var outcome: Outcome
-  /// Why the mapping itself cannot decide about this person; mostly empty.
-  package let doubts: [Doubt]
   /// Stands for the entry, its groups and the mapping, see *settled*.
   package let fingerprint: UInt64
+  /// What few people have, out of the way: there is one entitlement for everybody. At most one element.
+  private let rarities: [Rarity]
+
+  private struct Rarity: Sendable {
+    let match: String?
+    let doubts: [Doubt]
+    let nextChange: Int64?
+  }
+
+  /// What an unlinked account's username is compared with; nil mostly.
+  package var match: String? { rarities.first?.match }
+  /// Why the mapping itself cannot decide about this person; mostly empty.
+  package var doubts: [Doubt] { rarities.first?.doubts ?? [] }
   /// When a condition on a moment answers differently for this person, in seconds since 1970; nil mostly.
-  package let nextChange: Int64?
+  package var nextChange: Int64? { rarities.first?.nextChange }
 
   package init(
     person: String, hasID: Bool = true, emails: [String], names: [String] = [],
     username: String? = nil, match: String? = nil, isActive: Bool = true, outcome: Outcome,
     doubts: [Doubt] = [], fingerprint: UInt64 = 0, nextChange: Int64? = nil
   ) {
-    self.match = match
-    self.nextChange = nextChange
+    rarities =
+      match == nil && doubts.isEmpty && nextChange == nil
+      ? [] : [Rarity(match: match, doubts: doubts, nextChange: nextChange)]
     self.person = person
     self.hasID = hasID
     self.emails = UsableValues(emails)
@@ -66,7 +76,6 @@ package struct Entitlement: Sendable {
     self.username = username
     self.isActive = isActive
     self.outcome = outcome
-    self.doubts = doubts
     self.fingerprint = fingerprint
   }
 

@@ -218,8 +218,6 @@ package struct Memory: Sendable, Hashable, Codable {
   package struct Settled: Sendable, Hashable, Codable {
     package let person: String
     package let fingerprint: UInt64
-    /// When the person has to be looked at again although nothing of theirs changes.
-    package let due: Int64?
   }
 
   package struct Absence: Sendable, Hashable, Codable {
@@ -237,6 +235,8 @@ package struct Memory: Sendable, Hashable, Codable {
 
   /// People about whom nothing is left to do.
   package internal(set) var settled: [Settled] = []
+  /// When some of them have to be looked at again although nothing of theirs changes; seconds since 1970.
+  package internal(set) var due: [String: Int64] = [:]
   /// People to look at again at the next run.
   package internal(set) var unsettled: [String] = []
   package internal(set) var absences: [Absence] = []

@@ -10,7 +10,8 @@ struct JournalBlock {
   private(set) var bytes: [UInt8] = []
   private(set) var personal: [UInt8] = []
   private(set) var count = 0
-  private var random = SystemRandomNumberGenerator()
+  /// Random bytes for salts, fetched for many at once.
+  private var salts: [UInt8] = []
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -46,15 +47,28 @@ struct JournalBlock {
     if let before { values.appendField(before.utf8) }
     if let after { values.appendField(after.utf8) }
     if kind.isPersonal {
-      var salted: [UInt8] = []
-      withUnsafeBytes(of: random.next()) { salted.append(contentsOf: $0) }
-      salted += values
+      let salted = salt() + values
       bytes.append(contentsOf: SHA256.hash(data: salted).prefix(Self.digestSize))
       personal.appendField(salted)
     } else {
       bytes.append(contentsOf: values)
     }
     count += 1
+  }
+
+  private mutating func salt() -> ArraySlice<UInt8> {
+    if salts.isEmpty {
+      var generator = SystemRandomNumberGenerator()
+      let key = SymmetricKey(size: .bits256)
+      let nonce = withUnsafeBytes(of: generator.next()) { Array($0) }
+      // A thousand salts from one key: a keyed stream costs less than a call to the system for each.
+      for counter in 0..<UInt64(250) {
+        let block = nonce + withUnsafeBytes(of: counter.littleEndian) { Array($0) }
+        salts.append(contentsOf: HMAC<SHA256>.authenticationCode(for: block, using: key))
+      }
+    }
+    defer { salts.removeLast(Self.saltSize) }
+    return salts.suffix(Self.saltSize)
   }
 
   /// What a run's blocks refer to by number.

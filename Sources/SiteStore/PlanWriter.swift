@@ -142,12 +142,13 @@ struct PlanWriter {
   private mutating func give(_ change: Change, _ account: RapidStatement.Value) throws {
     let right = try rightID(of: change, change.after)
     let (before, after) = givers(of: change)
-    if change.keepsGivers || !before.isEmpty {
-      try update(change.keepsGivers ? statements.resume : statements.regive, account, right, change)
-    } else {
+    if !change.keepsGivers, before.isEmpty {
       try statements.grant.run(
         account, .int(right), .text(after.rule), .text(after.hand), .text(after.imported))
+      taken[right, default: 0] += 1
+      return
     }
+    try update(change.keepsGivers ? statements.resume : statements.regive, account, right, change)
     if !change.isGiverOnly { taken[right, default: 0] += 1 }
   }
 

@@ -106,6 +106,153 @@ enum Schema {
     CREATE TRIGGER rights_stay BEFORE DELETE ON rights
     BEGIN SELECT raise(ABORT, 'rights are never deleted'); END;
 
+    """ + emptyPortalOnly + """
+
+      -- After the transition an Atlassian account stays one, and the transition is final (R13).
+      CREATE TRIGGER atlassian_accounts_stay BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
+      WHEN coalesce(OLD.mark_rule, OLD.mark_hand, OLD.mark_import) IS NULL
+        AND coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
+        AND (SELECT transition FROM site) = 'after'
+      BEGIN SELECT raise(ABORT, 'an Atlassian account cannot be made portal-only again (R13)'); END;
+      CREATE TRIGGER transition_is_final BEFORE UPDATE OF transition ON site
+      WHEN OLD.transition = 'after' AND NEW.transition <> 'after'
+      BEGIN SELECT raise(ABORT, 'the transition cannot be taken back (R13)'); END;
+
+      -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
+      -- which they were last settled (NULL: to do), since when they are gone, and when a condition on a moment
+      -- answers differently for them.
+      CREATE TABLE person (
+        id TEXT PRIMARY KEY,
+        account INTEGER UNIQUE,
+        settled INTEGER,
+        absent_since INTEGER,
+        due INTEGER
+      ) STRICT, WITHOUT ROWID;
+
+      -- An administrator's exceptions, each until a moment in seconds since 1970.
+      CREATE TABLE pin (
+        id INTEGER PRIMARY KEY,
+        account INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        reason TEXT NOT NULL CHECK (reason <> ''),
+        by TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        UNIQUE (account, kind)
+      ) STRICT;
+
+      -- The journal: each run, its changes in packed blocks, and what of them counts against the limits. `link`
+      -- chains the runs: a keyed hash over the link before, the run, and its blocks. What is a person's in
+      -- a block lies apart in `personal`; the block holds salted digests of it, so that it can be blanked.
+      CREATE TABLE run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        command TEXT NOT NULL,
+        user TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        plan_hash TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        people_read INTEGER NOT NULL,
+        groups_read INTEGER NOT NULL,
+        changes INTEGER NOT NULL,
+        undoes INTEGER,
+        rules TEXT NOT NULL,
+        texts TEXT NOT NULL,
+        key_id TEXT NOT NULL,
+        link BLOB NOT NULL
+      ) STRICT;
+      CREATE INDEX run_by_time ON run (started_at);
+      CREATE INDEX run_by_undone ON run (undoes) WHERE undoes IS NOT NULL;
+      CREATE TABLE run_block (
+        run INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        changes BLOB NOT NULL,
+        personal BLOB NOT NULL,
+        PRIMARY KEY (run, number)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE run_count (
+        run INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        group_key TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (run, kind, group_key)
+      ) STRICT, WITHOUT ROWID;
+      -- The last run that `journal.keep` let go, with its link, sealed.
+      CREATE TABLE audit_anchor (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        run INTEGER NOT NULL,
+        link BLOB NOT NULL,
+        key_id TEXT NOT NULL,
+        seal BLOB NOT NULL
+      ) STRICT;
+
+      -- What runs held back and may be approved, and what was approved until when.
+      CREATE TABLE held (
+        hash TEXT PRIMARY KEY,
+        details TEXT NOT NULL,
+        held_at INTEGER NOT NULL,
+        approved_at INTEGER,
+        approved_by TEXT
+      ) STRICT, WITHOUT ROWID;
+
+      -- The mapping by which each directory's people have what they have, and the directory groups that its
+      -- rules name, by immutable id (R22).
+      CREATE TABLE mapping (
+        directory TEXT PRIMARY KEY,
+        digest TEXT NOT NULL,
+        details TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE rule_group (
+        directory TEXT NOT NULL,
+        name TEXT NOT NULL,
+        id TEXT NOT NULL,
+        PRIMARY KEY (directory, name)
+      ) STRICT, WITHOUT ROWID;
+
+      -- What the last sync left open.
+      CREATE TABLE hold (
+        person TEXT PRIMARY KEY,
+        details TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE waiting (
+        product TEXT NOT NULL,
+        person TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        PRIMARY KEY (product, person)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE leaving (
+        account INTEGER PRIMARY KEY,
+        details TEXT NOT NULL
+      ) STRICT;
+
+      -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
+      -- entries, so that comparing costs little. The index is made anew after the mirror is filled.
+      CREATE TABLE mirror (
+        directory TEXT PRIMARY KEY,
+        person_search TEXT NOT NULL,
+        group_search TEXT NOT NULL,
+        person_attributes TEXT NOT NULL,
+        group_attributes TEXT NOT NULL,
+        read_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE mirror_key (
+        entry INTEGER PRIMARY KEY,
+        directory TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        search INTEGER NOT NULL,
+        fingerprint INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE mirror_entry (
+        id INTEGER PRIMARY KEY,
+        data BLOB NOT NULL
+      ) STRICT;
+      """ + mirrorIndex
+
+  static let mirrorIndex =
+    "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"
+
+  /// R6, whoever writes, row by row.
+  private static let emptyPortalOnly = """
     -- A portal-only account holds no license and belongs to no group (R6), whoever writes.
     CREATE TRIGGER portal_only_is_given_nothing BEFORE INSERT ON holding
     WHEN NEW.suspended = 0 AND (SELECT coalesce(mark_rule, mark_hand, mark_import) FROM account
@@ -115,157 +262,38 @@ enum Schema {
     WHEN NEW.suspended = 0 AND (SELECT coalesce(mark_rule, mark_hand, mark_import) FROM account
       WHERE id = NEW.account) IS NOT NULL
     BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
-    CREATE TRIGGER holders_are_not_marked AFTER UPDATE OF mark_rule, mark_hand, mark_import ON account
+    CREATE TRIGGER holders_are_not_marked BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
     WHEN coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
       AND EXISTS (SELECT 1 FROM holding WHERE account = NEW.id AND suspended = 0)
     BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
-    CREATE TRIGGER new_holders_are_not_marked AFTER INSERT ON account
+    CREATE TRIGGER new_holders_are_not_marked BEFORE INSERT ON account
     WHEN coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
       AND EXISTS (SELECT 1 FROM holding WHERE account = NEW.id AND suspended = 0)
     BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
 
-    -- After the transition an Atlassian account stays one, and the transition is final (R13).
-    CREATE TRIGGER atlassian_accounts_stay BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
-    WHEN coalesce(OLD.mark_rule, OLD.mark_hand, OLD.mark_import) IS NULL
-      AND coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
-      AND (SELECT transition FROM site) = 'after'
-    BEGIN SELECT raise(ABORT, 'an Atlassian account cannot be made portal-only again (R13)'); END;
-    CREATE TRIGGER transition_is_final BEFORE UPDATE OF transition ON site
-    WHEN OLD.transition = 'after' AND NEW.transition <> 'after'
-    BEGIN SELECT raise(ABORT, 'the transition cannot be taken back (R13)'); END;
+    """
 
-    -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
-    -- which they were last settled (NULL: to do), since when they are gone, and when a condition on a moment
-    -- answers differently for them.
-    CREATE TABLE person (
-      id TEXT PRIMARY KEY,
-      account INTEGER UNIQUE,
-      settled INTEGER,
-      absent_since INTEGER,
-      due INTEGER
-    ) STRICT, WITHOUT ROWID;
-
-    -- An administrator's exceptions, each until a moment in seconds since 1970.
-    CREATE TABLE pin (
-      id INTEGER PRIMARY KEY,
-      account INTEGER NOT NULL,
-      kind TEXT NOT NULL,
-      until INTEGER NOT NULL,
-      reason TEXT NOT NULL CHECK (reason <> ''),
-      by TEXT NOT NULL,
-      since INTEGER NOT NULL,
-      UNIQUE (account, kind)
-    ) STRICT;
-
-    -- The journal: each run, its changes in packed blocks, and what of them counts against the limits. `link`
-    -- chains the runs: a keyed hash over the link before, the run, and its blocks. What is a person's in
-    -- a block lies apart in `personal`; the block holds salted digests of it, so that it can be blanked.
-    CREATE TABLE run (
-      id INTEGER PRIMARY KEY AUTOINCREMENT,
-      command TEXT NOT NULL,
-      user TEXT NOT NULL,
-      started_at INTEGER NOT NULL,
-      plan_hash TEXT NOT NULL,
-      generation INTEGER NOT NULL,
-      people_read INTEGER NOT NULL,
-      groups_read INTEGER NOT NULL,
-      changes INTEGER NOT NULL,
-      undoes INTEGER,
-      rules TEXT NOT NULL,
-      texts TEXT NOT NULL,
-      key_id TEXT NOT NULL,
-      link BLOB NOT NULL
-    ) STRICT;
-    CREATE INDEX run_by_time ON run (started_at);
-    CREATE INDEX run_by_undone ON run (undoes) WHERE undoes IS NOT NULL;
-    CREATE TABLE run_block (
-      run INTEGER NOT NULL,
-      number INTEGER NOT NULL,
-      changes BLOB NOT NULL,
-      personal BLOB NOT NULL,
-      PRIMARY KEY (run, number)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE run_count (
-      run INTEGER NOT NULL,
-      kind TEXT NOT NULL,
-      group_key TEXT NOT NULL,
-      count INTEGER NOT NULL,
-      PRIMARY KEY (run, kind, group_key)
-    ) STRICT, WITHOUT ROWID;
-    -- The last run that `journal.keep` let go, with its link, sealed.
-    CREATE TABLE audit_anchor (
-      id INTEGER PRIMARY KEY CHECK (id = 1),
-      run INTEGER NOT NULL,
-      link BLOB NOT NULL,
-      key_id TEXT NOT NULL,
-      seal BLOB NOT NULL
-    ) STRICT;
-
-    -- What runs held back and may be approved, and what was approved until when.
-    CREATE TABLE held (
-      hash TEXT PRIMARY KEY,
-      details TEXT NOT NULL,
-      held_at INTEGER NOT NULL,
-      approved_at INTEGER,
-      approved_by TEXT
-    ) STRICT, WITHOUT ROWID;
-
-    -- The mapping by which each directory's people have what they have, and the directory groups that its
-    -- rules name, by immutable id (R22).
-    CREATE TABLE mapping (
-      directory TEXT PRIMARY KEY,
-      digest TEXT NOT NULL,
-      details TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE rule_group (
-      directory TEXT NOT NULL,
-      name TEXT NOT NULL,
-      id TEXT NOT NULL,
-      PRIMARY KEY (directory, name)
-    ) STRICT, WITHOUT ROWID;
-
-    -- What the last sync left open.
-    CREATE TABLE hold (
-      person TEXT PRIMARY KEY,
-      details TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE waiting (
-      product TEXT NOT NULL,
-      person TEXT NOT NULL,
-      since INTEGER NOT NULL,
-      PRIMARY KEY (product, person)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE leaving (
-      account INTEGER PRIMARY KEY,
-      details TEXT NOT NULL
-    ) STRICT;
-
-    -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
-    -- entries, so that comparing costs little. The index is made anew after the mirror is filled.
-    CREATE TABLE mirror (
-      directory TEXT PRIMARY KEY,
-      person_search TEXT NOT NULL,
-      group_search TEXT NOT NULL,
-      person_attributes TEXT NOT NULL,
-      group_attributes TEXT NOT NULL,
-      read_at INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE mirror_key (
-      entry INTEGER PRIMARY KEY,
-      directory TEXT NOT NULL,
-      kind INTEGER NOT NULL,
-      key TEXT NOT NULL,
-      search INTEGER NOT NULL,
-      fingerprint INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE mirror_entry (
-      id INTEGER PRIMARY KEY,
-      data BLOB NOT NULL
-    ) STRICT;
-    """ + mirrorIndex
-
-  static let mirrorIndex =
-    "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"
+  /// Writes many rows with R6 checked once over all of them, which costs less than a trigger for each; the
+  /// triggers are away within the transaction only.
+  static func checkingTogether(_ db: Database, _ body: () throws -> Void) throws {
+    for trigger in [
+      "portal_only_is_given_nothing", "portal_only_gets_nothing_back", "holders_are_not_marked",
+      "new_holders_are_not_marked",
+    ] { try db.execute(sql: "DROP TRIGGER \(trigger)") }
+    try body()
+    let broken = try Bool.fetchOne(
+      db,
+      sql: """
+        SELECT EXISTS (SELECT 1 FROM account JOIN holding ON holding.account = account.id
+          WHERE coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL AND suspended = 0)
+        """)
+    if broken == true {
+      throw DatabaseError(
+        resultCode: .SQLITE_CONSTRAINT,
+        message: "a portal-only account holds no license and no group (R6)")
+    }
+    try db.execute(sql: emptyPortalOnly)
+  }
 
   /// For other programs. Their names end in a version; columns are never taken away or given another meaning.
   private static let views = """

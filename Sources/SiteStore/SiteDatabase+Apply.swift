@@ -5,6 +5,9 @@ import Ports
 import SiteModel
 
 extension SiteDatabase {
+  /// From so many changes on, constraints over accounts and rights are checked together.
+  private static let manyRows = 5000
+
   package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> AppliedRun {
     let plan = approved.plan
     return try write { db in
@@ -12,7 +15,11 @@ extension SiteDatabase {
       try StorePlanIsStale.check(plan.basis, generation: generation, lineage: lineage)
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
-      try writer.write()
+      if plan.rows.count > Self.manyRows {
+        try Schema.checkingTogether(db) { try writer.write() }
+      } else {
+        try writer.write()
+      }
       try writePeople(plan, writer, in: db)
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty { try Self.moveGeneration(db) }
@@ -74,7 +81,8 @@ extension SiteDatabase {
       while next < settled.endIndex, person.map({ settled[next].person < $0 }) ?? true {
         try upsert.run(
           .text(settled[next].person), .int(nil),
-          .int(Int64(bitPattern: settled[next].fingerprint)), .int(settled[next].due))
+          .int(Int64(bitPattern: settled[next].fingerprint)),
+          .int(plan.memory.due[settled[next].person]))
         next += 1
       }
     }
@@ -84,7 +92,7 @@ extension SiteDatabase {
       try upsert.run(
         .text(person), .int(writer.accounts[subject]),
         .int(isSettled ? Int64(bitPattern: settled[next].fingerprint) : nil),
-        .int(isSettled ? settled[next].due : nil))
+        .int(isSettled ? plan.memory.due[person] : nil))
       if isSettled { next += 1 }
     }
     try settle(before: nil)

@@ -82,6 +82,7 @@ extension Plan {
     for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }
     for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
     for settled in memory.settled { add("\(settled.person) \(settled.fingerprint)") }
+    for due in memory.due.sorted(by: { $0.key < $1.key }) { add("\(due.key) \(due.value)") }
     for person in memory.unsettled + memory.forgotten { add(person) }
     for expired in expiredPins { add("\(expired.pin.id) \(expired.pin.text)") }
     add("\(memory.mapping?.digest ?? "")")
