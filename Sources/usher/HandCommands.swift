@@ -22,7 +22,7 @@ extension Session {
     let result = Handwork.plan(order, in: world, by: user)
     try refuse(result.refusals)
     for note in result.notes { terminal.say(note.shown) }
-    try confirmAndApply(result.plan, to: store, yes: options.yes, preview: options.preview)
+    try confirmAndApply(result, to: store, yes: options.yes, preview: options.preview)
   }
 
   /// - Throws: when there are any, naming each.
@@ -42,8 +42,10 @@ extension Session {
   }
 
   func confirmAndApply(
-    _ plan: Plan, to store: SiteDatabase, yes: Bool, preview: Bool, undoes: Int64? = nil
+    _ result: Handwork.Result, to store: SiteDatabase, yes: Bool, preview: Bool,
+    undoes: Int64? = nil
   ) throws {
+    let plan = result.plan
     if !terminal.quiet { PlanText(plan, style: terminal.output).write(terminal.print) }
     if preview || plan.isEmpty { return }
     guard
@@ -51,7 +53,7 @@ extension Session {
         "Make \(plan.rows.count == 1 ? "this change" : "these \(plan.rows.count.grouped) changes")?",
         yes: yes)
     else { return terminal.say("Nothing was changed.") }
-    try apply(Guard.approveByHand(plan), to: store, undoes: undoes)
+    try apply(Guard.approve(result), to: store, undoes: undoes)
   }
 }
 

@@ -119,7 +119,7 @@ struct Undo: ParsableCommand {
           .failed, "nothing of run \(number) can be taken back: everything has changed since")
       }
       try session.confirmAndApply(
-        result.plan, to: store, yes: hand.yes, preview: hand.preview, undoes: number)
+        result, to: store, yes: hand.yes, preview: hand.preview, undoes: number)
       return nil
     }
   }

@@ -47,7 +47,7 @@ struct ImportCommand: ParsableCommand {
         session.terminal.warn("left as it is: \(refusal.email), \(refusal.reason)")
       }
       try session.confirmAndApply(
-        result.plan, to: store, yes: hand.yes, preview: hand.preview)
+        result, to: store, yes: hand.yes, preview: hand.preview)
       let left = findings.all.count + result.refusals.count
       guard left > 0 else { return nil }
       session.terminal.warn(

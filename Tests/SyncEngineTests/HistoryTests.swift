@@ -37,7 +37,7 @@ extension TestSite {
     let world = try desk.world(
       of: store.accounts(ids: Array(Set(entries.map(\.account)))), command: "undo", now: now)
     let result = Undoing.plan(entries, in: world, by: "root")
-    if !result.plan.isEmpty { try apply(result.plan, "undo", now, undoes: run) }
+    if !result.plan.isEmpty { try apply(result, "undo", now, undoes: run) }
     return result
   }
 

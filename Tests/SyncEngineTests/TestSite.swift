@@ -90,7 +90,7 @@ final class TestSite {
   {
     let world = try desk.world(of: store.accounts(who), command: order.command, now: now)
     let result = Handwork.plan(order, in: world, by: "root")
-    if result.refusals.isEmpty, !result.plan.isEmpty { try apply(result.plan, order.command, now) }
+    if result.refusals.isEmpty, !result.plan.isEmpty { try apply(result, order.command, now) }
     return result
   }
 
@@ -100,15 +100,18 @@ final class TestSite {
     let known = try store.accounts(ofPeople: [], emails: accounts.map(\.email))
     let result = Importing.plan(
       accounts, in: try desk.world(of: known, command: "import", now: now), file: "x.csv")
-    if !result.plan.isEmpty { try apply(result.plan, "import", now) }
+    if !result.plan.isEmpty { try apply(result, "import", now) }
     return result
   }
 
-  func apply(_ plan: Plan, _ command: String, _ now: Int64, undoes: Int64? = nil) throws {
+  func apply(_ result: Handwork.Result, _ command: String, _ now: Int64, undoes: Int64? = nil)
+    throws
+  {
     _ = try store.apply(
-      Guard.approveByHand(plan),
+      Guard.approve(result),
       run: RunRecord(
-        command: command, user: "root", startedAt: now, planHash: plan.digest, undoes: undoes))
+        command: command, user: "root", startedAt: now, planHash: result.plan.digest, undoes: undoes
+      ))
   }
 
   /// The public export, without account numbers: two sites that agree give the same bytes.
