@@ -8,27 +8,31 @@ package struct Undoing {
   private var reconciler: Reconciler
   private var refusals: [Handwork.Refusal] = []
   private var free: [String: Int] = [:]
+  /// Emails that accounts keep which are not taken back, as `emailKey` has them.
+  private var occupied: Set<String>
 
   /// - Parameters:
   ///   - world: the accounts that the run changed, and nobody's entitlements.
   ///   - entries: the run's changes.
+  ///   - occupied: emails of other accounts of the site, as `emailKey` has them.
   ///   - user: the administrator, who deactivates what the run created.
   /// - Returns: a plan of what can be taken back; refusals name the rest.
   package static func plan(
-    _ entries: [JournalEntry], in world: World, by user: String
+    _ entries: [JournalEntry], in world: World, occupied: Set<String> = [], by user: String
   ) -> Handwork.Result {
-    var undoing = Undoing(world: world, hand: Givers(hand: user))
+    var undoing = Undoing(world: world, occupied: occupied, hand: Givers(hand: user))
     var byAccount: [Int64: [JournalEntry]] = [:]
     for entry in entries { byAccount[entry.account, default: []].append(entry) }
-    for account in world.accounts {
+    for account in undoing.accountsWithoutObstacle(byAccount) {
       if let own = byAccount[account.id] { undoing.undo(own, account) }
     }
     return Handwork.Result(
       plan: undoing.reconciler.builder.finish(), notes: [], refusals: undoing.refusals)
   }
 
-  private init(world: World, hand: Givers) {
+  private init(world: World, occupied: Set<String>, hand: Givers) {
     self.world = world
+    self.occupied = occupied
     self.hand = hand
     reconciler = Reconciler(world: world)
     for (product, ceiling) in world.site.policy.ceilings {
@@ -36,11 +40,33 @@ package struct Undoing {
     }
   }
 
-  private mutating func undo(_ entries: [JournalEntry], _ account: Account) {
-    if let reason = obstacle(entries, account) {
-      refusals.append(Handwork.Refusal(email: account.email, reason: reason, remedy: nil))
-      return
+  /// The accounts that can be taken back. Whoever is left as they are keeps their email, which may stand in the
+  /// way of another.
+  private mutating func accountsWithoutObstacle(_ entries: [Int64: [JournalEntry]]) -> [Account] {
+    var left: [Account] = []
+    for account in world.accounts {
+      if let reason = obstacle(entries[account.id] ?? [], account) {
+        refuse(account, reason)
+      } else {
+        left.append(account)
+      }
     }
+    while let index = left.firstIndex(where: { account in
+      entries[account.id]?.contains {
+        $0.kind == .changeEmail && occupied.contains(emailKey($0.before ?? ""))
+      } ?? false
+    }) {
+      refuse(left.remove(at: index), "another account has its email of then")
+    }
+    return left
+  }
+
+  private mutating func refuse(_ account: Account, _ reason: String) {
+    refusals.append(Handwork.Refusal(email: account.email, reason: reason, remedy: nil))
+    occupied.insert(emailKey(account.email))
+  }
+
+  private mutating func undo(_ entries: [JournalEntry], _ account: Account) {
     let isCreation = entries.contains { $0.kind == .createAccount }
     let subject = reconciler.builder.addSubject(
       account: account.id, person: account.person,
@@ -67,11 +93,34 @@ package struct Undoing {
           "has been given \(other.right.kind.rawValue) \(other.right.name) since (\(other.givers.text))"
       }
     }
+    let comesBack = entries.contains { $0.kind == .deactivateAccount }
+    let givesBack = entries.contains {
+      ($0.kind == .revokeLicense || $0.kind == .leaveGroup) && !$0.isGiverOnly
+    }
+    if givesBack, !account.isActive, !comesBack { return "has been deactivated since" }
+    if wouldHoldSomethingMarked(entries, account) {
+      return "would be portal-only and hold licenses or groups (R6)"
+    }
     for (product, wanted) in seats where free[product] ?? .max < wanted {
       return "there is no free seat for \(product)"
     }
     for (product, wanted) in seats { free[product]? -= wanted }
     return nil
+  }
+
+  private func wouldHoldSomethingMarked(_ entries: [JournalEntry], _ account: Account) -> Bool {
+    var mark = account.mark
+    var rights = Set(account.holdings.filter { !$0.isSuspended }.map(\.right))
+    for entry in entries {
+      switch entry.kind {
+      case .markPortalOnly, .unmarkPortalOnly: mark = entry.givers?.before ?? Givers()
+      case .grantLicense, .joinGroup:
+        if !entry.isGiverOnly { entry.right.map { _ = rights.remove($0) } }
+      case .revokeLicense, .leaveGroup: entry.right.map { _ = rights.insert($0) }
+      default: break
+      }
+    }
+    return !mark.isEmpty && !rights.isEmpty
   }
 
   private func obstacle(_ entry: JournalEntry, _ account: Account) -> String? {

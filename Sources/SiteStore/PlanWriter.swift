@@ -180,7 +180,12 @@ struct PlanWriter {
   }
 
   private func link(_ change: Change, _ account: RapidStatement.Value) throws {
-    if case .text(let person) = change.before { try statements.unlink.run(.text(person), account) }
+    if case .text(let person) = change.before {
+      try statements.unlink.run(.text(person), account)
+      guard db.changesCount == 1 else {
+        throw StorePlanIsStale(reason: "the account of \(person) is another's by now")
+      }
+    }
     if case .text(let person) = change.after { try statements.link.run(.text(person), account) }
   }
 

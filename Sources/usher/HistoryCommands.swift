@@ -110,7 +110,11 @@ struct Undo: ParsableCommand {
       let accounts = try store.accounts(ids: Array(Set(entries.map(\.account))))
       let world = try session.desk(store).world(
         of: accounts, command: "undo \(number)", now: session.now)
-      let result = Undoing.plan(entries, in: world, by: session.user)
+      let former = entries.filter { $0.kind == .changeEmail }.compactMap(\.before)
+      let ids = Set(accounts.map(\.id))
+      let others = try store.accounts(ofPeople: [], emails: former).filter { !ids.contains($0.id) }
+      let result = Undoing.plan(
+        entries, in: world, occupied: Set(others.map { emailKey($0.email) }), by: session.user)
       for refusal in result.refusals {
         session.terminal.warn("left as it is: \(refusal.email): \(refusal.reason)")
       }

@@ -31,12 +31,14 @@ private func directory(_ people: [String]) -> String {
 }
 
 extension TestSite {
-  fileprivate func undo(_ run: Int64, now: Int64 = 5000) throws -> Handwork.Result {
+  fileprivate func undo(
+    _ run: Int64, occupied: Set<String> = [], now: Int64 = 5000
+  ) throws -> Handwork.Result {
     var entries: [JournalEntry] = []
     try store.entries(of: run) { entries.append($0) }
     let world = try desk.world(
       of: store.accounts(ids: Array(Set(entries.map(\.account)))), command: "undo", now: now)
-    let result = Undoing.plan(entries, in: world, by: "root")
+    let result = Undoing.plan(entries, in: world, occupied: occupied, by: "root")
     if !result.plan.isEmpty { try apply(result, "undo", now, undoes: run) }
     return result
   }
@@ -150,10 +152,37 @@ extension TestSite {
     try site.carryOut(.grant([Right(.license, "confluence")]), on: "p1@x")
     try site.carryOut(.deactivate, on: "p3@x")
     let undone = try site.undo(2)
-    #expect(undone.refusals.map(\.email) == ["p1@x"])
+    #expect(undone.refusals.map(\.email) == ["p1@x", "p3@x"])
     #expect(undone.refusals[0].reason.contains("license confluence has been given since"))
     #expect(try site.store.account("p1@x")?.holdings.map(\.givers) == [Givers(hand: "root")])
     #expect(try site.store.account("p2@x")?.holdings.count == 2)
+  }
+
+  @Test func emailsTakenSinceAndMarksAgainstRightsAreRefused() throws {
+    let site = try TestSite()
+    try site.sync(directory(["1 staff", "2 vendor", "3 other"]), mapping)
+    let moved = directory(["1 staff", "2 other", "3 other"])
+      .replacing("mail: p1@x", with: "mail: new@x")
+    try site.sync(moved, mapping)
+    try site.sync(moved.replacing("mail: p3@x", with: "mail: p1@x"), mapping)
+    try site.carryOut(.grant([Right(.group, "g")]), on: "p2@x")
+    let undone = try site.undo(2, occupied: ["p1@x"])
+    #expect(undone.plan.isEmpty && undone.refusals.count == 2)
+    #expect(undone.refusals.map(\.reason).contains("another account has its email of then"))
+    #expect(undone.refusals.map(\.reason).contains { $0.contains("would be portal-only") })
+    // A swap is taken back whole.
+    let other = try TestSite()
+    try other.sync(directory(["1 staff", "2 staff"]), mapping)
+    let swapped = directory(["1 staff", "2 staff"]).replacing("mail: p1@x", with: "mail: p@x")
+      .replacing("mail: p2@x", with: "mail: p1@x").replacing("mail: p@x", with: "mail: p2@x")
+    let before = try other.whole()
+    try other.sync(swapped, mapping)
+    #expect(try other.undo(2).refusals.isEmpty)
+    #expect(try other.whole() == before)
+    // Nobody who was deactivated since is given anything back.
+    try other.sync(directory(["1 other", "2 staff"]), mapping)
+    try other.carryOut(.deactivate, on: "p1@x")
+    #expect(try other.undo(4).refusals.map(\.reason) == ["has been deactivated since"])
   }
 
   @Test func conversionsAndMissingSeatsAreRefused() throws {
@@ -172,7 +201,14 @@ extension TestSite {
     try other.sync(directory(["1 other", "2 staff"]), mapping)
     try other.carryOut(.deactivate, on: "p1@x")
     let undone = try other.undo(2)
-    #expect(undone.refusals.map(\.reason) == ["there is no free seat for confluence"])
+    #expect(undone.refusals.map(\.reason) == ["has been deactivated since"])
+    let full = try TestSite()
+    full.ceilings["confluence"] = 2
+    try full.sync(directory(["1 staff", "2 other", "3 other"]), mapping)
+    try full.sync(directory(["1 other", "2 other", "3 other"]), mapping)
+    try full.carryOut(.grant([Right(.license, "confluence")]), on: "p2@x", "p3@x")
+    #expect(
+      try full.undo(2).refusals.map(\.reason) == ["there is no free seat for confluence"])
   }
 }
 
