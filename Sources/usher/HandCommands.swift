@@ -217,6 +217,10 @@ struct Convert: ParsableCommand {
         return nil
       }
       let transition = try session.desk(store).site().transition
+      guard transition == .after else {
+        throw Failure(
+          .failed, "conversions come after the transition", remedy: "usher transition previews it")
+      }
       var chosen = try filter.filter()
       chosen.isActive = true
       var accounts: [Account] = []
