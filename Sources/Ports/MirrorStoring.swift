@@ -9,6 +9,9 @@ package protocol MirrorStoring: AnyObject {
   func mirrorFingerprints(
     of directory: String, kind: MirrorKind, _ body: (String, UInt64) -> Void) throws
 
+  /// The DN of a person as last seen; nil when the mirror has nobody under this key.
+  func mirroredName(of directory: String, key: String) throws -> String?
+
   /// Opens the one transaction in which the mirror is brought up to date.
   func updateMirror(
     of directory: String, description: MirrorDescription,

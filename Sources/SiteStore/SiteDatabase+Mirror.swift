@@ -32,6 +32,23 @@ extension SiteDatabase {
     }
   }
 
+  package func mirroredName(of directory: String, key: String) throws -> String? {
+    let count = try mirrorDescription(of: directory)?.personAttributes.count ?? 0
+    return try read { db in
+      let row = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
+          WHERE directory = ? AND kind = ? AND key = ?
+          """, arguments: [directory, MirrorKind.person.rawValue, key])
+      guard let data: Data = row?[0] else { return nil }
+      var batch = EntryBatch(slots: AttributeSlots([]))
+      let places = [Int?](repeating: nil, count: count)
+      let isWhole = data.withUnsafeBytes { batch.appendEntry(stored: $0, places: places) }
+      return isWhole ? String(decoding: batch.dn(of: 0), as: UTF8.self) : nil
+    }
+  }
+
   package func updateMirror(
     of directory: String, description: MirrorDescription,
     _ body: (any MirrorWriter) throws -> Void

@@ -67,11 +67,12 @@ extension Planner {
 
   /// What is held back while a changed mapping waits.
   package func held(_ difference: MappingDifference) -> HeldSet {
-    HeldSet(
-      kind: .mapping, hash: accepted.digest, changes: difference.people,
-      causes: [
-        "the mapping \(mapping.path) has changed, and alters what \(difference.people.count) people get"
-      ] + difference.causes)
+    let people = difference.people.count
+    let what = people == 0 ? "" : ", and alters what \(people) people get"
+    // The hash stands for the mapping; of its effects enough to judge by is kept.
+    return HeldSet(
+      kind: .mapping, hash: accepted.digest, changes: Array(difference.people.prefix(1000)),
+      causes: ["the mapping \(mapping.path) has changed\(what)"] + difference.causes)
   }
 
   /// Whether this mapping is the accepted one, or was approved in the last 24 hours.

@@ -9,6 +9,8 @@ package struct Profile {
   package let pins: [Pin]
   package let holds: [Hold]
   package let leaving: Leaving?
+  /// The DN of the entry behind the account, as last seen.
+  package let entry: String?
   /// Products for which the person waits.
   package let waiting: [String]
   /// The latest first.
@@ -16,7 +18,7 @@ package struct Profile {
 
   package init(
     account: Account, site: Site, rootURL: String?, portalURL: String?, pins: [Pin],
-    holds: [Hold], leaving: Leaving?, waiting: [String],
+    holds: [Hold], leaving: Leaving?, entry: String?, waiting: [String],
     history: [(run: JournaledRun, entry: JournalEntry)]
   ) {
     self.account = account
@@ -26,6 +28,7 @@ package struct Profile {
     self.pins = pins
     self.holds = holds
     self.leaving = leaving
+    self.entry = entry
     self.waiting = waiting
     self.history = history
   }
@@ -44,6 +47,7 @@ package struct Profile {
     row("username", account.username ?? "none")
     row("knowledge base", knowledgeBase)
     row("directory", directory)
+    if let entry { row("entry", entry) }
     for (title, kind) in [("Licenses", Right.Kind.license), ("Groups", .group)] {
       let held = account.holdings.filter { $0.right.kind == kind }
       lines.append(style.bold(title) + (held.isEmpty ? ": none" : ""))

@@ -71,7 +71,15 @@ extension Session {
     }
     let before = try self.planner(store, mapping: old)
     var all = texts
-    let difference = try planner.difference(from: before, source: opening, now: now, into: &all)
+    let difference: MappingDifference
+    do {
+      difference = try planner.difference(from: before, source: opening, now: now, into: &all)
+    } catch let failure as ReadFailure where opening == nil {
+      terminal.warn(
+        "the mapping has changed, and whether it alters what anybody gets cannot be told offline: \(failure.message)"
+      )
+      return (planner, nil)
+    }
     terminal.clearProgress()
     return difference.isEmpty ? (planner, nil) : (before, planner.held(difference))
   }

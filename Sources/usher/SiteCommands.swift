@@ -104,6 +104,9 @@ struct Show: ParsableCommand {
         pins: try store.pins().map(\.pin).filter { $0.account == account.id },
         holds: open.holds.filter { $0.account == account.id || $0.person == account.person },
         leaving: open.leaving.first { $0.account == account.id },
+        entry: try account.person.flatMap {
+          try store.mirroredName(of: session.configuration.directory.name, key: $0)
+        },
         waiting: open.waiting.filter { $0.value.contains(account.person ?? "") }.keys.sorted(),
         history: history)
       session.terminal.print(

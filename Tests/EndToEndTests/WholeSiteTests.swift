@@ -102,7 +102,8 @@ import Testing
     )
     let show = try place.usher("show", "p0@acme.example").output
     for part in [
-      "site-user", "given by rule staff", "ops", "by hand", "knowledge base", "sign-in", "History",
+      "site-user", "given by rule staff", "uid=p0,ou=people,dc=acme,dc=example", "ops", "by hand",
+      "knowledge base", "sign-in", "History",
       "run 2 grant by",
     ] { #expect(show.contains(part), "\(part)") }
     #expect(
