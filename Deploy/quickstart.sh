@@ -109,6 +109,15 @@ say "Whom did Usher leave alone, and why?"
 run 0 30 30 usher list holds
 say "Why does the head of engineering have what she has?"
 run 0 40 20 usher explain ada.lindqvist@acme.example
+say "Something by hand: previewed, made, shown, and taken back."
+run 0 12 3 usher grant ada.lindqvist@acme.example --group on-call --preview
+run 0 3 3 usher grant ada.lindqvist@acme.example --group on-call --yes
+run 0 30 6 usher show ada.lindqvist@acme.example
+run 0 12 3 usher runs
+run 0 8 3 usher undo 3 --yes
+run 0 0 8 usher plan --detailed-exitcode
+say "How would the site come out of the move to Atlassian accounts?"
+run 0 20 5 usher transition
 
 "$server_script" stop "$folder/server"
 say "Done. The server has been stopped; everything is in $folder"

@@ -7,7 +7,6 @@ package struct Undoing {
   private let hand: Givers
   private var reconciler: Reconciler
   private var refusals: [Handwork.Refusal] = []
-  private var free: [String: Int] = [:]
   /// Emails that accounts keep which are not taken back, as `emailKey` has them.
   private var occupied: Set<String>
 
@@ -35,9 +34,6 @@ package struct Undoing {
     self.occupied = occupied
     self.hand = hand
     reconciler = Reconciler(world: world)
-    for (product, ceiling) in world.site.policy.ceilings {
-      if let ceiling { free[product] = ceiling - (world.site.seatsTaken[product] ?? 0) }
-    }
   }
 
   /// The accounts that can be taken back. Whoever is left as they are keeps their email, which may stand in the
@@ -58,7 +54,34 @@ package struct Undoing {
     }) {
       refuse(left.remove(at: index), "another account has its email of then")
     }
+    while let (index, product) = accountWithoutSeat(left, entries) {
+      refuse(left.remove(at: index), "there is no free seat for \(product)")
+    }
     return left
+  }
+
+  /// The first account for which no seat is left, once everything that the run gave is given back.
+  private func accountWithoutSeat(
+    _ accounts: [Account], _ entries: [Int64: [JournalEntry]]
+  ) -> (index: Int, product: String)? {
+    var free: [String: Int] = [:]
+    for (product, ceiling) in world.site.policy.ceilings {
+      if let ceiling { free[product] = ceiling - (world.site.seatsTaken[product] ?? 0) }
+    }
+    func seats(_ kind: ChangeKind, of account: Account) -> [String] {
+      (entries[account.id] ?? []).filter { $0.kind == kind && !$0.isGiverOnly }
+        .compactMap { $0.right?.name }
+    }
+    for account in accounts {
+      for product in seats(.grantLicense, of: account) { free[product]? += 1 }
+    }
+    for (index, account) in accounts.enumerated() {
+      for product in seats(.revokeLicense, of: account) {
+        if let left = free[product], left < 1 { return (index, product) }
+        free[product]? -= 1
+      }
+    }
+    return nil
   }
 
   private mutating func refuse(_ account: Account, _ reason: String) {
@@ -78,13 +101,9 @@ package struct Undoing {
   }
 
   /// Why an account stays as it is; nil when everything can be taken back.
-  private mutating func obstacle(_ entries: [JournalEntry], _ account: Account) -> String? {
-    var seats: [String: Int] = [:]
+  private func obstacle(_ entries: [JournalEntry], _ account: Account) -> String? {
     for entry in entries {
       if let reason = obstacle(entry, account) { return reason }
-      if entry.kind == .revokeLicense, !entry.isGiverOnly, let product = entry.before {
-        seats[product, default: 0] += 1
-      }
     }
     if entries.contains(where: { $0.kind == .createAccount }) {
       let given = Set(entries.compactMap(\.right))
@@ -101,10 +120,6 @@ package struct Undoing {
     if wouldHoldSomethingMarked(entries, account) {
       return "would be portal-only and hold licenses or groups (R6)"
     }
-    for (product, wanted) in seats where free[product] ?? .max < wanted {
-      return "there is no free seat for \(product)"
-    }
-    for (product, wanted) in seats { free[product]? -= wanted }
     return nil
   }
 

@@ -158,6 +158,16 @@ extension TestSite {
     #expect(try site.store.account("p2@x")?.holdings.count == 2)
   }
 
+  @Test func aSeatThatTheRunMovedIsMovedBack() throws {
+    let site = try TestSite()
+    site.ceilings["confluence"] = 1
+    try site.sync(directory(["1 staff", "2 other"]), mapping)
+    let before = try site.whole()
+    try site.sync(directory(["1 other", "2 staff"]), mapping)
+    #expect(try site.undo(2).refusals.isEmpty)
+    #expect(try site.whole() == before)
+  }
+
   @Test func emailsTakenSinceAndMarksAgainstRightsAreRefused() throws {
     let site = try TestSite()
     try site.sync(directory(["1 staff", "2 vendor", "3 other"]), mapping)
