@@ -56,7 +56,8 @@ package struct TransitionPreview: Sendable {
     self.rootURL = rootURL
     self.portalURL = portalURL
     self.wishes = wishes
-    for hold in holds {
+    // Whoever has no account yet is not part of the transition.
+    for hold in holds where hold.account != nil {
       for doubt in hold.doubts where doubt.isAboutEmail {
         obstacles.append(
           Obstacle(

@@ -67,7 +67,8 @@ package struct PlanText {
     var what = "\(sign(change.kind)) \(change.kind.rawValue)"
     let value = value(change)
     if !value.isEmpty { what += " \(value.shown)" }
-    let because = [change.rule.map(place), change.reason].compactMap(\.self).joined(separator: ": ")
+    let because = [change.rule.map(\.place), change.reason].compactMap(\.self).joined(
+      separator: ": ")
     // The colour's own characters take no place on the screen.
     let width = 2 + change.kind.rawValue.count + (value.isEmpty ? 0 : value.shown.count + 1)
     return "    \(what)" + String(repeating: " ", count: max(2, 44 - width))
@@ -94,11 +95,6 @@ package struct PlanText {
     }
   }
 
-  private func place(_ rule: RuleReference) -> String {
-    let file = rule.file.split(separator: "/").last.map(String.init) ?? rule.file
-    return "\(rule.name) (\(file):\(rule.line))"
-  }
-
   // MARK: Totals
 
   /// Too many to list: how many of each kind by rule.
@@ -117,7 +113,7 @@ package struct PlanText {
       key, count in
       [
         "  " + ChangeKind.byNumber[Int(key.kind)].rawValue, count.grouped,
-        key.rule < 0 ? "" : place(plan.rules[Int(key.rule)]).shown,
+        key.rule < 0 ? "" : plan.rules[Int(key.rule)].place.shown,
       ]
     }
     line(makeTable(["  change", "number", "rule"], rows, style: style))
@@ -198,7 +194,7 @@ package struct PlanText {
     line(makeTable(["  seats", "now", "freed", "taken", "after", "of", ""], rows, style: style))
     for (product, seats) in products {
       for (rule, count) in seats.takenByRule.sorted(by: { $0.key < $1.key }) {
-        let by = rule < 0 ? "what was given before, or by hand" : place(plan.rules[rule])
+        let by = rule < 0 ? "what was given before, or by hand" : plan.rules[rule].place
         line(style.dim("    \(product): \(count.grouped) by \(by.shown)"))
       }
       let most = isWhole ? seats.waitingNames.count : 10
@@ -220,6 +216,14 @@ package struct PlanText {
         "  \(expired.email.shown): \(expired.pin.text.shown), until \(timeText(expired.pin.until)), by \(expired.pin.by.shown): \(expired.pin.reason.shown)"
       )
     }
+  }
+}
+
+extension RuleReference {
+  /// "engineers (acme.yaml:22)"
+  var place: String {
+    let file = file.split(separator: "/").last.map(String.init) ?? file
+    return "\(name) (\(file):\(line))"
   }
 }
 

@@ -149,7 +149,7 @@ package enum EntryText {
       default: break
       }
     }
-    if let rule = entry.rule { text += ", \(rule.name) (\(rule.file):\(rule.line))" }
+    if let rule = entry.rule { text += ", \(rule.place)" }
     if let givers = entry.givers, givers.before.hand != nil || givers.after.hand != nil {
       text += ", \(givers.after.isEmpty ? givers.before.text : givers.after.text)"
     }

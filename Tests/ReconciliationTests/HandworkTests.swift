@@ -338,13 +338,16 @@ func protecting(_ world: World, accounts: Set<String>, groups: [String: Int]) ->
   @Test func whoWouldBetterBeMarkedAndWhatBlocksIsNamed() {
     let marked = account(2, "b@x", person: "2", mark: Givers(rule: "portal"))
     let hold = Hold(
-      person: "3", account: nil, email: nil, name: "Eve",
+      person: "3", account: 3, email: nil, name: "Eve",
       doubts: [Doubt("no usable email", remedy: "give one", isAboutEmail: true)])
     let other = Hold(
-      person: "4", account: nil, email: "d@x", name: "Dan", doubts: [Doubt("why", remedy: "so")])
+      person: "4", account: 4, email: "d@x", name: "Dan", doubts: [Doubt("why", remedy: "so")])
+    let newcomer = Hold(
+      person: "6", account: nil, email: nil, name: "New", doubts: hold.doubts)
     let preview = preview(
       [account(1, "a@x", person: "1"), marked, account(5, "no email")],
-      wishes: ["1": "vendors (m.yaml:3)", "2": "vendors (m.yaml:3)"], holds: [hold, other])
+      wishes: ["1": "vendors (m.yaml:3)", "2": "vendors (m.yaml:3)"],
+      holds: [hold, other, newcomer])
     #expect(preview.betterMarked.map(\.email) == ["a@x"])
     #expect(preview.obstacles.map(\.email) == ["Eve", "no email"])
   }
