@@ -81,9 +81,10 @@ package struct Findings: Sendable {
     _ severity: Diagnostic.Severity, _ message: String, _ position: SourcePosition, _ hint: String?
   ) {
     let line = line(at: position).flatMap { Self.mayHoldSecret($0) ? nil : $0 }
-    all.append(
-      Diagnostic(
-        severity: severity, position: position, message: message, hint: hint, sourceLine: line))
+    let new = Diagnostic(
+      severity: severity, position: position, message: message, hint: hint, sourceLine: line)
+    // What is read more than once, as account fields that several searches share, is said once.
+    if !all.contains(new) { all.append(new) }
   }
 
   /// A line that names a password or a secret is never shown.

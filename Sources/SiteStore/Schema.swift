@@ -194,19 +194,16 @@ enum Schema {
         approved_by TEXT
       ) STRICT, WITHOUT ROWID;
 
-      -- The mapping by which each directory's people have what they have, and the directory groups that its
-      -- rules name, by immutable id (R22).
+      -- The mappings by which each directory's people have what they have, the last one in force, with the run that
+      -- accepted it; and the directory groups that its rules name, by immutable id (R22).
       CREATE TABLE mapping (
-        directory TEXT PRIMARY KEY,
-        digest TEXT NOT NULL,
-        details TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE rule_group (
+        id INTEGER PRIMARY KEY,
         directory TEXT NOT NULL,
-        name TEXT NOT NULL,
-        id TEXT NOT NULL,
-        PRIMARY KEY (directory, name)
-      ) STRICT, WITHOUT ROWID;
+        digest TEXT NOT NULL,
+        details TEXT NOT NULL,
+        groups TEXT NOT NULL,
+        run INTEGER NOT NULL
+      ) STRICT;
 
       -- What the last sync left open.
       CREATE TABLE hold (

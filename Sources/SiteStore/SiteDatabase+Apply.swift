@@ -26,8 +26,36 @@ extension SiteDatabase {
       let head = try Journal(audit: audit).write(
         approved, accounts: writer.accounts, run: run,
         generation: generation + (plan.isEmpty ? 0 : 1), in: db)
+      try accept(plan, run: head.run, undoing: run.undoes, in: db)
       return AppliedRun(head: head, written: writer.written)
     }
+  }
+
+  /// Accepts the mapping that the plan was made with; a run that is taken back takes its mapping with it.
+  private func accept(_ plan: Plan, run: Int64, undoing undone: Int64?, in db: Database) throws {
+    if let undone {
+      try db.execute(sql: "DELETE FROM mapping WHERE run = ?", arguments: [undone])
+    }
+    guard let mapping = plan.memory.mapping else { return }
+    let encoder = JSONEncoder()
+    let groups = String(
+      decoding: try encoder.encode(plan.memory.ruleGroups ?? [:]), as: UTF8.self)
+    let last = try Row.fetchOne(
+      db, sql: "SELECT id, digest FROM mapping WHERE directory = ? ORDER BY id DESC LIMIT 1",
+      arguments: [mapping.directory])
+    if let last, last[1] == mapping.digest {
+      let id: Int64 = last[0]
+      try db.execute(sql: "UPDATE mapping SET groups = ? WHERE id = ?", arguments: [groups, id])
+      return
+    }
+    try db.execute(
+      sql: "INSERT INTO mapping (directory, digest, details, groups, run) VALUES (?, ?, ?, ?, ?)",
+      arguments: [
+        mapping.directory, mapping.digest,
+        String(decoding: try encoder.encode(mapping), as: UTF8.self), groups, run,
+      ])
+    // Enough of them to take runs back by.
+    try db.execute(sql: "DELETE FROM mapping WHERE id <= (SELECT max(id) FROM mapping) - 100")
   }
 
   static func moveGeneration(_ db: Database) throws {
@@ -117,23 +145,6 @@ extension SiteDatabase {
     for absent in plan.memory.absences { try absence.run(.text(absent.person), .int(absent.since)) }
     let forget = try RapidStatement(db, "DELETE FROM person WHERE id = ? AND account IS NULL")
     for person in plan.memory.forgotten { try forget.run(.text(person)) }
-    if let mapping = plan.memory.mapping {
-      try db.execute(
-        sql: "INSERT OR REPLACE INTO mapping VALUES (?, ?, ?)",
-        arguments: [
-          mapping.directory, mapping.digest,
-          String(decoding: try JSONEncoder().encode(mapping), as: UTF8.self),
-        ])
-      if let groups = plan.memory.ruleGroups {
-        try db.execute(
-          sql: "DELETE FROM rule_group WHERE directory = ?", arguments: [mapping.directory])
-        for (name, id) in groups {
-          try db.execute(
-            sql: "INSERT INTO rule_group VALUES (?, ?, ?)",
-            arguments: [mapping.directory, name, id])
-        }
-      }
-    }
     for expired in plan.expiredPins {
       try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [expired.pin.id])
     }

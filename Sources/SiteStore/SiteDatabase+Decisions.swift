@@ -106,18 +106,18 @@ extension SiteDatabase {
   package func acceptedMapping(of directory: String) throws -> AcceptedMapping? {
     try read { db in
       try String.fetchOne(
-        db, sql: "SELECT details FROM mapping WHERE directory = ?", arguments: [directory]
+        db, sql: "SELECT details FROM mapping WHERE directory = ? ORDER BY id DESC LIMIT 1",
+        arguments: [directory]
       ).map { try JSONDecoder().decode(AcceptedMapping.self, from: Data($0.utf8)) }
     }
   }
 
   package func ruleGroups(of directory: String) throws -> [String: String] {
     try read { db in
-      var groups: [String: String] = [:]
-      for row in try Row.fetchAll(
-        db, sql: "SELECT name, id FROM rule_group WHERE directory = ?", arguments: [directory])
-      { groups[row[0]] = row[1] }
-      return groups
+      try String.fetchOne(
+        db, sql: "SELECT groups FROM mapping WHERE directory = ? ORDER BY id DESC LIMIT 1",
+        arguments: [directory]
+      ).map { try JSONDecoder().decode([String: String].self, from: Data($0.utf8)) } ?? [:]
     }
   }
 }

@@ -39,15 +39,22 @@ extension Planner {
         HeldChange(
           pair: "\(person)\nmapping", email: shown?.emails.first ?? person,
           name: shown?.names.first ?? person,
-          what:
-            "\(was?.meaning ?? "no person of the mapping") → \(will?.meaning ?? "no person of the mapping")"
-        ))
+          what: Self.change(was?.meaning, will?.meaning)))
     }
     var causes: [String] = []
     if old.mapping.leavers != mapping.leavers {
       causes.append("another policy for leavers")
     }
     return MappingDifference(people: people, causes: causes)
+  }
+
+  /// What one person loses and gains.
+  private static func change(_ was: [String]?, _ will: [String]?) -> String {
+    guard let will else { return "is no person of the mapping any more" }
+    guard let was else { return "is a person of the mapping now: \(will.joined(separator: ", "))" }
+    let lost = was.filter { !will.contains($0) }.map { "- \($0)" }
+    let gained = will.filter { !was.contains($0) }.map { "+ \($0)" }
+    return (lost + gained).joined(separator: ", ")
   }
 
   private func everybody(
@@ -97,7 +104,7 @@ extension GuardDesk {
 
 extension Entitlement {
   /// What the person gets, whatever rule is behind it.
-  var meaning: String {
+  var meaning: [String] {
     var parts: [String] = []
     switch outcome {
     case .nothing: parts.append("no account")
@@ -110,7 +117,6 @@ extension Entitlement {
     parts.append("<\(emails.joined(separator: " "))>")
     parts.append("\"\(names.joined(separator: " "))\"")
     if let username { parts.append("username \(username)") }
-    parts += doubts.isEmpty ? [] : ["held"]
-    return parts.joined(separator: ", ")
+    return doubts.isEmpty ? parts : parts + ["held"]
   }
 }

@@ -152,6 +152,17 @@ private let head = """
     #expect(Set(mapping.personSearches.map(\.slots)).count == 1)
   }
 
+  @Test func aFaultThatSeveralSearchesShareIsToldOnce() {
+    let (found, _) = check(
+      """
+      usher: 1
+      search: { users: [{ base: "ou=a,dc=x", filter: (a=1) }, { base: "ou=b,dc=x", filter: (b=1) }] }
+      account: { id: "not an attribute", email: mail }
+      otherwise: unlicensed
+      """)
+    #expect(found.map(\.message) == ["`id`: `not an attribute` is not an attribute name"])
+  }
+
   @Test func aFilterCutByACommentGetsAHint() throws {
     let fault = try #require(
       check(head + "  - name: a\n    when: (description=a #b)\n    licenses: [confluence]").found
