@@ -94,9 +94,16 @@ extension Filter {
     }
   }
 
-  /// Whether a single part is evaluated here and never sent: what names memberOf, and moments.
+  /// So many values of a list a server is asked for; servers limit the length of a filter.
+  private static let mostSentValues = 100
+
+  /// Whether a single part is evaluated here and never sent: what names memberOf, moments, and long lists. An empty
+  /// list is one, too, since not every server knows `(|)` (RFC 4526).
   package var isEvaluatedHere: Bool {
     if case .time = self { return true }
+    if case .oneOf(_, _, let values) = self, !(1...Self.mostSentValues).contains(values.count) {
+      return true
+    }
     return attributes.contains { $0.lowercased() == "memberof" }
   }
 }

@@ -157,6 +157,14 @@ import Testing
     #expect(ends.filter.secondsToChange(of: 0, in: ends.batch) == 1)
   }
 
+  @Test func longAndEmptyListsAreNotSent() throws {
+    let lists = ["long": (0...100).map(String.init), "none": []]
+    let one = try compiled("(&(a=1)(c={list.long})(d={list.none}))", ["a": ["1"]], lists: lists)
+    #expect(one.resolved.sent?.text == "(a=1)")
+    #expect(one.resolved.evaluatedHere?.text == "(&(c={list.long})(d={list.none}))")
+    #expect(!one.filter.matches(0, of: one.batch))
+  }
+
   @Test func listsMatchFoldedTextAndNames() throws {
     let lists = ["centres": ["4711", "Zoë  Ltd", "CN=A,dc=X", "*)(uid=*"]]
     for (value, matches) in [
