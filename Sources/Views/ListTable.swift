@@ -79,9 +79,9 @@ package enum CSVText {
 
   static func cell(_ text: String) -> String {
     var cell = text
-    if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) {
-      cell = "'" + text
-    }
+    // One more where some stand there already, so that taking one off gives the text back.
+    let first = text.unicodeScalars.first { $0 != "'" }
+    if let first, "=+-@\t\r".unicodeScalars.contains(first) { cell = "'" + text }
     let needsQuotes = cell.unicodeScalars.contains { ",;\"\n\r".unicodeScalars.contains($0) }
     return needsQuotes ? "\"\(cell.replacing("\"", with: "\"\""))\"" : cell
   }

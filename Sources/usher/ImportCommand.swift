@@ -48,7 +48,7 @@ struct ImportCommand: ParsableCommand {
       }
       try session.confirmAndApply(
         result, to: store, yes: hand.yes, preview: hand.preview)
-      let left = findings.all.count + result.refusals.count
+      let left = findings.all.count { $0.severity == .error } + result.refusals.count
       guard left > 0 else { return nil }
       session.terminal.warn(
         "\(left.of("line or account was", "lines or accounts were")) not brought in; they are named above"

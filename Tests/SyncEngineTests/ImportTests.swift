@@ -65,6 +65,14 @@ extension ImportedAccount {
     #expect(pivoted.accounts.map(\.groups) == [["a", "b"], ["c"]])
   }
 
+  @Test func aProductThatTheCatalogueDoesNotKnowIsTold() {
+    let (accounts, faults) = read(
+      "User id,User name,email,User status,Jira - acme,Last seen in Jira - acme\n1,Ada,ada@x,Active,User,Never\n"
+    )
+    #expect(accounts.map(\.licenses) == [[]])
+    #expect(faults.count == 1 && faults[0].contains("`Jira - acme` is no license of the catalogue"))
+  }
+
   @Test func aBrokenLineIsNamedAndTheOthersAreRead() {
     let (accounts, faults) = read(
       """
@@ -102,7 +110,10 @@ extension ImportedAccount {
   }
 
   @Test func whatUsherExportsItReadsBack() {
-    let odd = ["=1+1", "a;b", "a\\b", "\"q\"", "new\nline", "Zoë, ß", "'quoted", "@x", "-", "a,b"]
+    let odd = [
+      "=1+1", "a;b", "a\\b", "\"q\"", "new\nline", "Zoë, ß", "'quoted", "'=1", "''@", "@x", "-",
+      "a,b",
+    ]
     for (index, name) in odd.enumerated() {
       let account = Account(
         id: 1, email: "ada@x", name: name, username: odd[(index + 1) % odd.count],

@@ -91,12 +91,29 @@ package struct UserExport {
       )
       return nil
     }
+    warnAboutProducts(header, columns)
     let single: [Column] = [.email, .name, .active, .status]
     for column in single where columns.count(where: { $0 == column }) > 1 {
       fault(1, "a column stands twice in the header")
       return nil
     }
     return columns
+  }
+
+  /// A product that the export knows and the catalogue does not is told, since nobody gets a license by it.
+  private mutating func warnAboutProducts(_ header: [String], _ columns: [Column]) {
+    let seen = Set(
+      header.compactMap { name in
+        ["last seen in ", "last active in "].first { name.lowercased().hasPrefix($0) }
+          .map { Self.fold(String(name.dropFirst($0.count))) }
+      })
+    for (name, column) in zip(header, columns)
+    where column == .other && seen.contains(Self.fold(name)) {
+      findings.warning(
+        "the product `\(name)` is no license of the catalogue; access to it is passed over",
+        at: SourcePosition(file: file, line: 1, column: 1),
+        hint: "known: \(catalogue.joined(separator: ", "))")
+    }
   }
 
   private func column(_ name: String, _ written: String, hasUserID: Bool) -> Column {
@@ -221,8 +238,9 @@ package struct UserExport {
   /// A cell less spaces; in our own export also less the mark that keeps it from being a formula.
   private static func plain(_ cell: String, isOurs: Bool) -> String {
     let trimmed = cell.trimmed
-    guard isOurs, trimmed.first == "'", let second = trimmed.dropFirst().unicodeScalars.first,
-      "=+-@\t\r".unicodeScalars.contains(second)
+    guard isOurs, trimmed.first == "'",
+      let first = trimmed.unicodeScalars.first(where: { $0 != "'" }),
+      "=+-@\t\r".unicodeScalars.contains(first)
     else { return trimmed }
     return String(trimmed.dropFirst())
   }
