@@ -12,7 +12,7 @@ struct Usher: ParsableCommand {
       have which account, licenses and groups, shows the difference as a plan, and applies it.
 
       Exit codes: 0 done or nothing to do, 1 failed, 2 changes pending (plan --detailed-exitcode), \
-      3 held back by a limit, 4 the saved plan is stale, 5 the directory could not be read completely, \
+      3 held back wholly or in part, 4 the saved plan is stale, 5 the directory could not be read completely, \
       64 usage, 65 a fault in mapping or configuration, 75 another run holds the site.
       """,
     version: "0.1.0",
