@@ -244,7 +244,6 @@ extension JournalEntry {
   }
 
   var isGiverOnly: Bool {
-    guard !keepsGivers, let givers else { return false }
-    return !givers.before.isEmpty && !givers.after.isEmpty
+    !keepsGivers && givers?.staysGiven == true
   }
 }

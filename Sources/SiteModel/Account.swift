@@ -127,6 +127,9 @@ package struct GiversChange: Sendable, Hashable, Codable {
     self.after = after
   }
 
+  /// Givers come or go, and what they give stays.
+  package var staysGiven: Bool { !before.isEmpty && !after.isEmpty }
+
   package var reversed: GiversChange { GiversChange(from: after, to: before) }
 }
 

@@ -65,7 +65,6 @@ package struct Change: Sendable, Hashable {
 
   /// A giver comes or goes, and the right or mark itself stays: no seat is taken or freed.
   package var isGiverOnly: Bool {
-    guard !keepsGivers, let givers else { return false }
-    return !givers.before.isEmpty && !givers.after.isEmpty
+    !keepsGivers && givers?.staysGiven == true
   }
 }

@@ -63,7 +63,6 @@ package struct PlanBuilder {
   package mutating func hold(_ hold: Hold) { plan.holds.append(hold) }
   package mutating func leaving(_ leaving: Leaving) { plan.leaving.append(leaving) }
   package mutating func expire(_ pin: NamedPin) { plan.expiredPins.append(pin) }
-  package mutating func warn(_ text: String) { plan.warnings.append(text) }
   package mutating func seats(_ seats: Seats, of product: String) { plan.seats[product] = seats }
 
   package mutating func settle(_ person: String, fingerprint: UInt64, due: Int64? = nil) {

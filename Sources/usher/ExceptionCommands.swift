@@ -136,13 +136,13 @@ struct Approve: ParsableCommand {
       guard let hash else {
         let sets = try store.heldSets().filter { $0.heldAt > session.now - 86_400 }
         if sets.isEmpty { session.terminal.print("Nothing.") }
-        for record in sets { show(record.set, session.terminal, approvedAt: record.approvedAt) }
+        for record in sets { show(record.set, session.terminal, record) }
         return nil
       }
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let held = try session.desk(store).held(hash, now: session.now)
-      show(held, session.terminal, approvedAt: nil)
+      show(held, session.terminal, nil)
       guard
         session.terminal.confirms("Let this pass in the next 24 hours?", yes: yes)
       else {
@@ -156,10 +156,12 @@ struct Approve: ParsableCommand {
     }
   }
 
-  private func show(_ held: HeldSet, _ terminal: Terminal, approvedAt: Int64?) {
+  private func show(_ held: HeldSet, _ terminal: Terminal, _ record: HeldRecord?) {
     terminal.print(
       terminal.output.bold(held.shortHash)
-        + (approvedAt.map { " approved \(timeText($0))" } ?? ""))
+        + (record?.approvedAt.map {
+          " approved \(timeText($0)) by \((record?.approvedBy ?? "").shown)"
+        } ?? ""))
     for cause in held.causes { terminal.print("  \(cause.shown)") }
     for change in held.changes {
       terminal.print("    \(HeldChangeText.text(change))")
