@@ -92,6 +92,8 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .testTarget(
+      name: "LDAPClientTests", dependencies: ["LDAPClient"], swiftSettings: strict),
+    .testTarget(
       name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -18,3 +18,6 @@ static inline int usher_ldap_read_ahead(LDAP *ld, ber_len_t size) {
   if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || sb == NULL) return -1;
   return ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER + 1, &size);
 }
+
+/// LDAP_OPT_ON, a macro with a cast.
+static inline const void *usher_ldap_on(void) { return LDAP_OPT_ON; }

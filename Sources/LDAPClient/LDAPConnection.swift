@@ -1,4 +1,5 @@
 import CLDAP
+import DirectoryModel
 import Foundation
 import Ports
 
@@ -13,11 +14,17 @@ final class LDAPConnection {
   let url: String
   let handle: OpaquePointer
   let timeoutSeconds: Int
+  /// Told each search, as a line that ldapsearch would take.
+  private let log: (String) -> Void
+  /// How ldapsearch would connect and sign in.
+  private let words: String
   private let watch: HandshakeWatch
   private let callback: UnsafeMutablePointer<ldap_conncb>
 
-  init(url: String, server: LDAPServer) throws {
+  init(url: String, server: LDAPServer, log: @escaping (String) -> Void) throws {
     self.url = url
+    self.log = log
+    words = Self.commandWords(url, server)
     timeoutSeconds = server.timeoutSeconds
     setenv("LDAPNOINIT", "1", 1)
     var handle: OpaquePointer?
@@ -32,7 +39,7 @@ final class LDAPConnection {
     do {
       try setOptions(server)
       try secure(server)
-      try signIn(server.bind)
+      try signIn(server)
     } catch {
       if watch.hasExpired { throw late("connecting") }
       throw error
@@ -70,6 +77,16 @@ final class LDAPConnection {
     }
     set(LDAP_OPT_X_TLS_REQUIRE_CERT, Int32(LDAP_OPT_X_TLS_DEMAND))
     ldap_set_option(handle, LDAP_OPT_X_TLS_CACERTFILE, ca)
+    if let identity = server.clientIdentity {
+      for file in [identity.certificatePath, identity.keyPath]
+      where !FileManager.default.isReadableFile(atPath: file) {
+        throw ConnectFailure(
+          failure: ReadFailure(
+            "\(file) cannot be read", remedy: "check tls.certificate and tls.key"), isFinal: true)
+      }
+      ldap_set_option(handle, LDAP_OPT_X_TLS_CERTFILE, identity.certificatePath)
+      ldap_set_option(handle, LDAP_OPT_X_TLS_KEYFILE, identity.keyPath)
+    }
     set(LDAP_OPT_X_TLS_PROTOCOL_MIN, Int32(0x303))  // TLS 1.2, where the library is OpenSSL
     if tlsPackage == "GnuTLS" {
       ldap_set_option(
@@ -94,7 +111,7 @@ final class LDAPConnection {
 
   /// StartTLS (RFC 4511 §4.14) before anything secret is sent over `ldap://`.
   private func secure(_ server: LDAPServer) throws {
-    guard url.hasPrefix("ldap:"), !server.allowsClearText else { return }
+    guard server.startsTLS(url) else { return }
     var message: Int32 = 0
     let sent = ldap_start_tls(handle, nil, nil, &message)
     guard sent == LDAP_SUCCESS else { throw unreachable(sent) }
@@ -104,7 +121,7 @@ final class LDAPConnection {
     guard code == LDAP_SUCCESS else {
       throw ConnectFailure(
         failure: ReadFailure(
-          "\(url) refuses StartTLS (\(words(code)))",
+          "\(url) refuses StartTLS (\(resultWords(code)))",
           remedy: "use ldaps://, or allow a password without TLS: tls: { clear-text: true }"),
         isFinal: false)
     }
@@ -114,15 +131,24 @@ final class LDAPConnection {
 
   // MARK: Signing in
 
-  private func signIn(_ credentials: LDAPServer.Credentials?) throws {
-    let dn = credentials?.dn ?? ""
+  private func signIn(_ server: LDAPServer) throws {
+    switch server.bind {
+    case .simple(let dn, let password): try bind(dn, mechanism: nil, Array(password.utf8))
+    case nil: try bind("", mechanism: nil, [])
+    case .external: try bind("", mechanism: "EXTERNAL", [])
+    case .gssapi: try bindWithTicket()
+    }
+  }
+
+  private func bind(_ dn: String, mechanism: String?, _ credentials: [UInt8]) throws {
     var message: Int32 = 0
-    let password = credentials?.password ?? ""
-    let sent = Array(password.utf8CString).withUnsafeBufferPointer { bytes in
-      var value = berval(
-        bv_len: ber_len_t(bytes.count - 1),
-        bv_val: UnsafeMutablePointer(mutating: bytes.baseAddress))
-      return ldap_sasl_bind(handle, dn, nil, &value, nil, nil, &message)
+    let sent = (credentials + [0]).withUnsafeBufferPointer { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { bytes in
+        var value = berval(
+          bv_len: ber_len_t(credentials.count),
+          bv_val: UnsafeMutablePointer(mutating: bytes.baseAddress))
+        return ldap_sasl_bind(handle, dn, mechanism, &value, nil, nil, &message)
+      }
     }
     guard sent == LDAP_SUCCESS else { throw unreachable(sent) }
     let received = try result(of: message, while: "signing in")
@@ -130,9 +156,32 @@ final class LDAPConnection {
     let answer = try Answer(handle, received)
     if answer.code == LDAP_SUCCESS { return }
     throw ConnectFailure(
-      failure: refusal(answer, dn: dn),
+      failure: refusal(answer, dn: mechanism.map { "the SASL mechanism \($0)" } ?? dn),
       isFinal: answer.code == LDAP_INVALID_CREDENTIALS
         || answer.code == LDAP_CONFIDENTIALITY_REQUIRED)
+  }
+
+  /// SASL GSSAPI (RFC 4752) with the Kerberos ticket that is there. Without TLS the mechanism itself has to
+  /// encrypt.
+  private func bindWithTicket() throws {
+    ldap_set_option(handle, LDAP_OPT_X_SASL_NOCANON, usher_ldap_on())
+    let isEncrypted = !url.hasPrefix("ldap:")
+    var least: UInt = isEncrypted ? 0 : 56
+    ldap_set_option(handle, LDAP_OPT_X_SASL_SSF_MIN, &least)
+    if isEncrypted {
+      var most: UInt = 0
+      ldap_set_option(handle, LDAP_OPT_X_SASL_SSF_MAX, &most)
+    }
+    let result = ldap_sasl_interactive_bind_s(
+      handle, nil, "GSSAPI", nil, nil, UInt32(LDAP_SASL_QUIET), { _, _, _, _ in 0 }, nil)
+    if result == LDAP_SUCCESS { return }
+    let reason = diagnosticMessage.flatMap { $0.isEmpty ? nil : $0 } ?? resultWords(result)
+    throw ConnectFailure(
+      failure: ReadFailure(
+        "\(url) does not accept a Kerberos ticket: \(reason)",
+        remedy:
+          "is there a ticket (klist), and is the GSSAPI module of SASL installed (libsasl2-modules-gssapi-mit)?"
+      ), isFinal: false)
   }
 
   private func refusal(_ answer: Answer, dn: String) -> ReadFailure {
@@ -163,6 +212,36 @@ final class LDAPConnection {
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &wait, size)
   }
 
+  // MARK: Telling
+
+  /// Tells a search as a line that can be pasted.
+  func tell(
+    _ search: DirectorySearch, base: String, pageSize: Int? = nil, extra: String = ""
+  ) {
+    let scope = search.scope == .subtree ? "sub" : search.scope.rawValue
+    let pages = pageSize.map { " -E pr=\($0)/noprompt" } ?? ""
+    let names = search.slots.names.isEmpty ? ["1.1"] : search.slots.names
+    let attributes = names.map { $0.contains(";") ? Self.quoted($0) : $0 }
+    log(
+      "ldapsearch \(words)\(pages)\(extra) -s \(scope) -b \(Self.quoted(base)) \(Self.quoted(search.filter.text)) \(attributes.joined(separator: " "))"
+    )
+  }
+
+  private static func commandWords(_ url: String, _ server: LDAPServer) -> String {
+    let startTLS = server.startsTLS(url) ? " -ZZ" : ""
+    switch server.bind {
+    case .simple(let dn, _): return "-x\(startTLS) -H \(url) -D \(quoted(dn)) -W"
+    case .external: return "-Q -Y EXTERNAL\(startTLS) -H \(url)"
+    case .gssapi: return "-Q -Y GSSAPI -N -H \(url)"
+    case nil: return "-x\(startTLS) -H \(url)"
+    }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+      + "'"
+  }
+
   // MARK: Waiting
 
   /// The next message of an operation.
@@ -173,7 +252,8 @@ final class LDAPConnection {
     if type > 0, let received { return received }
     if type == 0 { throw late(doing) }
     throw ConnectFailure(
-      failure: ReadFailure("the connection to \(url) was lost while \(doing) (\(lastError))"),
+      failure: ReadFailure(
+        "the connection to \(url) was lost while \(doing) (\(lastError))", isOfServer: true),
       isFinal: false)
   }
 
@@ -181,7 +261,8 @@ final class LDAPConnection {
     ConnectFailure(
       failure: ReadFailure(
         "\(url) did not answer within \(timeoutSeconds) s while \(doing)",
-        remedy: "is the server overloaded or stopped? `timeout` sets the patience"),
+        remedy: "is the server overloaded or stopped? `timeout` sets the patience",
+        isOfServer: true),
       isFinal: false)
   }
 
@@ -194,7 +275,7 @@ final class LDAPConnection {
     }
     return ConnectFailure(
       failure: ReadFailure(
-        "\(url) cannot be reached (\(words(code)))",
+        "\(url) cannot be reached (\(resultWords(code)))",
         remedy: "is the server running, and is the port right?"), isFinal: false)
   }
 
@@ -218,7 +299,7 @@ final class LDAPConnection {
   private var lastError: String {
     var code: Int32 = 0
     ldap_get_option(handle, LDAP_OPT_RESULT_CODE, &code)
-    return words(code)
+    return resultWords(code)
   }
 
   private func set(_ option: Int32, _ value: Int32) {
@@ -228,7 +309,7 @@ final class LDAPConnection {
 }
 
 /// The words for a result code (RFC 4511 appendix A).
-func words(_ code: Int32) -> String { String(cString: ldap_err2string(code)) }
+func resultWords(_ code: Int32) -> String { String(cString: ldap_err2string(code)) }
 
 /// An LDAPResult (RFC 4511 §4.1.9).
 struct Answer {
@@ -252,7 +333,7 @@ struct Answer {
       ldap_controls_free(controls)
     }
     guard parsed == LDAP_SUCCESS else {
-      throw ReadFailure("the server's answer makes no sense (\(words(parsed)))")
+      throw ReadFailure("the server's answer makes no sense (\(resultWords(parsed)))")
     }
     self.code = code
     self.matchedDN = matched.map { String(cString: $0) } ?? ""
@@ -276,6 +357,6 @@ struct Answer {
 
   /// "Size limit exceeded: the server's own words".
   var text: String {
-    diagnostic.isEmpty ? words(code) : "\(words(code)): \(diagnostic)"
+    diagnostic.isEmpty ? resultWords(code) : "\(resultWords(code)): \(diagnostic)"
   }
 }

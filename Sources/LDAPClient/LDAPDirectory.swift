@@ -8,32 +8,54 @@ import Ports
 package struct LDAPServer: Sendable {
   /// Tried in order until one lets us in.
   package let urls: [String]
-  package let bind: Credentials?
+  /// nil: anonymous.
+  package let bind: Bind?
   /// A file of certificate authorities; nil: the system's.
   package let caPath: String?
+  package let clientIdentity: ClientIdentity?
   /// Allows a password to travel without TLS.
   package let allowsClearText: Bool
   package let timeoutSeconds: Int
+  /// Names of entries that have to be visible, or a read is not believed.
+  package let canaries: [String]
 
-  package struct Credentials: Sendable {
-    package let dn: String
-    package let password: String
+  package enum Bind: Sendable {
+    case simple(dn: String, password: String)
+    /// SASL EXTERNAL (RFC 4422 appendix A): who we are on this machine, or by our certificate.
+    case external
+    /// SASL GSSAPI (RFC 4752): the Kerberos ticket that is there.
+    case gssapi
+  }
 
-    package init(dn: String, password: String) {
-      self.dn = dn
-      self.password = password
+  /// A certificate by which we sign in, and its key, both PEM.
+  package struct ClientIdentity: Sendable {
+    package let certificatePath: String
+    package let keyPath: String
+
+    package init(certificatePath: String, keyPath: String) {
+      self.certificatePath = certificatePath
+      self.keyPath = keyPath
     }
   }
 
   package init(
-    urls: [String], bind: Credentials?, caPath: String?, allowsClearText: Bool,
-    timeoutSeconds: Int
+    urls: [String], bind: Bind?, caPath: String?, clientIdentity: ClientIdentity? = nil,
+    allowsClearText: Bool, timeoutSeconds: Int, canaries: [String] = []
   ) {
     self.urls = urls
     self.bind = bind
     self.caPath = caPath
+    self.clientIdentity = clientIdentity
     self.allowsClearText = allowsClearText
     self.timeoutSeconds = timeoutSeconds
+    self.canaries = canaries
+  }
+
+  /// Whether StartTLS comes before everything else; GSSAPI encrypts by itself.
+  func startsTLS(_ url: String) -> Bool {
+    guard url.hasPrefix("ldap:"), !allowsClearText else { return false }
+    if case .gssapi = bind { return false }
+    return true
   }
 }
 
@@ -42,28 +64,39 @@ package struct LDAPDirectory: DirectorySource {
   private let server: LDAPServer
   private let log: (String) -> Void
   private let pageSize: Int
+  private let limiter: LoadLimiter
   private var connection: LDAPConnection?
+  private var known: ServerProfile?
+  /// URLs that failed in mid-read.
+  private var failed: [String] = []
 
   /// - Parameters:
   ///   - pageSize: entries asked for at a time (RFC 2696); made smaller where the server wants it so.
+  ///   - limiter: shared by all who read this server.
   ///   - log: told each connection and each search, as a line that ldapsearch would take.
-  package init(server: LDAPServer, pageSize: Int = 1000, log: @escaping (String) -> Void) {
+  package init(
+    server: LDAPServer, pageSize: Int = 1000, limiter: LoadLimiter = LoadLimiter(),
+    log: @escaping (String) -> Void
+  ) {
     self.server = server
     self.pageSize = pageSize
+    self.limiter = limiter
     self.log = log
   }
 
   /// Connects and signs in, trying one URL after the other.
   /// - Returns: the URL that let us in.
-  /// - Throws: `ReadFailure` with what each URL answered.
+  /// - Throws: `ReadFailure` with what each URL answered, or naming the canaries that cannot be seen.
   package mutating func connect() throws -> String {
     if let connection { return connection.url }
     var failures: [ReadFailure] = []
-    for url in server.urls {
+    for url in server.urls where !failed.contains(url) {
       do {
-        let connection = try LDAPConnection(url: url, server: server)
+        let connection = try LDAPConnection(url: url, server: server, log: log)
         log("connected to \(url)")
         self.connection = connection
+        known = try connection.readProfile()
+        try lookForCanaries(connection)
         return url
       } catch let failure as ConnectFailure {
         failures.append(failure.failure)
@@ -76,16 +109,39 @@ package struct LDAPDirectory: DirectorySource {
       remedy: failures.compactMap(\.remedy).first)
   }
 
+  package mutating func failOver() -> Bool {
+    guard let url = connection?.url else { return false }
+    failed.append(url)
+    connection = nil
+    known = nil
+    guard server.urls.contains(where: { !failed.contains($0) }) else { return false }
+    log("\(url) failed; reading anew from the next server")
+    return true
+  }
+
+  /// What the server says of itself.
+  package mutating func profile() throws -> ServerProfile {
+    let url = try connect()
+    guard let known else { throw ReadFailure("\(url) does not say what it is") }
+    return known
+  }
+
+  /// Who the server takes us for (RFC 4532); nil where it does not say.
+  package mutating func whoAmI() throws -> String? {
+    _ = try connect()
+    return try profile().knowsWhoAmI ? connection?.whoAmI() : nil
+  }
+
   package mutating func read(
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
-    _ = try connect()
+    let profile = try profile()
     guard let connection else { return ReadSummary() }
     var summary = ReadSummary()
     for base in try search.bases.flatMap({ try $0.isEmpty ? namingContexts(connection) : [$0] }) {
-      log(searchLine(search, base: base, url: connection.url))
       var reader = SearchReader(
-        connection: connection, search: search, base: base, pageSize: pageSize)
+        connection: connection, search: search, base: base,
+        pageSize: profile.hasPages ? pageSize : nil, limiter: limiter)
       let part = try reader.read(deliver)
       summary.entries += part.entries
       summary.referrals += part.referrals
@@ -93,35 +149,28 @@ package struct LDAPDirectory: DirectorySource {
     return summary
   }
 
-  /// What the server holds, by its rootDSE (RFC 4512 §5.1).
-  private func namingContexts(_ connection: LDAPConnection) throws -> [String] {
-    let search = DirectorySearch(
-      bases: [""], scope: .base, filter: .present("objectClass"),
-      slots: AttributeSlots(["namingContexts"]))
-    var reader = SearchReader(connection: connection, search: search, base: "", pageSize: nil)
-    var found: [String] = []
-    _ = try reader.read { batch in
-      for entry in 0..<batch.count {
-        found += batch.values(of: entry, slot: 0).map { String(decoding: $0, as: UTF8.self) }
-      }
-    }
-    guard !found.isEmpty else {
+  /// What the server holds.
+  private mutating func namingContexts(_ connection: LDAPConnection) throws -> [String] {
+    let contexts = try profile().namingContexts
+    guard !contexts.isEmpty else {
       throw ReadFailure(
         "\(connection.url) does not say what it holds (namingContexts)",
         remedy: "name the base in the mapping")
     }
-    return found
+    return contexts
   }
 
-  private func searchLine(_ search: DirectorySearch, base: String, url: String) -> String {
-    func quoted(_ text: String) -> String {
-      "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-        + "'"
+  /// A server that hides the canaries hides others, too.
+  private func lookForCanaries(_ connection: LDAPConnection) throws {
+    let missing = server.canaries.filter {
+      (try? connection.readEntry($0, attributes: ["1.1"])) == nil
     }
-    let startTLS = url.hasPrefix("ldap://") && !server.allowsClearText ? " -ZZ" : ""
-    let bind = server.bind.map { " -D \(quoted($0.dn)) -W" } ?? ""
-    let scope = search.scope == .subtree ? "sub" : search.scope.rawValue
-    return
-      "ldapsearch -x\(startTLS) -H \(url)\(bind) -E pr=\(pageSize)/noprompt -s \(scope) -b \(quoted(base)) \(quoted(search.filter.text)) \(search.slots.names.joined(separator: " "))"
+    guard missing.isEmpty else {
+      throw ReadFailure(
+        "\(connection.url) does not show \(missing.joined(separator: " and ")), which `canaries` says must be visible",
+        remedy:
+          "check the rights of the bind account, or take the name out of `canaries` if it is gone for good"
+      )
+    }
   }
 }

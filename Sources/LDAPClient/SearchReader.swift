@@ -13,18 +13,26 @@ struct SearchReader {
   private var pageSize: Int?
   private var batch: EntryBatch
   private var summary = ReadSummary()
+  /// Entries of this page with an attribute of which more values are to be fetched.
+  private var ranged: [RangedEntry] = []
+  private let limiter: LoadLimiter
 
-  init(connection: LDAPConnection, search: DirectorySearch, base: String, pageSize: Int?) {
+  init(
+    connection: LDAPConnection, search: DirectorySearch, base: String, pageSize: Int?,
+    limiter: LoadLimiter = LoadLimiter()
+  ) {
     self.connection = connection
     self.search = search
     self.base = base
     self.pageSize = pageSize
+    self.limiter = limiter
     batch = EntryBatch(slots: search.slots)
   }
 
   /// - Throws: `ReadFailure` for any answer but a complete one.
   mutating func read(_ deliver: (borrowing EntryBatch) throws -> Void) throws -> ReadSummary {
     do {
+      connection.tell(search, base: base, pageSize: pageSize)
       var message = try send(cookie: [])
       while true {
         let answer = try receivePage(message, deliver)
@@ -40,9 +48,11 @@ struct SearchReader {
           )
         }
         if cookie.isEmpty { break }
+        try completeRanges(deliver)
         message = try send(cookie: cookie)
         try flush(deliver)
       }
+      try completeRanges(deliver)
       try flush(deliver)
       return summary
     } catch let failure as ConnectFailure {
@@ -77,9 +87,10 @@ struct SearchReader {
           ? ldap_create_page_control(connection.handle, pages, nil, 1, &control)
           : ldap_create_page_control(connection.handle, pages, &value, 1, &control)
       }
-      guard made == LDAP_SUCCESS else { throw ReadFailure("no page control: \(words(made))") }
+      guard made == LDAP_SUCCESS else { throw ReadFailure("no page control: \(resultWords(made))") }
     }
     defer { ldap_control_free(control) }
+    limiter.beforeSearch()
     let names = search.slots.names.isEmpty ? ["1.1"] : search.slots.names
     var attributes: [UnsafeMutablePointer<CChar>?] = names.map { strdup($0) } + [nil]
     defer { attributes.forEach { free($0) } }
@@ -91,7 +102,7 @@ struct SearchReader {
         control == nil ? nil : controls.baseAddress, nil, nil, 0, &message)
     }
     guard sent == LDAP_SUCCESS else {
-      throw ReadFailure("the search under \(shownBase) could not be sent: \(words(sent))")
+      throw ReadFailure("the search under \(shownBase) could not be sent: \(resultWords(sent))")
     }
     return message
   }
@@ -117,6 +128,7 @@ struct SearchReader {
       default: break
       }
       if batch.isFull, batch.count < pageSize ?? .max { try flush(deliver) }
+      if summary.entries % 100 == 0 { limiter.after(entries: summary.entries) }
     }
   }
 
@@ -128,6 +140,7 @@ struct SearchReader {
     }
     defer { ber_free(element, 0) }
     batch.beginEntry(dn: name.bytes)
+    var parts: [RangedEntry.Part] = []
     while true {
       var description = berval()
       var values: UnsafeMutablePointer<berval>?
@@ -138,43 +151,64 @@ struct SearchReader {
       }
       guard description.bv_val != nil else { break }
       defer { ber_memfree(values) }
-      try add(description.bytes, values)
+      if let part = try add(description.bytes, values) { parts.append(part) }
     }
     summary.entries += 1
+    guard !parts.isEmpty else { return }
+    var entry = EntryBatch(slots: search.slots)
+    entry.appendEntry(batch.count - 1, of: batch)
+    batch.removeLastEntry()
+    ranged.append(
+      RangedEntry(dn: String(decoding: name.bytes, as: UTF8.self), entry: entry, parts: parts))
   }
 
+  /// - Returns: what is to be fetched where the server sent a part of the values only.
   private mutating func add(
     _ description: UnsafeRawBufferPointer, _ values: UnsafeMutablePointer<berval>?
-  ) throws {
+  ) throws -> RangedEntry.Part? {
     if let slot = search.slots.plainSlot(of: description) {
       batch.beginAttribute(slot: slot, hasOptions: false)
       append(values)
-      return
+      return nil
     }
-    let text = String(decoding: description, as: UTF8.self)
-    if let range = text.range(of: ";range=") {
-      guard text[range.upperBound...] == "0-*" else {
-        throw ReadFailure(
-          "\(connection.url) sends \(text[..<range.lowerBound]) in parts (\(text)), which this version of usher does not put together",
-          remedy: "raise MaxValRange on the server")
+    if let range = ValueRange(description) {
+      if range.last != nil { return RangedEntry.Part(attribute: range.attribute) }
+      guard range.first == 0 else {
+        throw RangedEntry.gap(range, after: range.attribute, connection)
       }
-      try add(
-        UnsafeRawBufferPointer(
-          rebasing: description.prefix(range.lowerBound.utf16Offset(in: text))), values)
-      return
+      if let slot = search.slots.slot(of: range.attribute) {
+        batch.beginAttribute(slot: slot, hasOptions: false)
+        append(values)
+      }
+      return nil
     }
     for place in search.slots.places(of: description) {
       batch.beginAttribute(slot: place.slot, hasOptions: place.hasOptions)
       append(values)
     }
+    return nil
   }
 
-  private mutating func append(_ values: UnsafeMutablePointer<berval>?) {
-    guard var value = values else { return }
+  /// Fetches the values that the page left out, and hands the whole entries on.
+  private mutating func completeRanges(_ deliver: (borrowing EntryBatch) throws -> Void) throws {
+    for var entry in ranged {
+      try entry.complete(connection, limiter)
+      batch.appendEntry(0, of: entry.entry)
+      if batch.isFull { try flush(deliver) }
+    }
+    ranged.removeAll()
+  }
+
+  @discardableResult
+  private mutating func append(_ values: UnsafeMutablePointer<berval>?) -> Int {
+    guard var value = values else { return 0 }
+    var count = 0
     while value.pointee.bv_val != nil {
       batch.appendValue(value.pointee.bytes)
       value += 1
+      count += 1
     }
+    return count
   }
 
   private mutating func flush(_ deliver: (borrowing EntryBatch) throws -> Void) throws {
@@ -202,14 +236,14 @@ struct SearchReader {
         "the server refers to another one: \(place)",
         remedy: "name that server under `url`; referrals are not followed")
     default:
-      return ReadFailure("the search failed (\(answer.text)): \(place)")
+      return ReadFailure("the search failed (\(answer.text)): \(place)", isOfServer: true)
     }
   }
 }
 
 extension berval {
   /// The bytes, for as long as the message lives.
-  fileprivate var bytes: UnsafeRawBufferPointer {
+  var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: bv_val, count: Int(bv_len))
   }
 }

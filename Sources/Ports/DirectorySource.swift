@@ -13,6 +13,14 @@ package protocol DirectorySource {
   mutating func read(
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary
+
+  /// Leaves the server that failed in mid-read for the next one; the whole read has to begin anew.
+  /// - Returns: false when there is no other.
+  mutating func failOver() -> Bool
+}
+
+extension DirectorySource {
+  package mutating func failOver() -> Bool { false }
 }
 
 package struct ReadSummary: Sendable, Hashable {
@@ -27,9 +35,12 @@ package struct ReadFailure: Error, Sendable, Hashable {
   /// What happened and where, as one sentence without a full stop.
   package let message: String
   package let remedy: String?
+  /// Whether it is this server's fault, so that another one may do better.
+  package let isOfServer: Bool
 
-  package init(_ message: String, remedy: String? = nil) {
+  package init(_ message: String, remedy: String? = nil, isOfServer: Bool = false) {
     self.message = message
     self.remedy = remedy
+    self.isOfServer = isOfServer
   }
 }

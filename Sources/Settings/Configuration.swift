@@ -50,14 +50,26 @@ package struct Configuration: Sendable {
     package let bind: Bind?
     /// A file of certificate authorities; nil: the system's.
     package let caPath: String?
+    /// A certificate to sign in with, and its key.
+    package let certificatePath: String?
+    package let keyPath: String?
     /// Allows a bind without TLS.
     package let allowsClearText: Bool
     package let timeoutSeconds: Int
+    package let rate: Rate
+    /// Entries that must be seen, or the read is not believed.
+    package let canaries: [String]
   }
 
-  package struct Bind: Sendable {
-    package let dn: String
-    package let password: SecretSource
+  package enum Bind: Sendable {
+    case simple(dn: String, password: SecretSource)
+    case external, gssapi
+  }
+
+  /// At most so many a second; nil: unlimited.
+  package struct Rate: Sendable {
+    package let searches: Int?
+    package let entries: Int?
   }
 
   /// Limits by their names in the file; `percent` and `max` per rolling 24 hours.

@@ -147,8 +147,9 @@ package struct ConfigurationReader {
     guard
       let map = MapReader(
         node, what: "a directory",
-        known: ["name", "url", "ldif", "bind", "tls", "read", "timeout", "mapping"],
-        planned: ["rate", "canaries"], into: &findings)
+        known: [
+          "name", "url", "ldif", "bind", "tls", "read", "timeout", "rate", "canaries", "mapping",
+        ], into: &findings)
     else { return nil }
     let name = map.required("name", "the directory's name in plans", into: &findings).flatMap {
       $0.string("`name`", into: &findings)
@@ -168,7 +169,7 @@ package struct ConfigurationReader {
 
   private mutating func location(_ map: MapReader) -> Configuration.Location? {
     if let ldif = map["ldif"] {
-      for key in ["url", "bind", "tls", "timeout"] where map[key] != nil {
+      for key in ["url", "bind", "tls", "timeout", "rate", "canaries"] where map[key] != nil {
         findings.error(
           "`\(key)` has no meaning beside `ldif`", at: map[key]?.position ?? ldif.position,
           hint: "keep either the file or the server")
@@ -180,18 +181,39 @@ package struct ConfigurationReader {
     let urls = url.items.compactMap { serverURL($0) }
     let bind = map["bind"].flatMap { self.bind($0) }
     let tls = map["tls"].flatMap {
-      MapReader($0, what: "`tls`", known: ["ca", "clear-text"], into: &findings)
+      MapReader(
+        $0, what: "`tls`", known: ["ca", "clear-text", "certificate", "key"], into: &findings)
     }
     let ca = tls?["ca"].flatMap { $0.string("`ca`", into: &findings) }.map(resolved)
     let clearText = tls?["clear-text"].flatMap { $0.bool("`clear-text`", into: &findings) } ?? false
+    let certificate = tls?["certificate"].flatMap { $0.string("`certificate`", into: &findings) }
+    let key = tls?["key"].flatMap { $0.string("`key`", into: &findings) }
+    if let tls = map["tls"], (certificate == nil) != (key == nil) {
+      findings.error("`certificate` and `key` belong together", at: tls.position)
+    }
     let timeout = map["timeout"].flatMap { node in
       node.seconds("`timeout`", into: &findings).map { max(1, $0) }
     }
+    let canaries = map["canaries"]?.strings("`canaries`", into: &findings) ?? []
     guard !urls.isEmpty else { return nil }
     return .server(
       Configuration.Server(
-        urls: urls, bind: bind, caPath: ca, allowsClearText: clearText,
-        timeoutSeconds: timeout ?? 30))
+        urls: urls, bind: bind, caPath: ca, certificatePath: certificate.map(resolved),
+        keyPath: key.map(resolved), allowsClearText: clearText, timeoutSeconds: timeout ?? 30,
+        rate: rate(map["rate"]), canaries: canaries))
+  }
+
+  private mutating func rate(_ node: YAMLNode?) -> Configuration.Rate {
+    let map = node.flatMap {
+      MapReader($0, what: "`rate`", known: ["searches", "entries"], into: &findings)
+    }
+    return Configuration.Rate(
+      searches: map?["searches"].flatMap {
+        $0.int("`searches`", in: 1...1_000_000, into: &findings)
+      },
+      entries: map?["entries"].flatMap {
+        $0.int("`entries`", in: 1...1_000_000_000, into: &findings)
+      })
   }
 
   private mutating func serverURL(_ node: YAMLNode) -> String? {
@@ -214,11 +236,25 @@ package struct ConfigurationReader {
     return scheme + text.dropFirst(scheme.count)
   }
 
+  private enum SASL: String, CaseIterable { case external, gssapi }
+
   private mutating func bind(_ node: YAMLNode) -> Configuration.Bind? {
     guard
       let map = MapReader(
-        node, what: "`bind`", known: ["dn", "password"], planned: ["sasl"], into: &findings)
+        node, what: "`bind`", known: ["dn", "password", "sasl"], into: &findings)
     else { return nil }
+    if let sasl = map["sasl"] {
+      for key in ["dn", "password"] where map[key] != nil {
+        findings.error(
+          "`\(key)` has no meaning beside `sasl`", at: map[key]?.position ?? sasl.position,
+          hint: "the certificate or the ticket says who signs in")
+      }
+      switch sasl.word("`sasl`", as: SASL.self, into: &findings) {
+      case .external: return .external
+      case .gssapi: return .gssapi
+      case nil: return nil
+      }
+    }
     let dn = map.required("dn", "who signs in", into: &findings).flatMap {
       $0.string("`dn`", into: &findings)
     }
@@ -226,7 +262,7 @@ package struct ConfigurationReader {
       secret($0)
     }
     guard let dn, let password else { return nil }
-    return Configuration.Bind(dn: dn, password: password)
+    return .simple(dn: dn, password: password)
   }
 
   private mutating func secret(

@@ -62,8 +62,10 @@ extension Planner {
   ) throws -> [String: Entitlement] {
     var source: any DirectorySource =
       try open?() ?? MirrorSource(mirror: store, directory: directory, mapping: mapping)
-    let reading = try reader(now).read(
-      &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
+    let reading = try Self.read(&source) {
+      try reader(now).read(
+        &$0, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
+    }
     return Dictionary(reading.entitlements.map { ($0.person, $0) }, uniquingKeysWith: { $1 })
   }
 

@@ -148,23 +148,44 @@ package struct Planner {
 
   func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading
   {
+    var source: any DirectorySource
+    switch origin {
+    case .directory(var opened):
+      return try Self.read(&opened) { try readToMirror(&$0, now: now, into: &findings) }
+    case .trial(let opened): source = opened
+    case .mirror:
+      source = try MirrorSource(mirror: store, directory: directory, mapping: mapping)
+    }
+    return try Self.read(&source) {
+      try reader(now).read(
+        &$0, index: known(), groupFingerprints: [:], writer: nil, into: &findings)
+    }
+  }
+
+  /// Reads; where a server fails in mid-way, anew from the next one, for parts of two servers fit nowhere.
+  static func read<Value>(
+    _ source: inout any DirectorySource, _ body: (inout any DirectorySource) throws -> Value
+  ) throws -> Value {
+    while true {
+      do { return try body(&source) } catch let failure as ReadFailure {
+        guard failure.isOfServer, source.failOver() else { throw failure }
+      }
+    }
+  }
+
+  /// What is remembered of each person.
+  private func known() throws -> PersonIndex {
     var index = PersonIndex()
     try store.people { index.add($0) }
     let pinned = try store.accounts(ids: store.pins().map(\.pin.account))
     for person in pinned.compactMap(\.person) { index.unsettle(person) }
-    let reader = try reader(now)
-    var source: any DirectorySource
-    switch origin {
-    case .directory(let opened): source = opened
-    case .trial(var opened):
-      return try reader.read(
-        &opened, index: index, groupFingerprints: [:], writer: nil, into: &findings)
-    case .mirror:
-      var mirrored: any DirectorySource = try MirrorSource(
-        mirror: store, directory: directory, mapping: mapping)
-      return try reader.read(
-        &mirrored, index: index, groupFingerprints: [:], writer: nil, into: &findings)
-    }
+    return index
+  }
+
+  private func readToMirror(
+    _ source: inout any DirectorySource, now: Int64, into findings: inout Findings
+  ) throws -> DirectoryReading {
+    var index = try known()
     let description = MirrorDescription(mapping, readAt: now)
     // Asked for something else, the mirror is written anew.
     let isSame = try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
@@ -178,6 +199,7 @@ package struct Planner {
     try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
     let known = index
     index = PersonIndex()
+    let reader = try reader(now)
     var reading: DirectoryReading?
     try store.updateMirror(of: directory, description: description) { writer in
       let new = try reader.read(

@@ -37,6 +37,9 @@ struct Check: ParsableCommand {
     var source = try session.source()
     if var directory = source as? LDAPDirectory {
       session.terminal.print("Signed in to \(try directory.connect()).")
+      let who = try directory.whoAmI()
+      session.terminal.print(
+        ServerText.text(of: try directory.profile(), who: who, style: session.terminal.output))
       source = directory
     }
     var findings = texts

@@ -181,18 +181,27 @@ struct Session {
   }
 
   func directory(_ server: Configuration.Server) throws -> LDAPDirectory {
-    let credentials = try server.bind.map {
-      LDAPServer.Credentials(dn: $0.dn, password: try $0.password.read())
+    var bind: LDAPServer.Bind?
+    switch server.bind {
+    case .simple(let dn, let password):
+      bind = .simple(dn: dn, password: try password.read())
+      if server.allowsClearText, server.urls.contains(where: { $0.hasPrefix("ldap:") }) {
+        terminal.warn("the bind password travels without TLS (tls.clear-text: true)")
+      }
+    case .external: bind = .external
+    case .gssapi: bind = .gssapi
+    case nil: bind = nil
     }
-    if server.allowsClearText, credentials != nil,
-      server.urls.contains(where: { $0.hasPrefix("ldap:") })
-    {
-      terminal.warn("the bind password travels without TLS (tls.clear-text: true)")
+    var identity: LDAPServer.ClientIdentity?
+    if let certificate = server.certificatePath, let key = server.keyPath {
+      identity = LDAPServer.ClientIdentity(certificatePath: certificate, keyPath: key)
     }
     return LDAPDirectory(
       server: LDAPServer(
-        urls: server.urls, bind: credentials, caPath: server.caPath,
-        allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds),
+        urls: server.urls, bind: bind, caPath: server.caPath, clientIdentity: identity,
+        allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds,
+        canaries: server.canaries),
+      limiter: LoadLimiter(searches: server.rate.searches, entries: server.rate.entries),
       log: { [terminal] in terminal.detail($0) })
   }
 

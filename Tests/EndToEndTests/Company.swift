@@ -85,7 +85,7 @@ final class Workplace: Sendable {
       site:
         name: acme
         store: sqlite:usher.db
-        licenses: { confluence: { seats: 50 } }
+        licenses: { confluence: { seats: 50 }, jira: {} }
       directories:
         - name: corporate
           mapping: acme.yaml

@@ -22,6 +22,11 @@ final class ScriptedServer: Sendable {
     try ScriptedServer("fake.py", String(code), String(entries))
   }
 
+  /// An Active Directory that hands out a group's members so many at a time, with a fault, see `fake.py`.
+  static func ranges(_ size: Int, fault: String) throws -> ScriptedServer {
+    try ScriptedServer("fake.py", "ranges", String(size), fault)
+  }
+
   private static func port(of url: String) -> String {
     url.split(separator: ":").last.map(String.init) ?? ""
   }

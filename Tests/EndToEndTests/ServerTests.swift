@@ -140,6 +140,55 @@ import Testing
     #expect(sync.seconds < 8)
   }
 
+  @Test func checkSaysWhatTheServerIs() throws {
+    for (kind, words) in [
+      (DirectoryServer.Kind.slapd, ["server: OpenLDAP", "immutable id: entryUUID"]),
+      (
+        .ds389,
+        ["server: 389 Directory Server (389 Project 389-Directory/", "immutable id: nsUniqueId"]
+      ),
+      (.samba, ["server: Active Directory (Samba Team", "immutable id: objectGUID"]),
+    ] {
+      let server = try DirectoryServer.shared(kind)
+      let mapping = Company.mapping.replacing("openldap", with: Branch("", on: kind).preset)
+        .replacing("- { name: staff, member-of: staff,", with: "- { name: staff, when: everyone,")
+        .replacing("ou=people,dc=acme", with: "dc=acme")
+      let place = try Workplace(
+        directory: BranchSite.lines(server), mapping: mapping,
+        password: server.kind.manager.password)
+      let check = try place.usher("check", "--connect")
+      for word in words + ["pages: of 1,000"] {
+        #expect(check.output.contains(word), "\(check.output)\(check.errors)")
+      }
+    }
+  }
+
+  @Test func aReadWithoutTheCanariesIsNotBelieved() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let lines = { (canary: String) in
+      Workplace.server(slapd.tlsURL, ca: slapd.ca) + "\ncanaries: [\"\(canary)\"]\n"
+    }
+    let place = try Workplace(directory: lines("uid=ada,ou=people,dc=acme,dc=example"))
+    #expect(try place.usher("sync").status == 0)
+    try slapd.modify("dn: uid=p1,ou=people,dc=acme,dc=example\nchangetype: delete\n")
+    try place.configure(lines("uid=p1,ou=people,dc=acme,dc=example"))
+    let sync = try place.usher("sync")
+    #expect(sync.status == 5)
+    #expect(
+      sync.errors.contains("does not show uid=p1,ou=people,dc=acme,dc=example"), "\(sync.errors)")
+  }
+
+  @Test func aServerThatFailsInMidReadIsLeftForTheNext() throws {
+    let slapd = try Slapd(ldif: Company.ldif(people: 50))
+    let cut = try ScriptedServer.cutting(before: slapd.url, after: 4000)
+    let place = try Workplace(
+      directory: Workplace.server("[\(cut.url), \(slapd.url)]", clearText: true))
+    let sync = try place.usher("sync", "-v")
+    #expect(sync.status == 0, "\(sync.errors)")
+    #expect(sync.errors.contains("\(cut.url) failed; reading anew from the next server"))
+    #expect(sync.output.contains("create-account       51"), "\(sync.output)")
+  }
+
   @Test func severalURLsAreTriedInOrder() throws {
     let slapd = try Slapd(ldif: Company.ldif())
     let gone = try Slapd(ldif: Company.ldif())

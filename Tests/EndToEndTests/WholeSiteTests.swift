@@ -84,7 +84,7 @@ import Testing
         nobody.status == 1 && nobody.errors.contains("nobody fits p9@acme.example"), "\(command)")
     }
     #expect(try place.usher("show", "ada").errors.contains("did you mean: ada@acme.example?"))
-    #expect(try place.usher("grant", "1", "--license", "jira").status == 64)
+    #expect(try place.usher("grant", "1", "--license", "hipchat").status == 64)
     #expect(try place.usher("grant", "1").status == 64)
     #expect(try place.usher("runs", "99").status == 1)
     #expect(try place.usher("undo", "99").errors.contains("there is no run 99"))

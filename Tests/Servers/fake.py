@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""fake.py CODE [ENTRIES]: a directory server on loopback that no real one can be made to be.
+"""A directory server on loopback that no real one can be made to be. Prints its port, serves until it is ended.
 
-It lets everybody in, answers each search with so many entries (none where not said) and the result
-CODE (RFC 4511), and never sends a control back. Prints its port and serves until it is ended.
+fake.py CODE [ENTRIES]     lets everybody in, answers each search with so many entries (none where not said)
+                           and the result CODE (RFC 4511), and never sends a control back.
+fake.py ranges SIZE FAULT  an Active Directory with three people and the group staff, which hands out members
+                           SIZE at a time whatever is asked. FAULT: none; gap (the second part begins one
+                           too late); lost (it never comes); loop (the first part comes again and again);
+                           moving (the group changes while it is read).
 """
+import re
 import socket
 import sys
 import threading
-
-code = int(sys.argv[1])
-entries = int(sys.argv[2]) if len(sys.argv) > 2 else 0
 
 
 def ber(tag, body):
@@ -18,6 +20,10 @@ def ber(tag, body):
         return bytes([tag, length]) + body
     size = (length.bit_length() + 7) // 8
     return bytes([tag, 0x80 | size]) + length.to_bytes(size, "big") + body
+
+
+def text(value):
+    return ber(0x04, value if isinstance(value, bytes) else value.encode())
 
 
 def read(stream):
@@ -38,10 +44,62 @@ def result(value):
     return ber(0x0A, bytes([value])) + ber(0x04, b"") + ber(0x04, b"")
 
 
-def entry(index):
-    name = f"uid=p{index},ou=people,dc=acme,dc=example".encode()
-    attribute = ber(0x30, ber(0x04, b"entryUUID") + ber(0x31, ber(0x04, f"id-{index}".encode())))
-    return ber(0x04, name) + ber(0x30, attribute)
+def entry(name, attributes):
+    return text(name) + ber(0x30, b"".join(
+        ber(0x30, text(key) + ber(0x31, b"".join(map(text, values))))
+        for key, values in attributes))
+
+
+class Answering:
+    """The same answer to every search."""
+
+    def __init__(self, code, entries="0"):
+        self.code, self.entries = int(code), int(entries)
+
+    def search(self, request):
+        found = [entry(f"uid=p{index},ou=people,dc=acme,dc=example",
+                       [("entryUUID", [f"id-{index}"])]) for index in range(self.entries)]
+        return found, self.code
+
+
+class Ranges:
+    """Members in parts ([MS-ADTS] 3.1.1.3.1.3.3)."""
+    people = 3
+
+    def __init__(self, size, fault):
+        self.size, self.fault, self.version = int(size), fault, 0
+
+    def members(self, first):
+        last = min(first + self.size, self.people)
+        if self.fault == "loop":
+            first, last = 0, self.size
+        if self.fault == "gap" and first > 0:
+            first += 1
+        if self.fault == "lost" and first > 0:
+            return []
+        if self.fault == "moving":
+            self.version += 1
+        end = "*" if last == self.people else last - 1
+        return [(f"member;range={first}-{end}",
+                 [f"CN=p{index},OU=people,DC=acme,DC=example" for index in range(first, last)])]
+
+    def search(self, request):
+        if b"supportedControl" in request:
+            return [entry("", [("supportedCapabilities", ["1.2.840.113556.1.4.800"]),
+                               ("supportedControl", ["1.2.840.113556.1.4.1338"])])], 0
+        asked = re.search(rb"member;range=(\d+)-\*", request)
+        if asked or b"group" in request:
+            group = [("objectGUID", [b"\x09" * 16]), ("cn", ["staff"]),
+                     ("uSNChanged", [str(self.version)])]
+            return [entry("CN=staff,OU=groups,DC=acme,DC=example",
+                          group + self.members(int(asked[1]) if asked else 0))], 0
+        return [entry(f"CN=p{index},OU=people,DC=acme,DC=example",
+                      [("objectGUID", [bytes([index + 1]) * 16]), ("cn", [f"p{index}"]),
+                       ("mail", [f"p{index}@acme.example"])])
+                for index in range(self.people)], 0
+
+
+server = Ranges(*sys.argv[2:]) if sys.argv[1] == "ranges" else Answering(*sys.argv[1:])
 
 
 def serve(client):
@@ -51,8 +109,9 @@ def serve(client):
         if operation == 0x60:
             client.sendall(message(number, 0x61, result(0)))
         elif operation == 0x63:
-            for index in range(entries):
-                client.sendall(message(number, 0x64, entry(index)))
+            entries, code = server.search(request)
+            for found in entries:
+                client.sendall(message(number, 0x64, found))
             client.sendall(message(number, 0x65, result(code)))
     client.close()
 

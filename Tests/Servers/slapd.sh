@@ -22,6 +22,9 @@
 #                           members before their groups
 #   SYNCPROV    0           1: RFC 4533 is served
 #   MAXSIZE     8589934592  bytes that the database may grow to (a sparse file)
+#   TLSVERIFY   never       demand: wants a client's certificate; DIR/tls/client.pem and client.key are one
+#   TLSFAULT    (empty)     expired: the certificate was; wrong-name: it bears another name; old-tls: the
+#                           server speaks TLS 1.1 at most
 #   EXTRA_DB    (empty)     lines for the database section, before the limits' and access defaults
 set -euo pipefail
 export LC_ALL=C LDAPNOINIT=1 PATH="$PATH:/usr/sbin:/sbin"
@@ -49,6 +52,7 @@ make_certificates() {
   for name in "$(hostname)" "$(hostname -f 2> /dev/null || true)"; do
     case ",$names," in *",DNS:$name,"*) ;; *) [ -z "$name" ] || names="$names,DNS:$name" ;; esac
   done
+  [ "$tls_fault" != wrong-name ] || names=DNS:elsewhere.example
   mkdir "$dir/tls"
   (
     cd "$dir/tls"
@@ -57,8 +61,19 @@ make_certificates() {
     openssl req -x509 "${ec[@]}" -days 3650 -subj "/CN=Private test CA" "${ca_extensions[@]}" \
       -keyout ca.key -out ca.pem
     openssl req "${ec[@]}" -subj /CN=localhost -keyout srv.key -out srv.csr
-    openssl x509 -req -in srv.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
-      -extfile extensions -out srv.pem
+    if [ "$tls_fault" = expired ]; then
+      mkdir certificates && : > index
+      openssl ca -batch -config <(printf '%s\n' "[ca]" "default_ca=a" "[a]" "database=index" \
+        "new_certs_dir=certificates" "rand_serial=yes" "default_md=sha256" "policy=p" "[p]" \
+        "commonName=supplied") -cert ca.pem -keyfile ca.key -in srv.csr -out srv.pem -notext \
+        -extfile extensions -startdate 20200101000000Z -enddate 20210101000000Z
+    else
+      openssl x509 -req -in srv.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
+        -extfile extensions -out srv.pem
+    fi
+    openssl req "${ec[@]}" -subj "/CN=usher client" -keyout client.key -out client.csr
+    openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 \
+      -out client.pem
   ) > "$dir/tls.log" 2>&1 || fail "no certificates: $(tail -n 3 "$dir/tls.log")"
 }
 
@@ -81,6 +96,8 @@ sizelimit $size size.pr=$page_limit size.prtotal=$page_total
 TLSCACertificateFile $dir/tls/ca.pem
 TLSCertificateFile $dir/tls/srv.pem
 TLSCertificateKeyFile $dir/tls/srv.key
+TLSVerifyClient $tls_verify
+$([ "$tls_fault" != old-tls ] || echo "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0:%COMPAT")
 authz-regexp "gidNumber=$(id -g)\\\\+uidNumber=$(id -u),cn=peercred,cn=external,cn=auth" "$root_dn"
 
 database config
@@ -130,6 +147,7 @@ init() {
   suffix=${SUFFIX:-dc=example,dc=com} root_dn=cn=admin,${SUFFIX:-dc=example,dc=com}
   size_limit=${SIZELIMIT:-unlimited} page_limit=${PAGELIMIT:-unlimited}
   page_total=${PAGETOTAL:-unlimited} member_of=${MEMBEROF:-0} sync_provider=${SYNCPROV:-0}
+  tls_verify=${TLSVERIFY:-never} tls_fault=${TLSFAULT:-}
   max_size=${MAXSIZE:-8589934592} extra_db=${EXTRA_DB:-}
   require slapd slapadd ldapadd openssl
   if [ -n "$(ls -A "$dir" 2> /dev/null)" ]; then

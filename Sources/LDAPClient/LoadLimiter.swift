@@ -1,0 +1,65 @@
+import Foundation
+import Synchronization
+
+/// At most so many searches and entries a second, so that a sync never troubles the server.
+package final class LoadLimiter: Sendable {
+  private let pace: Mutex<Pace>
+  private let isUnlimited: Bool
+
+  /// - Parameters: per second; nil: unlimited.
+  package init(searches: Int? = nil, entries: Int? = nil) {
+    isUnlimited = searches == nil && entries == nil
+    pace = Mutex(Pace(searches: searches, entries: entries))
+  }
+
+  /// Waits until another search may be sent.
+  func beforeSearch() {
+    if isUnlimited { return }
+    wait { $0.secondsBeforeSearch(at: $1) }
+  }
+
+  /// Waits while more has come than may come.
+  /// - Parameter entries: those of the search under way so far.
+  func after(entries: Int) {
+    if isUnlimited { return }
+    wait { $0.secondsAfter(entries: entries, at: $1) }
+  }
+
+  private func wait(_ body: (inout Pace, Double) -> Double) {
+    let now = ProcessInfo.processInfo.systemUptime
+    let seconds = pace.withLock { body(&$0, now) }
+    if seconds > 0 { Thread.sleep(forTimeInterval: seconds) }
+  }
+}
+
+/// When the next search may be sent and more entries be read. Moments are seconds on any clock.
+package struct Pace: Sendable {
+  private let searches: Int?
+  private let entries: Int?
+  private var nextSearch = -Double.infinity
+  private var entriesEarliest = -Double.infinity
+  private var counted = 0
+
+  package init(searches: Int?, entries: Int?) {
+    self.searches = searches
+    self.entries = entries
+  }
+
+  /// How long to wait before a search, which is then taken as sent.
+  package mutating func secondsBeforeSearch(at now: Double) -> Double {
+    counted = 0
+    guard let searches else { return 0 }
+    let start = max(now, nextSearch)
+    nextSearch = start + 1 / Double(searches)
+    return start - now
+  }
+
+  /// How long to wait until so many entries may have been read; the entries of a second may come at once.
+  package mutating func secondsAfter(entries total: Int, at now: Double) -> Double {
+    guard let entries else { return 0 }
+    let new = max(0, total - counted)
+    counted = max(counted, total)
+    entriesEarliest = max(entriesEarliest, now) + Double(new) / Double(entries)
+    return max(0, entriesEarliest - now - 1)
+  }
+}
