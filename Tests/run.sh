@@ -17,4 +17,6 @@ step env USHER_FULL_TESTS=1 swift test
 step Deploy/quickstart.sh
 # A tenth of the kills and faults; all of them: Tests/Crash/crash.py
 step Tests/Crash/crash.py --kills 30 --people 500 --calls 6
+# A tenth of the faults on the wire; all of them: Tests/Faults/faults.py
+step Tests/Faults/faults.py --faults 200
 step Tests/Benchmarks/run.py --people 2000 --runs 1
