@@ -16,6 +16,23 @@ package enum DirectoryID {
     return bytes.count == 16 ? guid(bytes) : "0x" + hex(bytes[...])
   }
 
+  /// What a server is asked for to find an id again that `text(of:)` made.
+  package static func bytes(of text: String, _ attribute: String) -> [UInt8] {
+    let isGUID = ["objectguid", "msexchmailboxguid"].contains(attribute.lowercased())
+    return (isGUID ? guidBytes(of: text) : nil) ?? Array(text.utf8)
+  }
+
+  private static func guidBytes(of text: String) -> [UInt8]? {
+    let parts = text.split(separator: "-").map { part -> [UInt8] in
+      let digits = Array(part.utf8)
+      return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+        UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
+      }
+    }
+    guard parts.map(\.count) == [4, 2, 2, 2, 6] else { return nil }
+    return parts[0].reversed() + parts[1].reversed() + parts[2].reversed() + parts[3] + parts[4]
+  }
+
   /// The first three parts of a GUID are little-endian ([MS-DTYP] 2.3.4).
   private static func guid(_ bytes: [UInt8]) -> String {
     let parts = [

@@ -21,6 +21,19 @@ package struct DistinguishedName: Sendable, Hashable {
   }
 
   /// Whether this name lies one level under the other.
+  /// The name of the entry above, as it is written; nil at the top.
+  package static func parent(of dn: String) -> String? {
+    var isEscaped = false
+    for index in dn.indices {
+      if !isEscaped, dn[index] == "," {
+        let rest = dn[dn.index(after: index)...].drop { $0 == " " }
+        return rest.isEmpty ? nil : String(rest)
+      }
+      isEscaped = !isEscaped && dn[index] == "\\"
+    }
+    return nil
+  }
+
   package func isChild(of base: DistinguishedName) -> Bool {
     guard isWithin(base), !normalised.isEmpty else { return false }
     let head = normalised.dropLast(base.normalised.count)

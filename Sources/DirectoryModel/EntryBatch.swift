@@ -163,6 +163,21 @@ extension EntryBatch {
     }
   }
 
+  /// Adds one for each attribute of which the entry has a plain value, by slot.
+  package func countValues(of entry: Int, into counts: inout [Int]) {
+    var last: Int16 = -1
+    for index in attributeRange(of: entry) {
+      let attribute = attributes[index]
+      if attribute.hasOptions || attribute.slot == last
+        || attribute.firstValue == attribute.endValue
+      {
+        continue
+      }
+      last = attribute.slot
+      counts[Int(attribute.slot)] += 1
+    }
+  }
+
   private func attributeRange(of entry: Int) -> Range<Int> {
     let end = entry + 1 < firstAttribute.count ? Int(firstAttribute[entry + 1]) : attributes.count
     return Int(firstAttribute[entry])..<end

@@ -96,6 +96,7 @@ package struct LDAPDirectory: DirectorySource {
         log("connected to \(url)")
         self.connection = connection
         known = try connection.readProfile()
+        try refuseAnonymity(connection)
         try lookForCanaries(connection)
         return url
       } catch let failure as ConnectFailure {
@@ -126,8 +127,20 @@ package struct LDAPDirectory: DirectorySource {
     return known
   }
 
-  /// Who the server takes us for (RFC 4532); nil where it does not say.
-  package mutating func whoAmI() throws -> String? {
+  package mutating func versions(of names: [String]) throws -> [String: EntryVersion] {
+    let profile = try profile()
+    guard let connection else { return [:] }
+    var found: [String: EntryVersion] = [:]
+    for name in names {
+      guard let entry = try? connection.readEntry(name, attributes: ServerProfile.versions) else {
+        continue
+      }
+      found[name] = profile.version(of: entry)
+    }
+    return found
+  }
+
+  package mutating func reader() throws -> String? {
     _ = try connect()
     return try profile().knowsWhoAmI ? connection?.whoAmI() : nil
   }
@@ -158,6 +171,16 @@ package struct LDAPDirectory: DirectorySource {
         remedy: "name the base in the mapping")
     }
     return contexts
+  }
+
+  /// A server that takes somebody with a name for nobody shows less than it should.
+  private func refuseAnonymity(_ connection: LDAPConnection) throws {
+    guard case .simple(let dn, _) = server.bind, known?.knowsWhoAmI == true,
+      try connection.whoAmI()?.isEmpty == true
+    else { return }
+    throw ReadFailure(
+      "\(connection.url) let \(dn) in, but takes us for an anonymous user",
+      remedy: "check bind.dn and what stands between here and the server")
   }
 
   /// A server that hides the canaries hides others, too.

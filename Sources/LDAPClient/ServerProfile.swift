@@ -103,4 +103,19 @@ package struct ServerProfile: Sendable, Hashable {
       product = .other
     }
   }
+
+  /// Attributes that tell how new an entry is, in the order in which they are preferred.
+  static let versions = ["entryCSN", "uSNChanged", "modifyTimestamp"]
+
+  /// How new an entry is; nil where it does not say. Update sequence numbers belong to one domain controller.
+  func version(of entry: [(description: String, values: [[UInt8]])]) -> EntryVersion? {
+    for name in Self.versions {
+      let value = entry.first { $0.description.lowercased() == name.lowercased() }?.values.first
+      guard let value else { continue }
+      return EntryVersion(
+        scale: name == "uSNChanged" ? "\(name) of \(serviceName)" : name,
+        value: String(decoding: value, as: UTF8.self))
+    }
+    return nil
+  }
 }

@@ -17,10 +17,38 @@ package protocol DirectorySource {
   /// Leaves the server that failed in mid-read for the next one; the whole read has to begin anew.
   /// - Returns: false when there is no other.
   mutating func failOver() -> Bool
+
+  /// Who the server takes us for (RFC 4532); nil where nobody asks or the server does not say.
+  mutating func reader() throws -> String?
+
+  /// How new entries are, by their names: later versions of an entry compare as greater. Entries that are not
+  /// there, and sources without versions, are left out.
+  mutating func versions(of names: [String]) throws -> [String: EntryVersion]
 }
 
 extension DirectorySource {
   package mutating func failOver() -> Bool { false }
+  package mutating func reader() throws -> String? { nil }
+  package mutating func versions(of names: [String]) throws -> [String: EntryVersion] { [:] }
+}
+
+/// How new an entry is, as its server counts.
+package struct EntryVersion: Sendable, Hashable, Codable {
+  /// Versions of other scales cannot be compared: an attribute, and for numbers of one server its name.
+  package let scale: String
+  package let value: String
+
+  package init(scale: String, value: String) {
+    self.scale = scale
+    self.value = value
+  }
+
+  /// Whether this one is surely older. Values are numbers, or texts of one length in order.
+  package func isOlder(than other: EntryVersion) -> Bool {
+    guard scale == other.scale else { return false }
+    if let own = Int64(value), let theirs = Int64(other.value) { return own < theirs }
+    return value < other.value
+  }
 }
 
 package struct ReadSummary: Sendable, Hashable {

@@ -9,6 +9,9 @@ package protocol MirrorStoring: AnyObject {
   func mirrorFingerprints(
     of directory: String, kind: MirrorKind, _ body: (String, UInt64) -> Void) throws
 
+  /// What the last complete read looked like; nil before the first.
+  func readEvidence(of directory: String) throws -> ReadEvidence?
+
   /// The DN of a person as last seen; nil when the mirror has nobody under this key.
   func mirroredName(of directory: String, key: String) throws -> String?
 
@@ -58,6 +61,21 @@ package struct MirrorDescription: Sendable, Hashable {
   }
 }
 
+/// What a complete read looked like. The next one is held against it before anybody's absence is believed.
+package struct ReadEvidence: Sendable, Hashable, Codable {
+  /// Entries that the searches selected.
+  package var people = 0
+  package var groups = 0
+  /// How many entries had a value, by attribute.
+  package var personValues: [String: Int] = [:]
+  package var groupValues: [String: Int] = [:]
+  /// Who the server took us for.
+  package var reader: String?
+  /// Some entries that changed lately, by name: a server that shows them older lags behind.
+  package var versions: [String: EntryVersion] = [:]
+  package init() {}
+}
+
 /// Writes into the mirror's open transaction.
 package protocol MirrorWriter: AnyObject {
   /// - Parameter isNew: the mirror has nothing under this key.
@@ -65,4 +83,6 @@ package protocol MirrorWriter: AnyObject {
     _ kind: MirrorKind, key: String, search: Int, isNew: Bool, fingerprint: UInt64, entry: [UInt8])
     throws
   func remove(_ kind: MirrorKind, key: String) throws
+  /// Keeps what this read looked like.
+  func keep(_ evidence: ReadEvidence) throws
 }

@@ -105,6 +105,7 @@ package struct Guard: Sendable {
 
   private func approve(_ plan: Plan, exempt: Set<String>) -> ApprovedPlan {
     var counts: [CountedChange: Int] = [:]
+    var moved: Set<Int> = []
     for index in plan.rows.indices {
       let kind = plan.kind(at: index)
       if Consequence.of(kind).isEmpty { continue }
@@ -112,8 +113,17 @@ package struct Guard: Sendable {
       if change.isGiverOnly { continue }
       if !exempt.isEmpty, exempt.contains(plan.heldChange(at: index).pair) { continue }
       counts[CountedChange(change), default: 0] += 1
+      if isOfMoved(change, in: plan) { moved.insert(change.subject) }
+    }
+    if !moved.isEmpty {
+      counts[CountedChange(kind: .deactivateAccount, group: CountedChange.movedOut)] = moved.count
     }
     return ApprovedPlan(plan, counts: counts, seal: GuardSeal())
+  }
+
+  private func isOfMoved(_ change: Change, in plan: Plan) -> Bool {
+    if plan.memory.movedOut.isEmpty { return false }
+    return plan.subjects[change.subject].person.map { plan.memory.movedOut[$0] != nil } ?? false
   }
 
   private func heldSet(_ excesses: [Excess], _ changes: [HeldChange]) -> HeldSet? {
@@ -141,12 +151,14 @@ package struct Guard: Sendable {
   private func excesses(of plan: Plan, totals: Site.Totals) -> [Excess] {
     var subjects: [Key: [Int]] = [:]
     var names: [String: String] = [:]
+    var moved: Set<Int> = []
     for index in plan.rows.indices {
       let consequences = Consequence.of(plan.kind(at: index))
       if consequences.isEmpty { continue }
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
       if !approved.isEmpty, approved.contains(plan.heldChange(at: index).pair) { continue }
+      if isOfMoved(change, in: plan) { moved.insert(change.subject) }
       for consequence in consequences {
         var group: String?
         if consequence == .removalsPerGroup, case .text(let name) = change.before {
@@ -156,6 +168,7 @@ package struct Guard: Sendable {
         subjects[Key(consequence: consequence, group: group), default: []].append(change.subject)
       }
     }
+    if !moved.isEmpty { subjects[Key(consequence: .movedOut, group: nil)] = moved.sorted() }
     return subjects.compactMap { key, all -> Excess? in
       guard let limit = limits.limits[key.consequence] else { return nil }
       let recent = self.recent(key)
@@ -177,13 +190,15 @@ package struct Guard: Sendable {
 
   private func recent(_ key: Key) -> Int {
     if let group = key.group { return recent.leftGroups[group] ?? 0 }
+    if key.consequence == .movedOut { return recent.movedOut }
     return recent.byKind.filter { Consequence.of($0.key).contains(key.consequence) }.values
       .reduce(0, +)
   }
 
   private func total(_ key: Key, _ totals: Site.Totals) -> Int {
     switch key.consequence {
-    case .deactivations, .portalOnlyMarks, .conversions, .emailChanges: totals.activeAccounts
+    case .deactivations, .portalOnlyMarks, .conversions, .emailChanges, .movedOut:
+      totals.activeAccounts
     case .licensesRevoked: totals.licenses
     case .groupRemovals: totals.groupMemberships
     case .removalsPerGroup: key.group.flatMap { totals.membersOfGroup[$0] } ?? 0

@@ -10,6 +10,8 @@ package enum Consequence: String, Sendable, Hashable, CaseIterable {
   case groupRemovals = "group-removals"
   /// Counted for each group by itself.
   case removalsPerGroup = "removals-per-group"
+  /// People treated as gone who moved out of the searches: what a reorganisation of the directory looks like.
+  case movedOut = "moved-out"
 
   static func of(_ kind: ChangeKind) -> [Consequence] {
     switch kind {
@@ -59,8 +61,13 @@ package struct RecentChanges: Sendable, Hashable {
   package var byKind: [ChangeKind: Int]
   /// By the group's key.
   package var leftGroups: [String: Int]
+  /// Accounts of people who moved out of the searches.
+  package var movedOut: Int
 
-  package init(byKind: [ChangeKind: Int] = [:], leftGroups: [String: Int] = [:]) {
+  package init(
+    byKind: [ChangeKind: Int] = [:], leftGroups: [String: Int] = [:], movedOut: Int = 0
+  ) {
+    self.movedOut = movedOut
     self.byKind = byKind
     self.leftGroups = leftGroups
   }

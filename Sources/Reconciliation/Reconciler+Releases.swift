@@ -89,6 +89,8 @@ extension Reconciler {
   }
 
   mutating func leaver(_ account: Account, person: String) {
+    let place = world.movedOut[person]
+    let reason = place.map { "moved out of the search, to \($0)" } ?? Reason.gone
     let since = account.absentSince ?? world.now
     let due = since + world.leavers.afterSeconds
     if account.absentSince == nil { builder.absence(of: person, since: since) }
@@ -97,18 +99,18 @@ extension Reconciler {
         builder.leaving(
           Leaving(
             account: account.id, person: person, email: account.email, name: account.name,
-            due: due))
+            due: due, movedTo: place))
       }
       return
     }
-    builder.depart(person, since: account.absentSince)
+    builder.depart(person, since: account.absentSince, movedTo: place)
     switch world.leavers.action {
     case .keep: break
-    case .deactivate: deactivate(account, reason: Reason.gone)
+    case .deactivate: deactivate(account, reason: reason)
     case .unlicensed:
       let subject = addSubject(account, person)
-      releaseRuleGiven(account, subject, keeping: [], reason: Reason.gone)
-      unmarkRuleGiven(account, subject, reason: Reason.gone)
+      releaseRuleGiven(account, subject, keeping: [], reason: reason)
+      unmarkRuleGiven(account, subject, reason: reason)
     case .portalOnly:
       let kept = account.holdings.filter { !isWithdrawable($0, of: account) }
       if kept.isEmpty {

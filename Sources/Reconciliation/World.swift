@@ -35,6 +35,8 @@ package struct World {
   package let ruleGroups: [String: String]?
   /// Directory groups of rules whose names others bear now.
   package let replacedGroups: [HeldChange]
+  /// People who are gone from the searches but not from the directory, with the name they have there now.
+  package let movedOut: [String: String]
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -47,8 +49,9 @@ package struct World {
     pins: [NamedPin] = [], brokenRules: [String: String] = [:],
     brokenDenials: Set<String> = [], warnings: [String] = [],
     accepting: AcceptedMapping? = nil, ruleGroups: [String: String]? = nil,
-    replacedGroups: [HeldChange] = [], basis: Plan.Basis
+    replacedGroups: [HeldChange] = [], movedOut: [String: String] = [:], basis: Plan.Basis
   ) {
+    self.movedOut = movedOut
     self.accepting = accepting
     self.ruleGroups = ruleGroups
     self.replacedGroups = replacedGroups

@@ -88,10 +88,11 @@ package struct Configuration: Sendable {
       percent: [
         "deactivations": 2, "licenses-revoked": 5, "portal-only-marks": 10, "conversions": 1,
         "email-changes": 5, "group-removals": 10, "removals-per-group": 30,
+        "moved-out": 2,
       ],
       max: [
         "deactivations": 50, "licenses-revoked": 200, "portal-only-marks": 500, "conversions": 50,
-        "email-changes": 200, "group-removals": 500, "removals-per-group": 200,
+        "email-changes": 200, "group-removals": 500, "removals-per-group": 200, "moved-out": 50,
       ], freeBelow: 5, onLimit: .holdPeople)
   }
 }

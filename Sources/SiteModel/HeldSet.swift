@@ -1,7 +1,7 @@
-/// What a run held back and somebody may approve: changes over a limit, a changed mapping, or directory groups
-/// that are not what they were.
+/// What a run held back and somebody may approve: changes over a limit, a changed mapping, directory groups
+/// that are not what they were, or a read of the directory that is hard to believe.
 package struct HeldSet: Sendable, Hashable, Codable {
-  package enum Kind: String, Sendable, Hashable, Codable { case changes, mapping, group }
+  package enum Kind: String, Sendable, Hashable, Codable { case changes, mapping, group, read }
 
   package let kind: Kind
   /// A SHA-256 as hexadecimal digits: over the sorted pairs of account and change, or over the mapping.

@@ -182,8 +182,14 @@ package struct Leaving: Sendable, Hashable, Codable {
   package let name: String
   /// When the grace ends, in seconds since 1970.
   package let due: Int64
+  /// Where the person is now, outside of the searches; nil: nowhere in the directory.
+  package let movedTo: String?
 
-  package init(account: Int64, person: String, email: String, name: String, due: Int64) {
+  package init(
+    account: Int64, person: String, email: String, name: String, due: Int64,
+    movedTo: String? = nil
+  ) {
+    self.movedTo = movedTo
     self.account = account
     self.person = person
     self.email = email
@@ -242,6 +248,8 @@ package struct Memory: Sendable, Hashable, Codable {
   package internal(set) var absences: [Absence] = []
   /// People treated as gone, with the beginning of their absence as the plan saw it.
   package internal(set) var departed: [Absence] = []
+  /// Of these, people who are still in the directory but outside of the searches, with their names there.
+  package internal(set) var movedOut: [String: String] = [:]
   /// Rights that another rule gives now.
   package internal(set) var regiven: [Regiven] = []
   /// People without an account who are gone.
@@ -295,6 +303,9 @@ package struct ApprovedPlan: Sendable {
 
 /// A kind of change that limits count; `leave-group` by group, too.
 package struct CountedChange: Sendable, Hashable {
+  /// Stands in `group` for accounts of people who moved out of the searches, whatever happens to them.
+  package static let movedOut = " moved-out"
+
   package let kind: ChangeKind
   /// The key of the group that was left; nil for other kinds.
   package let group: String?

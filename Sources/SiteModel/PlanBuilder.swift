@@ -77,7 +77,9 @@ package struct PlanBuilder {
   }
 
   /// Notes that the plan treats a person as gone; apply checks that they have not come back since.
-  package mutating func depart(_ person: String, since: Int64?) {
+  /// - Parameter place: where the person is now, outside of the searches.
+  package mutating func depart(_ person: String, since: Int64?, movedTo place: String? = nil) {
+    if let place { plan.memory.movedOut[person] = place }
     plan.memory.departed.append(.init(person: person, since: since))
   }
 

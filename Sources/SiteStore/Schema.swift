@@ -4,7 +4,7 @@ import GRDB
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 2
+  static let version = 3
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -14,9 +14,17 @@ enum Schema {
     )
   }
 
-  /// Brings a store of version 1 up to date: the site is taken over; the mirror is read anew, and the journal, which
+  /// Brings an older store up to date. Of version 1 the site is taken over; the mirror is read anew, and the journal, which
   /// could not be read back then, begins anew.
-  static func migrate(_ db: Database) throws {
+  static func migrate(_ db: Database, from version: Int) throws {
+    if version == 2 {
+      try db.execute(sql: evidence + "PRAGMA user_version = \(Self.version)")
+    } else {
+      try migrateFirst(db)
+    }
+  }
+
+  private static func migrateFirst(_ db: Database) throws {
     let kept = ["site", "account", "rights", "holding", "person"]
     try db.execute(
       sql: """
@@ -243,7 +251,17 @@ enum Schema {
         id INTEGER PRIMARY KEY,
         data BLOB NOT NULL
       ) STRICT;
-      """ + mirrorIndex
+      """ + mirrorIndex + evidence
+
+  private static let evidence = """
+
+    -- What the last complete read of each directory looked like.
+    CREATE TABLE evidence (
+      directory TEXT PRIMARY KEY,
+      details TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    """
 
   static let mirrorIndex =
     "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"

@@ -32,6 +32,14 @@ extension SiteDatabase {
     }
   }
 
+  package func readEvidence(of directory: String) throws -> ReadEvidence? {
+    try read { db in
+      try String.fetchOne(
+        db, sql: "SELECT details FROM evidence WHERE directory = ?", arguments: [directory]
+      ).map { try JSONDecoder().decode(ReadEvidence.self, from: Data($0.utf8)) }
+    }
+  }
+
   package func mirroredName(of directory: String, key: String) throws -> String? {
     let count = try mirrorDescription(of: directory)?.personAttributes.count ?? 0
     return try read { db in
@@ -162,6 +170,14 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     guard let known = try place(kind, key) else { return }
     try removeEntry.run(.int(known))
     try removeKey.run(.text(directory), .int(Int64(kind.rawValue)), .text(key))
+  }
+
+  func keep(_ evidence: ReadEvidence) throws {
+    try db.execute(
+      sql: "INSERT OR REPLACE INTO evidence VALUES (?, ?)",
+      arguments: [
+        directory, String(decoding: try JSONEncoder().encode(evidence), as: UTF8.self),
+      ])
   }
 
   private func place(_ kind: MirrorKind, _ key: String) throws -> Int64? {

@@ -49,7 +49,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
         throw StoreFailure.newerVersion(
           path: path, found: found.version, known: Schema.version)
       } else if found.version < Schema.version {
-        try queue.write { try Schema.migrate($0) }
+        try queue.write { try Schema.migrate($0, from: found.version) }
       }
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)

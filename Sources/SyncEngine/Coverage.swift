@@ -11,15 +11,39 @@ package struct RuleCoverage: Sendable {
   package private(set) var decides: [Int]
   package private(set) var people = 0
 
-  fileprivate init(rules: Int) {
+  init(rules: Int) {
     matches = [Int](repeating: 0, count: rules)
     decides = matches
   }
 
-  fileprivate mutating func add(_ matched: [Int], _ decisive: Set<Int>) {
+  private mutating func add(_ matched: [Int], _ decisive: Set<Int>) {
     people += 1
     for rule in matched { matches[rule] += 1 }
     for rule in decisive { decides[rule] += 1 }
+  }
+
+  /// Asks every rule about every person of a source.
+  /// - Returns: how many references to other servers there were.
+  mutating func count(
+    _ source: inout any DirectorySource, _ mapping: CompiledMapping,
+    _ evaluator: inout PersonEvaluator
+  ) throws -> Int {
+    var referrals = 0
+    for (search, asked) in mapping.personSearches.enumerated() {
+      referrals += try source.read(asked) { batch in
+        for entry in 0..<batch.count {
+          let name = batch.name(of: entry)
+          let groups = evaluator.groups(of: entry, in: batch, name: name)
+          guard
+            evaluator.selects(entry, of: batch, name: name, groups: groups, search: search)
+          else { continue }
+          let (matched, decisive) = evaluator.decisions(
+            entry, of: batch, name: name, groups: groups)
+          add(matched, decisive)
+        }
+      }.referrals
+    }
+    return referrals
   }
 }
 
@@ -30,20 +54,7 @@ extension Planner {
       mirror: store, directory: directory, mapping: mapping)
     var evaluator = try reader(now).evaluator(&source, into: &findings)
     var coverage = RuleCoverage(rules: mapping.rules.count)
-    for (search, asked) in mapping.personSearches.enumerated() {
-      _ = try source.read(asked) { batch in
-        for entry in 0..<batch.count {
-          let name = batch.name(of: entry)
-          let groups = evaluator.groups(of: entry, in: batch, name: name)
-          guard
-            evaluator.selects(entry, of: batch, name: name, groups: groups, search: search)
-          else { continue }
-          let (matched, decisive) = evaluator.decisions(
-            entry, of: batch, name: name, groups: groups)
-          coverage.add(matched, decisive)
-        }
-      }
-    }
+    _ = try coverage.count(&source, mapping, &evaluator)
     return coverage
   }
 }

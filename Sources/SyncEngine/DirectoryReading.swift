@@ -21,6 +21,12 @@ struct DirectoryReading {
   var peopleRead = 0
   var groupsRead = 0
   var referrals = 0
+  /// Entries, and how many of them have a value, by slot.
+  var personEntries = 0
+  var personValues: [Int] = []
+  var groupValues: [Int] = []
+  /// Names of a few entries that are new or changed.
+  var changedNames: [String] = []
   var evaluator: PersonEvaluator?
 }
 
@@ -50,6 +56,7 @@ struct DirectoryReader {
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
     reading.stateSalt = hash.combine(
       mappingFingerprint, hash.value(of: Array(evaluator.binding.text.utf8)))
+    reading.personValues = Array(repeating: 0, count: mapping.personSlots.count)
     for (search, asked) in mapping.personSearches.enumerated() {
       let summary = try source.read(asked) { batch in
         for entry in 0..<batch.count {
@@ -99,9 +106,11 @@ struct DirectoryReader {
   ) throws {
     var unseen = known
     var keys: Set<String> = []
+    var values = [Int](repeating: 0, count: search.slots.count)
     let summary = try source.read(search) { batch in
       for entry in 0..<batch.count {
         groups.add(entry, of: batch)
+        batch.countValues(of: entry, into: &values)
         guard let writer, var key = groups.ids.last else { continue }
         if !keys.insert(key).inserted { key += " \(groups.count)" }
         let fingerprint = batch.fingerprint(of: entry, hash: hash).kept
@@ -115,6 +124,7 @@ struct DirectoryReader {
       progress("\(groups.count) groups")
     }
     reading.groupsRead = groups.count
+    reading.groupValues = values
     reading.referrals += summary.referrals
     for key in unseen.keys { try writer?.remove(.group, key: key) }
   }
@@ -127,6 +137,8 @@ struct DirectoryReader {
     let candidate = candidate(
       entry, of: batch, search, salt: reading.stateSalt, &evaluator)
     let name = candidate.name
+    reading.personEntries += 1
+    batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
     if search > 0, reading.taken.contains(hash.wide(name)) { return }
     let key = candidate.id ?? "dn:" + String(decoding: name, as: UTF8.self)
@@ -212,6 +224,9 @@ struct DirectoryReader {
     }
     let isNew = !reading.index.wasMirrored(row)
     if reading.index.mirror(row, as: candidate.mirrored), let writer {
+      if reading.changedNames.count < 5 {
+        reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
+      }
       try writer.write(
         .person, key: key, search: candidate.search, isNew: isNew,
         fingerprint: candidate.mirrored, entry: batch.stored(entry))

@@ -29,6 +29,10 @@ package struct GuardDesk {
   package func planGuard(now: Int64) throws -> Guard {
     var recent = RecentChanges()
     for change in try store.recentChanges(since: now - Self.daySeconds) {
+      if change.group == CountedChange.movedOut {
+        recent.movedOut += change.count
+        continue
+      }
       recent.byKind[change.kind, default: 0] += change.count
       if let group = change.group { recent.leftGroups[group, default: 0] += change.count }
     }

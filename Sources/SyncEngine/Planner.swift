@@ -58,10 +58,12 @@ package struct Planner {
   package func plan(
     _ origin: Origin, only: String? = nil, now: Int64, into findings: inout Findings
   ) throws -> Guard.Verdict {
-    var reading = try read(origin, now: now, into: &findings)
+    var source: (any DirectorySource)?
+    var reading = try read(origin, keeping: &source, now: now, into: &findings)
     let unseen = reading.index.unseen
     let site = try desk.site()
     let accounts = try relevantAccounts(&reading, absent: unseen.withAccount, now: now)
+    let movedOut = try movedOut(Set(unseen.withAccount), of: accounts, in: &source)
     let scope = try only.map { try self.scope($0, reading, accounts) }
     let index = reading.index
     let acceptance =
@@ -76,7 +78,7 @@ package struct Planner {
       brokenRules: reading.evaluator?.binding.brokenRules ?? [:],
       brokenDenials: reading.evaluator?.binding.brokenDenials ?? [], warnings: warnings(reading),
       accepting: acceptance.mapping, ruleGroups: acceptance.groups,
-      replacedGroups: replacedGroups(reading.evaluator?.binding),
+      replacedGroups: replacedGroups(reading.evaluator?.binding), movedOut: movedOut,
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
@@ -146,11 +148,15 @@ package struct Planner {
 
   // MARK: Reading
 
-  func read(_ origin: Origin, now: Int64, into findings: inout Findings) throws -> DirectoryReading
-  {
+  /// - Parameter kept: gets the directory, still open; nil where the mirror was read.
+  func read(
+    _ origin: Origin, keeping kept: inout (any DirectorySource)?, now: Int64,
+    into findings: inout Findings
+  ) throws -> DirectoryReading {
     var source: any DirectorySource
     switch origin {
     case .directory(var opened):
+      defer { kept = opened }
       return try Self.read(&opened) { try readToMirror(&$0, now: now, into: &findings) }
     case .trial(let opened): source = opened
     case .mirror:
@@ -194,20 +200,37 @@ package struct Planner {
       if isSame { index.addMirrored(key, fingerprint: fingerprint) }
       mirrored += 1
     }
-    let peopleBefore = max(index.accountCount, mirrored)
     var groups: [String: UInt64] = [:]
     try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
+    var before = try store.readEvidence(of: directory)
+    try refuseLag(of: &source, since: before?.versions ?? [:], now: now)
+    if !isSame { before = nil }
+    let approved = try approvedReads(now: now)
+    let peopleBefore = max(index.accountCount, mirrored)
     let known = index
     index = PersonIndex()
     let reader = try reader(now)
     var reading: DirectoryReading?
-    try store.updateMirror(of: directory, description: description) { writer in
-      let new = try reader.read(
-        &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
-        into: &findings)
-      try believe(new, people: peopleBefore, groups: groups.count)
-      for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
-      reading = new
+    do {
+      try store.updateMirror(of: directory, description: description) { writer in
+        let new = try reader.read(
+          &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
+          into: &findings)
+        let evidence = try evidence(of: new, from: &source, since: before)
+        try believe(
+          evidence, new, since: before, people: peopleBefore, groups: groups.count,
+          approved: approved)
+        for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
+        try writer.keep(evidence)
+        reading = new
+      }
+    } catch let doubtful as DoubtfulRead {
+      try store.note(doubtful.held, at: now)
+      throw ReadFailure(
+        doubtful.held.causes.joined(separator: "; "),
+        remedy:
+          "check the server, the searches and the rights of the bind account; if it is true: usher approve \(doubtful.held.shortHash)"
+      )
     }
     guard let reading else { throw ReadFailure("the directory \(directory) was not read") }
     return reading
@@ -229,22 +252,6 @@ package struct Planner {
       }
     }
     return groups
-  }
-
-  /// An empty answer where there was something before is no answer.
-  /// - Parameters:
-  ///   - people, groups: how many there were.
-  private func believe(_ reading: DirectoryReading, people: Int, groups: Int) throws {
-    if reading.peopleRead == 0, people > 0 {
-      throw ReadFailure(
-        "the directory \(directory) shows no people where there were \(people) before",
-        remedy: "check base and filter of search.users, and the rights of the bind account")
-    }
-    if mapping.usesGroups, reading.groupsRead == 0, groups > 0 {
-      throw ReadFailure(
-        "the directory \(directory) shows no groups where there were \(groups) before",
-        remedy: "check base and filter of search.groups, and the rights of the bind account")
-    }
   }
 
   // MARK: Accounts

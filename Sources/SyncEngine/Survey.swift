@@ -8,6 +8,8 @@ package struct Survey: Sendable {
   package let people: Int
   package let groups: Int
   package let referrals: Int
+  /// How many people each rule matches, by its number.
+  package let matches: [Int]
 
   /// Reads a directory as a plan would; no store is needed, and none is touched.
   package static func of(
@@ -19,9 +21,11 @@ package struct Survey: Sendable {
     let reader = DirectoryReader(
       mapping: mapping, mappingFingerprint: 0, hash: ByteHash(seed: 0), now: now,
       remembered: [:], protectedGroups: [], progress: progress)
-    let reading = try reader.read(
-      &opened, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
+    var evaluator = try reader.evaluator(&opened, into: &findings)
+    var coverage = RuleCoverage(rules: mapping.rules.count)
+    let referrals = try coverage.count(&opened, mapping, &evaluator)
     return Survey(
-      people: reading.peopleRead, groups: reading.groupsRead, referrals: reading.referrals)
+      people: coverage.people, groups: evaluator.groups.count, referrals: referrals,
+      matches: coverage.matches)
   }
 }

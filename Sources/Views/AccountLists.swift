@@ -68,9 +68,12 @@ package enum AccountLists {
   }
 
   package static func leaving(_ leaving: [Leaving]) -> ListTable {
-    var table = ListTable(["email", "name", "until", "directory_id"])
+    var table = ListTable(["email", "name", "until", "directory_id", "moved_to"])
     for one in leaving {
-      table.append([.text(one.email), .text(one.name), .text(timeText(one.due)), .text(one.person)])
+      table.append([
+        .text(one.email), .text(one.name), .text(timeText(one.due)), .text(one.person),
+        .text(one.movedTo ?? ""),
+      ])
     }
     return table
   }

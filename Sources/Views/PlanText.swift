@@ -145,11 +145,13 @@ package struct PlanText {
     line("")
     line(
       style.bold(
-        "Leaving: \(plan.leaving.count.of("person is", "people are")) gone from the directory, still in their grace period"
+        "Leaving: \(plan.leaving.count.of("person is", "people are")) gone from the searches, still in their grace period"
       ))
     let most = isWhole ? plan.leaving.count : 50
     for leaving in plan.leaving.prefix(most) {
-      line("  \(leaving.name.shown) <\(leaving.email.shown)>, until \(timeText(leaving.due))")
+      let place = leaving.movedTo.map { "; moved out of the search, to \($0.shown)" } ?? ""
+      line(
+        "  \(leaving.name.shown) <\(leaving.email.shown)>, until \(timeText(leaving.due))\(place)")
     }
     if plan.leaving.count > most {
       line("  … and \((plan.leaving.count - most).grouped) more: usher list leaving")

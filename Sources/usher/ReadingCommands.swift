@@ -37,7 +37,7 @@ struct Check: ParsableCommand {
     var source = try session.source()
     if var directory = source as? LDAPDirectory {
       session.terminal.print("Signed in to \(try directory.connect()).")
-      let who = try directory.whoAmI()
+      let who = try directory.reader()
       session.terminal.print(
         ServerText.text(of: try directory.profile(), who: who, style: session.terminal.output))
       source = directory
@@ -47,9 +47,9 @@ struct Check: ParsableCommand {
       source, mapping: mapping, now: session.now, progress: session.terminal.progress,
       into: &findings)
     session.terminal.clearProgress()
-    session.terminal.print(
-      "The directory \(session.configuration.directory.name) holds \(survey.people.of("person", "people")) and \(survey.groups.of("group", "groups")) for this mapping."
-    )
+    SurveyText.write(
+      survey, mapping: mapping, directory: session.configuration.directory.name,
+      session.terminal.print)
     if survey.referrals > 0 {
       session.terminal.warn("\(survey.referrals.of("referral was", "referrals were")) not followed")
     }

@@ -17,7 +17,8 @@ struct Usher: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Check.self, PlanCommand.self, Apply.self, Sync.self, Explain.self, List.self, Link.self,
+      Init.self, Check.self, PlanCommand.self, Apply.self, Sync.self, Explain.self, List.self,
+      Link.self,
       ExportCommand.self, TestCommand.self, Grant.self, Revoke.self, Deactivate.self,
       Reactivate.self, Mark.self, Unmark.self, Convert.self, Show.self, PinCommand.self, Unpin.self,
       Approve.self, Runs.self, Undo.self, Erase.self, TransitionCommand.self, ImportCommand.self,

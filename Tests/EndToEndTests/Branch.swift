@@ -215,7 +215,10 @@ struct Branch {
     let members = (groups[group] ?? []).sorted().map { attribute("member", memberDN($0)) }
     var lines =
       isAD
-      ? ["objectClass: group", "sAMAccountName: \(name)-\(group)"]
+      ? [
+        "objectClass: group",
+        "sAMAccountName: \(name)-\(group.filter { $0.isLetter || $0.isNumber })",
+      ]
       : ["objectClass: groupOfNames", attribute("cn", group)]
     if kind == nil { lines.append(id(group)) }
     // A groupOfNames is never empty.
@@ -265,6 +268,7 @@ final class BranchSite {
   private(set) var branch: Branch
   private let server: DirectoryServer?
   let place: Workplace
+  private let directory: String
 
   /// - Parameter kind: nil for an LDIF file.
   init(
@@ -274,18 +278,20 @@ final class BranchSite {
     branch = Branch(name, on: kind)
     server = try kind.map { try DirectoryServer.shared($0) }
     let mapping = branch.mapping(rules: rules, more: more)
-    let directory = (server.map(Self.lines) ?? "ldif: data.ldif") + "\n" + lines
+    directory = (server.map(Self.lines) ?? "ldif: data.ldif") + "\n" + lines
     place = try Workplace(
       directory: directory, mapping: mapping,
       password: server?.kind.manager.password ?? "none")
     // The story is not about limits.
-    try place.configure(directory, extra: "limits: { free-below: 100000 }")
+    try limit("limits: { free-below: 100000 }")
     if let server {
       try server.modify(branch.root())
     } else {
       try place.folder.write(branch.ldif(), to: "data.ldif")
     }
   }
+
+  func limit(_ lines: String) throws { try place.configure(directory, extra: lines) }
 
   /// The lines of a server's directory, signed in as its manager.
   static func lines(_ server: DirectoryServer) -> String {

@@ -185,12 +185,12 @@ import Testing
   @Test func aLimitHoldsPeopleAndExitsThree() throws {
     let place = try place(people: 100, extra: "mapping-changes: apply")
     _ = try place.usher("sync")
-    try place.folder.write(Company.ldif(people: 20), to: "acme.ldif")
+    try place.folder.write(Company.ldif(people: 85), to: "acme.ldif")
     try place.folder.write(Company.mapping + "\nleavers: { after: 0h }\n", to: "acme.yaml")
     #expect(try place.usher("plan", "--detailed-exitcode").status == 3)
     let sync = try place.usher("sync")
     #expect(
-      sync.status == 3 && sync.errors.contains("80 deactivations planned; 5 are allowed"),
+      sync.status == 3 && sync.errors.contains("15 deactivations planned; 5 are allowed"),
       "\(sync.errors)")
     #expect(try !place.export().contains("\"active\":false"))
   }

@@ -33,6 +33,7 @@ enum Company {
       dn: cn=staff,ou=groups,dc=acme,dc=example
       objectClass: groupOfNames
       cn: staff
+      entryUUID: 11111111-1111-4111-8111-999999999999
       member: uid=ada,ou=people,dc=acme,dc=example
       \(members)
       """

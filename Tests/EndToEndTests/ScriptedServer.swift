@@ -22,6 +22,9 @@ final class ScriptedServer: Sendable {
     try ScriptedServer("fake.py", String(code), String(entries))
   }
 
+  /// A server that lets everybody in and takes them for nobody (RFC 4532).
+  static func anonymous() throws -> ScriptedServer { try ScriptedServer("fake.py", "anonymous") }
+
   /// An Active Directory that hands out a group's members so many at a time, with a fault, see `fake.py`.
   static func ranges(_ size: Int, fault: String) throws -> ScriptedServer {
     try ScriptedServer("fake.py", "ranges", String(size), fault)

@@ -7,6 +7,7 @@ fake.py ranges SIZE FAULT  an Active Directory with three people and the group s
                            SIZE at a time whatever is asked. FAULT: none; gap (the second part begins one
                            too late); lost (it never comes); loop (the first part comes again and again);
                            moving (the group changes while it is read).
+fake.py anonymous          lets everybody in, and takes them for nobody (RFC 4532).
 """
 import re
 import socket
@@ -99,7 +100,13 @@ class Ranges:
                 for index in range(self.people)], 0
 
 
-server = Ranges(*sys.argv[2:]) if sys.argv[1] == "ranges" else Answering(*sys.argv[1:])
+class Anonymous:
+    def search(self, request):
+        return [entry("", [("supportedExtension", ["1.3.6.1.4.1.4203.1.11.3"])])], 0
+
+
+kinds = {"ranges": Ranges, "anonymous": Anonymous}
+server = kinds[sys.argv[1]](*sys.argv[2:]) if sys.argv[1] in kinds else Answering(*sys.argv[1:])
 
 
 def serve(client):
@@ -108,6 +115,8 @@ def serve(client):
         number, operation = request[:2 + request[1]], request[2 + request[1]]
         if operation == 0x60:
             client.sendall(message(number, 0x61, result(0)))
+        elif operation == 0x77:
+            client.sendall(message(number, 0x78, result(0) + ber(0x8B, b"")))
         elif operation == 0x63:
             entries, code = server.search(request)
             for found in entries:

@@ -119,6 +119,18 @@ import Testing
     // Opened again, it is an ordinary store.
     #expect(try SiteDatabase(path: path).account(id: 7) == account)
   }
+
+  @Test func aStoreOfVersionTwoIsBroughtUpToDate() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/usher.db"
+    _ = try SiteDatabase(path: path)
+    try DatabaseQueue(path: path).write { db in
+      try db.execute(sql: "DROP TABLE evidence; PRAGMA user_version = 2")
+    }
+    #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)
+    // Opened again, it is an ordinary store.
+    #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)
+  }
 }
 
 /// The tables of version 1 with one account.

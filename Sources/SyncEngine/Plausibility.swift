@@ -1,0 +1,159 @@
+import Diagnostics
+import DirectoryModel
+import Mapping
+import Ports
+import SiteModel
+
+/// A complete read that looks as if something were hidden or lost; it is believed once somebody says so.
+struct DoubtfulRead: Error {
+  let held: HeldSet
+}
+
+/// Before anybody's absence is believed, a read is held against the one before: an answer may be complete and still
+/// wrong, where rights were lost, a base moved, or a replica lags behind.
+extension Planner {
+  /// So many may always vanish between two reads; more are doubted where they are more than a fifth.
+  private static let fewEntries = 10
+  private static let fewGroups = 5
+
+  /// A server that shows an entry older than it was seen before lags behind the one that was read then.
+  func refuseLag(
+    of source: inout any DirectorySource, since before: [String: EntryVersion], now: Int64
+  ) throws {
+    let versions = try source.versions(of: before.keys.sorted())
+    for (name, version) in versions.sorted(by: { $0.key < $1.key }) {
+      guard let seen = before[name], version.isOlder(than: seen) else { continue }
+      let cause =
+        "the directory \(directory) shows \(name) as of \(version.value), and it was seen as of \(seen.value) before: this server lags behind, or was restored from a backup"
+      let held = HeldSet(
+        kind: .read, hash: desk.hash([directory, cause]), changes: [], causes: [cause])
+      if try approvedReads(now: now).contains(held.hash) { return }
+      try store.note(held, at: now)
+      throw ReadFailure(
+        cause,
+        remedy: "let it catch up; if it was restored on purpose: usher approve \(held.shortHash)",
+        isOfServer: true)
+    }
+  }
+
+  /// What a read looked like.
+  func evidence(
+    of reading: DirectoryReading, from source: inout any DirectorySource,
+    since before: ReadEvidence?
+  ) throws -> ReadEvidence {
+    var evidence = ReadEvidence()
+    evidence.people = reading.personEntries
+    evidence.groups = reading.groupsRead
+    for (name, count) in zip(mapping.personSlots.names, reading.personValues) where count > 0 {
+      evidence.personValues[name] = count
+    }
+    for (name, count) in zip(mapping.groupSearch()?.slots.names ?? [], reading.groupValues)
+    where count > 0 { evidence.groupValues[name] = count }
+    evidence.reader = try source.reader()
+    let watched = reading.changedNames + (before?.versions.keys.sorted() ?? [])
+    evidence.versions = try source.versions(of: Array(watched.prefix(5)))
+    return evidence
+  }
+
+  /// - Parameter approved: hashes of doubtful reads that are true all the same.
+  /// - Throws: `DoubtfulRead` unless the read is plausible or approved.
+  func believe(
+    _ now: ReadEvidence, _ reading: DirectoryReading, since before: ReadEvidence?, people: Int,
+    groups: Int, approved: Set<String>
+  ) throws {
+    var causes: [String] = []
+    if reading.peopleRead == 0, people > 0 {
+      causes.append(
+        "the directory \(directory) shows no people where there were \(people) before")
+    } else if let before, lost(before.people, now.people, few: Self.fewEntries) {
+      causes.append(
+        "the directory \(directory) shows \(now.people) people where there were \(before.people) before"
+      )
+    }
+    if mapping.usesGroups {
+      if reading.groupsRead == 0, groups > 0 {
+        causes.append(
+          "the directory \(directory) shows no groups where there were \(groups) before")
+      } else if let before, lost(before.groups, now.groups, few: Self.fewGroups) {
+        causes.append(
+          "the directory \(directory) shows \(now.groups) groups where there were \(before.groups) before"
+        )
+      }
+    }
+    if let before, causes.isEmpty {
+      causes += hidden(
+        before.personValues, now.personValues, "people", few: Self.fewEntries,
+        gone: before.people - now.people)
+      causes += hidden(
+        before.groupValues, now.groupValues, "groups", few: 2, gone: before.groups - now.groups)
+      if before.reader != now.reader, before.people > now.people {
+        causes.append(
+          "the directory \(directory) shows fewer people to \(shown(now.reader)) than to \(shown(before.reader)) before"
+        )
+      }
+    }
+    guard !causes.isEmpty else { return }
+    let held = HeldSet(
+      kind: .read, hash: desk.hash([directory] + causes), changes: [], causes: causes)
+    if !approved.contains(held.hash) { throw DoubtfulRead(held: held) }
+  }
+
+  /// The hashes of doubtful reads that somebody said are true, in the last 24 hours.
+  func approvedReads(now: Int64) throws -> Set<String> {
+    Set(try desk.approved(now: now, kind: .read).map(\.hash))
+  }
+
+  private func shown(_ reader: String?) -> String {
+    reader.map { $0.isEmpty ? "an anonymous reader" : $0 } ?? "an unnamed reader"
+  }
+
+  private func lost(_ before: Int, _ now: Int, few: Int) -> Bool {
+    before - now > few && (before - now) * 5 > before
+  }
+
+  /// Attributes that half of the entries which had them seem to have lost: most likely they are hidden.
+  private func hidden(
+    _ before: [String: Int], _ now: [String: Int], _ what: String, few: Int, gone: Int
+  ) -> [String] {
+    before.sorted { $0.key < $1.key }.compactMap { name, count in
+      let left = now[name] ?? 0
+      guard count >= few, left * 2 < count - max(0, gone) else { return nil }
+      return
+        "the directory \(directory) shows \(name) of \(left) \(what) where it did of \(count) before"
+    }
+  }
+
+  // MARK: Moved out
+
+  /// People who are gone from the searches, and are found elsewhere in the directory by their ids.
+  /// - Returns: their names there, by directory id.
+  func movedOut(
+    _ absent: Set<String>, of accounts: [Account], in source: inout (any DirectorySource)?
+  ) throws -> [String: String] {
+    guard source != nil else { return [:] }
+    let wanted = accounts.filter { account in
+      account.isActive && account.person.map(absent.contains) ?? false
+    }.compactMap(\.person).sorted()
+    var found: [String: String] = [:]
+    for attribute in Set(mapping.searches.map(\.account.id)).sorted() {
+      var rest = wanted[...]
+      while !rest.isEmpty {
+        let some = rest.prefix(100)
+        rest = rest.dropFirst(100)
+        let search = DirectorySearch(
+          bases: [""], scope: .subtree,
+          filter: .or(some.map { .equal(attribute, DirectoryID.bytes(of: $0, attribute)) }),
+          slots: AttributeSlots([attribute]))
+        _ = try source?.read(search) { batch in
+          for entry in 0..<batch.count {
+            for value in batch.values(of: entry, slot: 0) {
+              found[DirectoryID.text(of: value)] = String(
+                decoding: batch.dn(of: entry), as: UTF8.self)
+            }
+          }
+        }
+      }
+    }
+    return found.filter { absent.contains($0.key) }
+  }
+}
