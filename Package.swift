@@ -92,7 +92,12 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "LDAPClientTests", dependencies: ["LDAPClient"], swiftSettings: strict),
+      name: "LDAPClientTests",
+      dependencies: [
+        "LDAPClient", "SyncEngine", "SiteStore", "Mapping", "Reconciliation", "Ports", "Views",
+        "Diagnostics", "DirectoryModel", "SiteModel", "TestSupport",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),
   ],

@@ -25,6 +25,8 @@ package struct DirectoryGroups: Sendable {
   /// For each group the groups that it is a direct member of.
   private var parents: [[Int32]] = []
   private var closures: [[Int32]: GroupSet] = [:]
+  /// Whether somebody's `memberOf` named a group that does not name them.
+  package private(set) var memberOfAdds = false
 
   private struct Member: Sendable {
     let key: WideHash
@@ -108,12 +110,6 @@ package struct DirectoryGroups: Sendable {
     of entry: Int, in batch: EntryBatch, name: [UInt8], slots: PersonSlots
   ) -> GroupSet {
     var direct = Self.groups(of: hash.wide(name), in: membersByName)
-    if let slot = slots.memberOf {
-      _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
-        direct += named($0)
-        return false
-      }
-    }
     if let slot = slots.uid, !membersByUID.isEmpty {
       for value in batch.values(of: entry, slot: slot) {
         direct += Self.groups(of: hash.wide(TextFold.fold(value)), in: membersByUID)
@@ -125,6 +121,19 @@ package struct DirectoryGroups: Sendable {
     {
       direct.append(group)
     }
+    var added: [Int32] = []
+    if let slot = slots.memberOf {
+      _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
+        for group in named($0) where !direct.contains(group) { added.append(group) }
+        return false
+      }
+    }
+    if !added.isEmpty {
+      // Some servers name the groups of groups there, too, which nesting brings as well.
+      let known = closed(direct.count > 1 ? Array(Set(direct)).sorted() : direct).members
+      if added.contains(where: { !known.contains($0) }) { memberOfAdds = true }
+      direct += added
+    }
     if direct.count > 1 { direct = Array(Set(direct)).sorted() }
     return closed(direct)
   }
@@ -134,8 +143,10 @@ package struct DirectoryGroups: Sendable {
     let memberOf: Int?
     let uid: Int?
     let primaryGroup: Int?
-    package init(_ slots: AttributeSlots) {
-      memberOf = slots.slot(of: "memberOf")
+
+    /// - Parameter usesMemberOf: whether `memberOf` counts.
+    package init(_ slots: AttributeSlots, usesMemberOf: Bool = true) {
+      memberOf = usesMemberOf ? slots.slot(of: "memberOf") : nil
       uid = slots.slot(of: "uid")
       primaryGroup = slots.slot(of: "primaryGroupID")
     }

@@ -22,6 +22,21 @@ package enum DirectoryID {
     return (isGUID ? guidBytes(of: text) : nil) ?? Array(text.utf8)
   }
 
+  /// An entryUUID's 16 bytes as text (RFC 4530).
+  package static func uuidText(of bytes: [UInt8]) -> String {
+    var text = hex(bytes[...])
+    for place in [20, 16, 12, 8] where text.count > place {
+      text.insert("-", at: text.index(text.startIndex, offsetBy: place))
+    }
+    return text
+  }
+
+  /// An nsUniqueId's 16 bytes as 389 Directory Server writes them.
+  package static func uniqueIDText(of bytes: [UInt8]) -> String {
+    stride(from: 0, to: bytes.count, by: 4).map { hex(bytes[$0..<min($0 + 4, bytes.count)]) }
+      .joined(separator: "-")
+  }
+
   private static func guidBytes(of text: String) -> [UInt8]? {
     let parts = text.split(separator: "-").map { part -> [UInt8] in
       let digits = Array(part.utf8)

@@ -203,6 +203,12 @@ extension EntryBatch {
     return out
   }
 
+  /// The DN of a stored entry; nil when the bytes are none.
+  package static func storedName(_ data: UnsafeRawBufferPointer) -> String? {
+    var cursor = ByteCursor(data)
+    return cursor.field().map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// Adds an entry from its stored bytes.
   /// - Parameter places: for each stored slot number its slot here; nil leaves the attribute out.
   /// - Returns: false when the bytes are not a stored entry; the batch is then unchanged.

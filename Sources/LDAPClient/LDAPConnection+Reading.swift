@@ -48,20 +48,30 @@ extension LDAPConnection {
   private func attributes(
     of message: OpaquePointer
   ) throws -> [(description: String, values: [[UInt8]])] {
+    var found: [(description: String, values: [[UInt8]])] = []
+    try readEntry(message, begin: { _ in }) { found.append(($0, $1)) }
+    return found
+  }
+
+  /// Takes an entry apart.
+  func readEntry(
+    _ message: OpaquePointer, begin: (UnsafeRawBufferPointer) -> Void,
+    attribute: (String, [[UInt8]]) -> Void
+  ) throws {
     var element: OpaquePointer?
     var name = berval()
     guard ldap_get_dn_ber(handle, message, &element, &name) == LDAP_SUCCESS else {
       throw ReadFailure("\(url) sent an entry that cannot be read")
     }
     defer { ber_free(element, 0) }
-    var found: [(description: String, values: [[UInt8]])] = []
+    begin(name.bytes)
     while true {
       var description = berval()
       var values: UnsafeMutablePointer<berval>?
       guard
         ldap_get_attribute_ber(handle, message, element, &description, &values) == LDAP_SUCCESS
       else { throw ReadFailure("\(url) sent an entry that cannot be read") }
-      guard description.bv_val != nil else { return found }
+      guard description.bv_val != nil else { return }
       defer { ber_memfree(values) }
       var bytes: [[UInt8]] = []
       if var value = values {
@@ -70,7 +80,7 @@ extension LDAPConnection {
           value += 1
         }
       }
-      found.append((String(decoding: description.bytes, as: UTF8.self), bytes))
+      attribute(String(decoding: description.bytes, as: UTF8.self), bytes)
     }
   }
 

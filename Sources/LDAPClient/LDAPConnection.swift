@@ -227,6 +227,9 @@ final class LDAPConnection {
     )
   }
 
+  /// Tells something else that is worth a line.
+  func say(_ line: String) { log(line) }
+
   private static func commandWords(_ url: String, _ server: LDAPServer) -> String {
     let startTLS = server.startsTLS(url) ? " -ZZ" : ""
     switch server.bind {

@@ -62,10 +62,10 @@ package struct LDAPServer: Sendable {
 /// A directory server as a source of entries. Connects at the first read, and stays connected.
 package struct LDAPDirectory: DirectorySource {
   private let server: LDAPServer
-  private let log: (String) -> Void
-  private let pageSize: Int
-  private let limiter: LoadLimiter
-  private var connection: LDAPConnection?
+  let log: (String) -> Void
+  let pageSize: Int
+  let limiter: LoadLimiter
+  private(set) var connection: LDAPConnection?
   private var known: ServerProfile?
   /// URLs that failed in mid-read.
   private var failed: [String] = []

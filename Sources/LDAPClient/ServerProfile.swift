@@ -59,6 +59,19 @@ package struct ServerProfile: Sendable, Hashable {
     }
   }
 
+  /// How it tells what has changed.
+  package var changes: String {
+    switch product {
+    case .activeDirectory: "by uSNChanged, and ids alone for who is gone"
+    case .openLDAP where hasContentSync, .ds389 where hasContentSync, .freeIPA where hasContentSync:
+      "by content synchronization (RFC 4533), where the base offers it and `account.id` is \(identity ?? "")"
+    case .openLDAP: "not told; the overlay syncprov would"
+    case .ds389, .freeIPA:
+      "not told; the plugins Content Synchronization and Retro Changelog would"
+    case .other: "not told"
+    }
+  }
+
   package var membership: String {
     switch product {
     case .activeDirectory:

@@ -73,18 +73,19 @@ package struct PersonEvaluator {
   ///   - now: seconds since 1970, for conditions on moments.
   ///   - remembered: ids of directory groups by the names that rules give them.
   ///   - protectedGroups: keys of groups that no template produces.
+  ///   - usesMemberOf: whether `memberOf` of people counts beside the members of groups.
   /// - Returns: nil when a rule names a directory group that is not there, or that two bear.
   package init?(
     mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups, now: Int64 = 0,
     remembered: [String: String] = [:], protectedGroups: Set<String> = [],
-    into findings: inout Findings
+    usesMemberOf: Bool = true, into findings: inout Findings
   ) {
     self.mapping = mapping
     self.slots = slots
     self.groups = groups
     self.now = now
     self.protectedGroups = protectedGroups
-    membership = DirectoryGroups.PersonSlots(slots)
+    membership = DirectoryGroups.PersonSlots(slots, usesMemberOf: usesMemberOf)
     membershipSlots = Set([slots.slot(of: "memberOf")].compactMap(\.self))
     var binder = GroupBinder(
       groups: groups, now: now, remembered: remembered, findings: findings)

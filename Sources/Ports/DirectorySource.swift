@@ -21,6 +21,21 @@ package protocol DirectorySource {
   /// Who the server takes us for (RFC 4532); nil where nobody asks or the server does not say.
   mutating func reader() throws -> String?
 
+  /// The attribute with the id that the server gives each entry for good; nil where changes cannot be read.
+  mutating func identity() throws -> String?
+
+  /// What stands for the directory as it is, to ask for changes from later on; nil where that cannot be. Taken
+  /// before a complete read, so that what changes meanwhile is told twice, not never.
+  mutating func bookmark(_ searches: [DirectorySearch]) throws -> [UInt8]?
+
+  /// Reads what has changed since a bookmark.
+  /// - Parameter deliver: takes entries that are new or changed, whole, with the number of their search.
+  /// - Returns: nil when only a complete read can tell; what was delivered then counts for nothing.
+  mutating func changes(
+    _ searches: [DirectorySearch], since bookmark: [UInt8],
+    deliver: (Int, borrowing EntryBatch) throws -> Void
+  ) throws -> DirectoryChanges?
+
   /// How new entries are, by their names: later versions of an entry compare as greater. Entries that are not
   /// there, and sources without versions, are left out.
   mutating func versions(of names: [String]) throws -> [String: EntryVersion]
@@ -29,7 +44,29 @@ package protocol DirectorySource {
 extension DirectorySource {
   package mutating func failOver() -> Bool { false }
   package mutating func reader() throws -> String? { nil }
+  package mutating func identity() throws -> String? { nil }
+  package mutating func bookmark(_ searches: [DirectorySearch]) throws -> [UInt8]? { nil }
+  package mutating func changes(
+    _ searches: [DirectorySearch], since bookmark: [UInt8],
+    deliver: (Int, borrowing EntryBatch) throws -> Void
+  ) throws -> DirectoryChanges? { nil }
   package mutating func versions(of names: [String]) throws -> [String: EntryVersion] { [:] }
+}
+
+/// What has changed in a directory, beside the entries that were delivered.
+package struct DirectoryChanges: Sendable, Hashable {
+  /// Ids, by the search's number, of entries that it selects no more.
+  package var gone: [Set<String>]
+  /// Where the server tells who is there rather than who is gone: all ids of those who are.
+  package var present: [Set<String>?]
+  /// To go on from next time.
+  package var bookmark: [UInt8]
+
+  package init(searches: Int, bookmark: [UInt8]) {
+    gone = Array(repeating: [], count: searches)
+    present = Array(repeating: nil, count: searches)
+    self.bookmark = bookmark
+  }
 }
 
 /// How new an entry is, as its server counts.

@@ -73,6 +73,12 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   package var reader: String?
   /// Some entries that changed lately, by name: a server that shows them older lags behind.
   package var versions: [String: EntryVersion] = [:]
+  /// Where this read stood, to ask for changes from; nil: the source does not tell changes.
+  package var bookmark: [UInt8]?
+  /// When everything was last read, in seconds since 1970.
+  package var fullReadAt: Int64 = 0
+  /// Whether `memberOf` of people says more than the members of groups do. Changes do not tell it reliably.
+  package var needsMemberOf = true
   package init() {}
 }
 
@@ -83,6 +89,8 @@ package protocol MirrorWriter: AnyObject {
     _ kind: MirrorKind, key: String, search: Int, isNew: Bool, fingerprint: UInt64, entry: [UInt8])
     throws
   func remove(_ kind: MirrorKind, key: String) throws
+  /// The DN of an entry as it is in the mirror; nil when it is not there.
+  func name(_ kind: MirrorKind, key: String) throws -> String?
   /// Keeps what this read looked like.
   func keep(_ evidence: ReadEvidence) throws
 }

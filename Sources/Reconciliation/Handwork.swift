@@ -7,8 +7,8 @@ package struct Handwork {
     case grant([Right])
     case revoke([Right])
     case deactivate, reactivate, mark, unmark, convert
-    /// The account is this person's, by directory id (R16).
-    case link(String)
+    /// Whose accounts are, by number and directory id (R16).
+    case link([Int64: String])
 
     /// The command's name.
     package var command: String {
@@ -86,7 +86,8 @@ package struct Handwork {
     case .mark: mark(account)
     case .unmark: unmark(account)
     case .convert: convert(account)
-    case .link(let person): link(account, to: person)
+    case .link(let people):
+      if let person = people[account.id] { link(account, to: person) }
     }
   }
 

@@ -34,8 +34,12 @@ package struct Configuration: Sendable {
   package struct Directory: Sendable {
     package let name: String
     package let location: Location
+    package let reads: Reads
     package let mappingPath: String
   }
+
+  /// Everything, or what changed.
+  package enum Reads: String, Sendable, CaseIterable { case auto, full, delta }
 
   package enum Location: Sendable {
     case server(Server)

@@ -157,14 +157,12 @@ package struct ConfigurationReader {
     let mapping = map.required("mapping", "the mapping file", into: &findings).flatMap {
       $0.string("`mapping`", into: &findings)
     }
-    if let read = map["read"], !["auto", "full"].contains(read.text) {
-      findings.error(
-        read.text == "delta"
-          ? "`read: delta` is part of the format, but this version of usher does not carry it out yet"
-          : "`read` must be one of: auto, full, delta", at: read.position)
+    let reads = map["read"].flatMap {
+      $0.word("`read`", as: Configuration.Reads.self, into: &findings)
     }
     guard let location = location(map), let name, let mapping else { return nil }
-    return Configuration.Directory(name: name, location: location, mappingPath: resolved(mapping))
+    return Configuration.Directory(
+      name: name, location: location, reads: reads ?? .auto, mappingPath: resolved(mapping))
   }
 
   private mutating func location(_ map: MapReader) -> Configuration.Location? {

@@ -41,19 +41,20 @@ extension SiteDatabase {
   }
 
   package func mirroredName(of directory: String, key: String) throws -> String? {
-    let count = try mirrorDescription(of: directory)?.personAttributes.count ?? 0
-    return try read { db in
-      let row = try Row.fetchOne(
-        db,
-        sql: """
-          SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
-          WHERE directory = ? AND kind = ? AND key = ?
-          """, arguments: [directory, MirrorKind.person.rawValue, key])
-      guard let data: Data = row?[0] else { return nil }
-      var batch = EntryBatch(slots: AttributeSlots([]))
-      let places = [Int?](repeating: nil, count: count)
-      let isWhole = data.withUnsafeBytes { batch.appendEntry(stored: $0, places: places) }
-      return isWhole ? String(decoding: batch.dn(of: 0), as: UTF8.self) : nil
+    try read { try Self.mirroredName($0, directory, .person, key) }
+  }
+
+  fileprivate static func mirroredName(
+    _ db: Database, _ directory: String, _ kind: MirrorKind, _ key: String
+  ) throws -> String? {
+    let row = try Row.fetchOne(
+      db,
+      sql: """
+        SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
+        WHERE directory = ? AND kind = ? AND key = ?
+        """, arguments: [directory, kind.rawValue, key])
+    return (row?[0] as Data?).flatMap { data in
+      data.withUnsafeBytes { EntryBatch.storedName($0) }
     }
   }
 
@@ -170,6 +171,10 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     guard let known = try place(kind, key) else { return }
     try removeEntry.run(.int(known))
     try removeKey.run(.text(directory), .int(Int64(kind.rawValue)), .text(key))
+  }
+
+  func name(_ kind: MirrorKind, key: String) throws -> String? {
+    try SiteDatabase.mirroredName(db, directory, kind, key)
   }
 
   func keep(_ evidence: ReadEvidence) throws {

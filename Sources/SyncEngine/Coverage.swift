@@ -52,7 +52,7 @@ extension Planner {
   package func coverage(now: Int64, into findings: inout Findings) throws -> RuleCoverage {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    var evaluator = try reader(now).evaluator(&source, into: &findings)
+    var evaluator = try mirrorReader(now).evaluator(&source, into: &findings)
     var coverage = RuleCoverage(rules: mapping.rules.count)
     _ = try coverage.count(&source, mapping, &evaluator)
     return coverage

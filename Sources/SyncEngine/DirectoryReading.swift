@@ -42,6 +42,8 @@ struct DirectoryReader {
   let remembered: [String: String]
   /// Keys of groups that no template produces.
   let protectedGroups: Set<String>
+  /// Whether `memberOf` of people counts beside the members of groups.
+  var usesMemberOf = true
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -94,7 +96,8 @@ struct DirectoryReader {
     guard
       let evaluator = PersonEvaluator(
         mapping: mapping, slots: mapping.personSlots, groups: groups, now: now,
-        remembered: remembered, protectedGroups: protectedGroups, into: &findings)
+        remembered: remembered, protectedGroups: protectedGroups, usesMemberOf: usesMemberOf,
+        into: &findings)
     else { throw MappingFaults(findings: findings) }
     return evaluator
   }

@@ -15,10 +15,7 @@ extension Planner {
     let account = try store.account(who)
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    let reader = DirectoryReader(
-      mapping: mapping, mappingFingerprint: 0, hash: hash, now: now,
-      remembered: try store.ruleGroups(of: directory),
-      protectedGroups: desk.policy.protectedGroups, progress: { _ in })
+    let reader = try mirrorReader(now)
     var evaluator = try reader.evaluator(&source, into: &findings)
     var found: Found?
     func look(_ batch: borrowing EntryBatch, _ search: Int) {

@@ -21,15 +21,17 @@ package struct Planner {
   let hash: ByteHash
   /// Stands for the mapping's files and the catalogue: what people get depends on nothing else of ours.
   let mappingDigest: String
+  let reads: ReadMode
   let progress: (String) -> Void
 
   /// - Parameters:
   ///   - directory: the directory's name in the configuration.
   ///   - hashSeed: the store's.
+  ///   - reads: everything, or what changed.
   ///   - progress: told how far a read is.
   package init(
     desk: GuardDesk, directory: String, mapping: CompiledMapping, store: any Store,
-    hashSeed: UInt64, progress: @escaping (String) -> Void
+    hashSeed: UInt64, reads: ReadMode = .auto, progress: @escaping (String) -> Void
   ) {
     self.desk = desk
     self.directory = directory
@@ -37,6 +39,7 @@ package struct Planner {
     self.store = store
     hash = ByteHash(seed: hashSeed)
     mappingDigest = Self.digest(mapping, policy: desk.policy)
+    self.reads = reads
     self.progress = progress
   }
 
@@ -46,6 +49,8 @@ package struct Planner {
     /// The directory, for a mapping that is only tried: the mirror stays as it is.
     case trial(any DirectorySource)
     case mirror
+
+    var isMirror: Bool { if case .mirror = self { true } else { false } }
   }
 
   /// Reads, maps, reconciles and guards.
@@ -135,7 +140,7 @@ package struct Planner {
   ) throws -> [String: String] {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    let reading = try self.reader(now).read(
+    let reading = try mirrorReader(now).read(
       &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
     var wishes: [String: String] = [:]
     for entitlement in reading.entitlements where entitlement.isActive {
@@ -157,13 +162,17 @@ package struct Planner {
     switch origin {
     case .directory(var opened):
       defer { kept = opened }
-      return try Self.read(&opened) { try readToMirror(&$0, now: now, into: &findings) }
+      return try Self.read(&opened) { source in
+        try readChanges(&source, now: now, into: &findings)
+          ?? readToMirror(&source, now: now, into: &findings)
+      }
     case .trial(let opened): source = opened
     case .mirror:
       source = try MirrorSource(mirror: store, directory: directory, mapping: mapping)
     }
+    let reader = origin.isMirror ? try mirrorReader(now) : try reader(now)
     return try Self.read(&source) {
-      try reader(now).read(
+      try reader.read(
         &$0, index: known(), groupFingerprints: [:], writer: nil, into: &findings)
     }
   }
@@ -203,9 +212,10 @@ package struct Planner {
     var groups: [String: UInt64] = [:]
     try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
     var before = try store.readEvidence(of: directory)
-    try refuseLag(of: &source, since: before?.versions ?? [:], now: now)
+    _ = try refuseLag(of: &source, since: before?.versions ?? [:], now: now)
     if !isSame { before = nil }
     let approved = try approvedReads(now: now)
+    let bookmark = try reads == .full ? nil : bookmark(&source)
     let peopleBefore = max(index.accountCount, mirrored)
     let known = index
     index = PersonIndex()
@@ -216,22 +226,18 @@ package struct Planner {
         let new = try reader.read(
           &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
           into: &findings)
-        let evidence = try evidence(of: new, from: &source, since: before)
+        var evidence = try evidence(of: new, from: &source, since: before)
+        evidence.bookmark = bookmark
+        evidence.fullReadAt = now
+        evidence.needsMemberOf = new.evaluator?.groups.memberOfAdds ?? true
         try believe(
-          evidence, new, since: before, people: peopleBefore, groups: groups.count,
-          approved: approved)
+          evidence, peopleRead: new.peopleRead, since: before, people: peopleBefore,
+          groups: groups.count, approved: approved)
         for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
         try writer.keep(evidence)
         reading = new
       }
-    } catch let doubtful as DoubtfulRead {
-      try store.note(doubtful.held, at: now)
-      throw ReadFailure(
-        doubtful.held.causes.joined(separator: "; "),
-        remedy:
-          "check the server, the searches and the rights of the bind account; if it is true: usher approve \(doubtful.held.shortHash)"
-      )
-    }
+    } catch let doubtful as DoubtfulRead { throw try refused(doubtful, now: now) }
     guard let reading else { throw ReadFailure("the directory \(directory) was not read") }
     return reading
   }
@@ -241,6 +247,13 @@ package struct Planner {
       mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
       now: now, remembered: try rememberedGroups(now: now),
       protectedGroups: desk.policy.protectedGroups, progress: progress)
+  }
+
+  /// Reads the mirror, which changes may have brought up to date.
+  func mirrorReader(_ now: Int64) throws -> DirectoryReader {
+    var reader = try reader(now)
+    reader.usesMemberOf = try store.readEvidence(of: directory)?.needsMemberOf ?? true
+    return reader
   }
 
   /// The directory groups that rules mean, less those that somebody said are others now (R22).

@@ -17,9 +17,10 @@ extension Planner {
   private static let fewGroups = 5
 
   /// A server that shows an entry older than it was seen before lags behind the one that was read then.
+  /// - Returns: whether it does, and somebody said that it may: what changed since then cannot be told.
   func refuseLag(
     of source: inout any DirectorySource, since before: [String: EntryVersion], now: Int64
-  ) throws {
+  ) throws -> Bool {
     let versions = try source.versions(of: before.keys.sorted())
     for (name, version) in versions.sorted(by: { $0.key < $1.key }) {
       guard let seen = before[name], version.isOlder(than: seen) else { continue }
@@ -27,13 +28,14 @@ extension Planner {
         "the directory \(directory) shows \(name) as of \(version.value), and it was seen as of \(seen.value) before: this server lags behind, or was restored from a backup"
       let held = HeldSet(
         kind: .read, hash: desk.hash([directory, cause]), changes: [], causes: [cause])
-      if try approvedReads(now: now).contains(held.hash) { return }
+      if try approvedReads(now: now).contains(held.hash) { return true }
       try store.note(held, at: now)
       throw ReadFailure(
         cause,
         remedy: "let it catch up; if it was restored on purpose: usher approve \(held.shortHash)",
         isOfServer: true)
     }
+    return false
   }
 
   /// What a read looked like.
@@ -50,19 +52,26 @@ extension Planner {
     for (name, count) in zip(mapping.groupSearch()?.slots.names ?? [], reading.groupValues)
     where count > 0 { evidence.groupValues[name] = count }
     evidence.reader = try source.reader()
-    let watched = reading.changedNames + (before?.versions.keys.sorted() ?? [])
-    evidence.versions = try source.versions(of: Array(watched.prefix(5)))
+    evidence.versions = try versions(of: reading.changedNames, and: before, in: &source)
     return evidence
+  }
+
+  /// The versions of a few entries that changed last.
+  func versions(
+    of changed: [String], and before: ReadEvidence?, in source: inout any DirectorySource
+  ) throws -> [String: EntryVersion] {
+    let older = (before?.versions.keys.sorted() ?? []).filter { !changed.contains($0) }
+    return try source.versions(of: Array((changed + older).prefix(5)))
   }
 
   /// - Parameter approved: hashes of doubtful reads that are true all the same.
   /// - Throws: `DoubtfulRead` unless the read is plausible or approved.
   func believe(
-    _ now: ReadEvidence, _ reading: DirectoryReading, since before: ReadEvidence?, people: Int,
-    groups: Int, approved: Set<String>
+    _ now: ReadEvidence, peopleRead: Int, since before: ReadEvidence?, people: Int, groups: Int,
+    approved: Set<String>
   ) throws {
     var causes: [String] = []
-    if reading.peopleRead == 0, people > 0 {
+    if peopleRead == 0, people > 0 {
       causes.append(
         "the directory \(directory) shows no people where there were \(people) before")
     } else if let before, lost(before.people, now.people, few: Self.fewEntries) {
@@ -71,7 +80,7 @@ extension Planner {
       )
     }
     if mapping.usesGroups {
-      if reading.groupsRead == 0, groups > 0 {
+      if now.groups == 0, groups > 0 {
         causes.append(
           "the directory \(directory) shows no groups where there were \(groups) before")
       } else if let before, lost(before.groups, now.groups, few: Self.fewGroups) {
@@ -96,6 +105,16 @@ extension Planner {
     let held = HeldSet(
       kind: .read, hash: desk.hash([directory] + causes), changes: [], causes: causes)
     if !approved.contains(held.hash) { throw DoubtfulRead(held: held) }
+  }
+
+  /// Notes what is doubted, so that it can be approved.
+  func refused(_ doubtful: DoubtfulRead, now: Int64) throws -> ReadFailure {
+    try store.note(doubtful.held, at: now)
+    return ReadFailure(
+      doubtful.held.causes.joined(separator: "; "),
+      remedy:
+        "check the server, the searches and the rights of the bind account; if it is true: usher approve \(doubtful.held.shortHash)"
+    )
   }
 
   /// The hashes of doubtful reads that somebody said are true, in the last 24 hours.

@@ -23,6 +23,7 @@ enum ServerText {
         profile.hasPages
           ? "of 1,000 entries (RFC 2696), smaller where the server wants it so"
           : "none; the server does not know paged results"))
+    lines.append(line("changes", profile.changes))
     if let preset = profile.preset { lines.append(line("preset", preset)) }
     return lines.joined(separator: "\n")
   }

@@ -154,7 +154,9 @@ struct Session {
   func planner(_ store: SiteDatabase, mapping: CompiledMapping) throws -> Planner {
     Planner(
       desk: desk(store), directory: configuration.directory.name, mapping: mapping, store: store,
-      hashSeed: try store.hashSeed(), progress: { [terminal] in terminal.progress($0) })
+      hashSeed: try store.hashSeed(),
+      reads: ReadMode(rawValue: configuration.directory.reads.rawValue) ?? .auto,
+      progress: { [terminal] in terminal.progress($0) })
   }
 
   private var limits: Limits {

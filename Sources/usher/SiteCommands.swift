@@ -151,35 +151,69 @@ struct ExportCommand: ParsableCommand {
 
 struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Says that an account is a person of the directory.")
+    abstract: "Says that an account is a person of the directory.",
+    discussion:
+      "With --all, for a directory in which everybody has a new id: links each account whose person is gone to the one person without an account whose ATTRIBUTE is the account's email or username, or what was last seen of it."
+  )
 
   @OptionGroup var common: CommonOptions
   @Argument(help: "The account: an email, an account id or the directory id that it has now.")
-  var who: String
-  @Argument(help: "The person's immutable id in the directory.") var directoryID: String
+  var who: String?
+  @Argument(help: "The person's immutable id in the directory.") var directoryID: String?
+  @Flag(help: "All accounts whose people are gone.") var all = false
+  @Option(name: .customLong("by"), help: "The attribute that tells who is who, with --all.")
+  var attribute: String?
   @OptionGroup var hand: HandOptions
+
+  func validate() throws {
+    if all == (who != nil) || all != (attribute != nil) || !all && directoryID == nil {
+      throw ValidationError("Name an account and a directory id, or --all --by ATTRIBUTE.")
+    }
+  }
 
   func run() throws {
     try Session.runHoldingSite(common, "link") { session, store in
-      let person = directoryID.lowercased()
-      let account = try store.accounts([who])[0]
-      var isMirrored = false
-      try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) {
-        key, _ in
-        if key == person { isMirrored = true }
+      if let who, let directoryID {
+        try link(who, to: directoryID.lowercased(), session, store)
+      } else if let attribute {
+        try linkAll(by: attribute, session, store)
       }
-      guard isMirrored else {
-        throw Failure(
-          .failed, "the directory, as last read, has nobody with the id \(person)",
-          remedy: "usher plan reads it anew and shows the ids of people who are held")
-      }
-      if let other = try store.account(person), other.id != account.id {
-        throw Failure(
-          .failed, "\(person) has an account already: \(other.email)",
-          remedy: "link that account to another person first")
-      }
-      try session.carryOut(.link(person), on: [account], in: store, hand)
       return nil
     }
+  }
+
+  private func link(
+    _ who: String, to person: String, _ session: Session, _ store: SiteDatabase
+  ) throws {
+    let account = try store.accounts([who])[0]
+    var isMirrored = false
+    try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) {
+      key, _ in
+      if key == person { isMirrored = true }
+    }
+    guard isMirrored else {
+      throw Failure(
+        .failed, "the directory, as last read, has nobody with the id \(person)",
+        remedy: "usher plan reads it anew and shows the ids of people who are held")
+    }
+    if let other = try store.account(person), other.id != account.id {
+      throw Failure(
+        .failed, "\(person) has an account already: \(other.email)",
+        remedy: "link that account to another person first")
+    }
+    try session.carryOut(.link([account.id: person]), on: [account], in: store, hand)
+  }
+
+  private func linkAll(by attribute: String, _ session: Session, _ store: SiteDatabase) throws {
+    let (mapping, _) = try session.mapping()
+    let relinking = try session.planner(store, mapping: mapping)
+      .relinking(by: attribute, in: session.source())
+    for (email, reason) in relinking.left.prefix(20) {
+      session.terminal.say("  \(email.shown) stays as it is: \(reason.shown)")
+    }
+    if relinking.left.count > 20 {
+      session.terminal.say("  … and \((relinking.left.count - 20).grouped) more stay as they are")
+    }
+    try session.carryOut(.link(relinking.links), on: relinking.accounts, in: store, hand)
   }
 }

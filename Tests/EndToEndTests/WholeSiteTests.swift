@@ -287,4 +287,38 @@ import Testing
     #expect(try !place.export().contains("p2@acme.example"))
     #expect(try place.usher("runs", "--verify").status == 0)
   }
+
+  @Test func aNewForestIsLinkedByAnAttribute() throws {
+    let place = try Workplace(directory: "ldif: acme.ldif")
+    try place.folder.write(Company.ldif(people: 6), to: "acme.ldif")
+    #expect(try place.usher("sync").status == 0)
+    let before = try place.export()
+    // Everybody has a new id; p1 and p2 became one employee number, p3 is gone.
+    let new = Company.ldif(people: 6).replacing("1111-4111-8111-0", with: "2222-4222-8222-0")
+      .replacing("uid: p2\n", with: "uid: p2\nuid: p1\n")
+      .components(separatedBy: "\n\n").filter { !$0.contains("\nuid: p3\n") }
+      .joined(separator: "\n\n")
+    try place.folder.write(new, to: "acme.ldif")
+    let held = try place.usher("sync")
+    #expect(held.output.contains("Held: 6 people"), "\(held.output)")
+    #expect(try place.export() == before)
+    let preview = try place.usher("link", "--all", "--by", "uid", "--preview")
+    #expect(preview.status == 0, "\(preview.errors)")
+    #expect(preview.output.contains("link-account         4"), "\(preview.output)")
+    #expect(preview.errors.contains("p1@acme.example stays as it is: several fit"))
+    #expect(
+      preview.errors.contains("p2@acme.example stays as it is: ")
+        && preview.errors.contains("fits another account, too"))
+    #expect(preview.errors.contains("p3@acme.example stays as it is: nobody without an account"))
+    #expect(try place.export() == before)
+    #expect(try place.usher("link", "--all", "--by", "uid", "--yes").status == 0)
+    let sync = try place.usher("sync")
+    #expect(sync.status == 0 && sync.output.contains("Held: 2 people"), "\(sync.output)")
+    #expect(!sync.output.contains("create-account"))
+    let again = try place.usher("link", "--all", "--by", "mail", "--preview")
+    #expect(again.output.contains("link-account         2"), "\(again.output)\(again.errors)")
+    for wrong in [["link"], ["link", "--all"], ["link", "1", "--by", "uid"], ["link", "1"]] {
+      #expect(try run(Workplace.binary, wrong, in: place.folder.path).status == 64, "\(wrong)")
+    }
+  }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Syncs from a real slapd through a proxy that breaks the conversation at random; afterwards the site is as before
-or as planned.
+or as planned, whether everything is read or what changed.
 
 The proxy cuts at any byte or message, stalls, sends rubbish, refuses, takes controls away, and answers any result
 code of RFC 4511 in place of a bind's, a page's or an entry's answer. An answer that is not complete must end with
@@ -33,6 +33,7 @@ directories:
     bind: {{ dn: "cn=reader,dc=acme,dc=example", password: {{ file: bind-password }} }}
     tls: {{ clear-text: true }}
     timeout: 1s
+    read: {reads}
     mapping: acme.yaml
 limits: {{ free-below: 1000000 }}
 """
@@ -201,7 +202,7 @@ class Faults:
 
     def script(self, *words, **environment):
         return subprocess.run([ROOT / "Tests/Servers/slapd.sh", *words], check=True, text=True,
-                              capture_output=True, env={"PATH": "/usr/bin:/bin:/usr/sbin", "PAGELIMIT": "100",
+                              capture_output=True, env={"PATH": "/usr/bin:/bin:/usr/sbin", "PAGELIMIT": "100", "SYNCPROV": "1",
                                                         "SUFFIX": "dc=acme,dc=example", **environment}).stdout
 
     def usher(self, *words):
@@ -220,7 +221,7 @@ class Faults:
         (self.folder / "bind-password").write_text("secret words")
         (self.folder / "bind-password").chmod(0o600)
         (self.folder / "acme.yaml").write_text(MAPPING)
-        (self.folder / "usher.yaml").write_text(CONFIGURATION.format(port=self.proxy.own_port))
+        self.configure("delta")
         (self.folder / "store").mkdir()
         first = self.usher("sync", "-q")
         if first.returncode != 0:
@@ -230,19 +231,29 @@ class Faults:
         (self.folder / "change.ldif").write_text("\n".join(later(people)))
         subprocess.run(["ldapmodify", "-x", "-H", values["LDAP_URL"], "-D", "cn=admin,dc=acme,dc=example",
                         "-w", "secret", "-f", self.folder / "change.ldif"], check=True, capture_output=True)
-        self.usher("sync", "-q")
-        self.after = self.export()
+        self.length = {}
+        for reads in ("delta", "full"):
+            self.restore()
+            self.configure(reads)
+            self.usher("sync", "-q")
+            self.after = self.export()
+            self.length[reads] = self.proxy.counts
         if self.before == self.after:
             sys.exit("nothing changed, so that nothing would be seen")
-        self.length = self.proxy.counts
         self.restore()
+
+    def configure(self, reads):
+        """Everything is read, or what changed."""
+        self.reads = reads
+        (self.folder / "usher.yaml").write_text(
+            CONFIGURATION.format(port=self.proxy.own_port, reads=reads))
 
     def restore(self):
         shutil.rmtree(self.folder / "store")
         shutil.copytree(self.folder / "store-before", self.folder / "store")
 
     def choose(self):
-        pick, length = self.random, self.length
+        pick, length = self.random, self.length[self.reads]
         kind = pick.choices(
             ["cut", "cut-message", "garbage", "result", "early", "no-control", "bind", "refuse", "stall"],
             [20, 10, 8, 25, 20, 6, 8, 1, 2])[0]
@@ -257,6 +268,7 @@ class Faults:
         return (kind, 0, pick.choice(CODES))
 
     def one(self, number):
+        self.configure(self.random.choice(["delta", "full"]))
         fault = self.proxy.fault = self.choose()
         sync = self.usher("sync", "-q")
         self.proxy.fault = ("none",)
@@ -269,10 +281,10 @@ class Faults:
             good = again.returncode == 0 and self.export() == self.after
             if not good:
                 outcome = f"clean sync afterwards: exit {again.returncode}"
-        self.outcomes[fault[0]][outcome] += 1
+        self.outcomes[f"{fault[0]}, {self.reads}"][outcome] += 1
         if not good:
             self.failed += 1
-            print(f"FAILED {fault}: {outcome}\n{sync.stderr}", flush=True)
+            print(f"FAILED {fault} reading {self.reads}: {outcome}\n{sync.stderr}", flush=True)
         if sync.returncode == 0 or number % 10 == 0:
             self.restore()
 
@@ -287,7 +299,7 @@ class Faults:
             self.script("stop", str(self.folder / "server"))
             shutil.rmtree(self.folder)
         for kind, outcomes in sorted(self.outcomes.items()):
-            print(f"{kind:12} " + ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items())))
+            print(f"{kind:20} " + ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items())))
         print(f"{self.arguments.faults} faults, {self.failed} failed, {time.monotonic() - start:.0f} s")
         return 1 if self.failed else 0
 

@@ -9,7 +9,7 @@
 # server has a loopback address of its own. Manager: administrator@acme.example with the password
 # "Secret-words1"; reader@acme.example with the same is an ordinary user. The domain is DC=acme,DC=example.
 set -euo pipefail
-export LC_ALL=C LDAPNOINIT=1 PATH="$PATH:/usr/sbin:/sbin"
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 fail() {
   echo "samba.sh: $*" >&2
@@ -97,8 +97,8 @@ start() {
   ) < /dev/null > "$dir/samba.log" 2>&1 &
   echo $! > "$dir/run/server.pid"
   for ((attempt = 0; attempt < 400; attempt++)); do
-    if ldapsearch -x -LLL -o nettimeout=2 -l 2 -H "ldap://$address" -s base -b "" 1.1 \
-      > /dev/null 2>&1; then
+    if LDAPTLS_CACERT="$dir/private/tls/authority.pem" ldapsearch -x -LLL -o nettimeout=2 -l 2 \
+      -H "ldaps://$address" -s base -b "" 1.1 > /dev/null 2>&1; then
       printf '%s\n' "LDAP_URL=ldap://$address" "LDAPS_URL=ldaps://$address" \
         "CA=$dir/private/tls/authority.pem" "PID=$(running_pid)" | tee "$dir/server.env"
       return 0

@@ -64,7 +64,7 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
       #expect(held.holds.first?.doubts.first?.remedy == "usher link ada@x 9")
     }
     let account = try #require(try site.store.account("ada@x"))
-    try site.carryOut(.link("9"), on: account.email)
+    try site.carryOut(.link([account.id: "9"]), on: account.email)
     let linked = try site.sync(recreated, mapping, now: 500_000)
     #expect(linked.isEmpty && linked.holds.isEmpty)
     #expect(try site.export().contains("\"directory_id\":\"9\""))

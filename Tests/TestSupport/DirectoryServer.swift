@@ -73,6 +73,22 @@ public final class DirectoryServer: Sendable {
   public func stop() throws { try command("stop") }
   public func start() throws { try command("start") }
 
+  /// Keeps what the server holds, to come back to it; the server is stopped meanwhile.
+  public func backUp() throws { try whileStopped { ["-a", $0, $0 + ".kept"] } }
+
+  /// Brings back what `backUp` kept.
+  public func restore() throws { try whileStopped { ["-a", $0 + ".kept", $0] } }
+
+  private func whileStopped(_ copy: (String) -> [String]) throws {
+    try stop()
+    let data = folder.path + "/server/" + (kind == .samba ? "private" : "db")
+    let words = copy(data)
+    let script = "rm -rf \(words[2]) && cp \(words.joined(separator: " "))"
+    let done = try run("/bin/sh", ["-c", script])
+    if done.status != 0 { throw NotStarted(description: done.errors) }
+    try start()
+  }
+
   private func command(_ word: String) throws {
     let done = try Self.script(kind, [word, folder.path + "/server"], [:])
     if done.status != 0 { throw NotStarted(description: "\(kind.rawValue): \(done.errors)") }

@@ -1,29 +1,30 @@
 import Foundation
-import TestSupport
 
 /// A part of a directory with people and groups, told in words that every kind of server understands: the same
 /// story can be played on each of them, and on a file.
-struct Branch {
+public struct Branch: Sendable {
   /// Where the branch lies; a test has one of its own.
-  let name: String
+  public let name: String
   /// nil: an LDIF file in the manner of OpenLDAP.
-  let kind: DirectoryServer.Kind?
-  private(set) var people: [String: Person] = [:]
-  private(set) var groups: [String: Set<String>] = [:]
+  public let kind: DirectoryServer.Kind?
+  public private(set) var people: [String: Person] = [:]
+  public private(set) var groups: [String: Set<String>] = [:]
   /// Numbers that ids of LDIF entries are made from.
   private var ids: [String: Int] = [:]
+  /// Names that units were given later.
+  private var unitNames: [String: String] = [:]
 
-  struct Person: Hashable {
-    var unit = "people"
-    var mail: String?
-    var isActive = true
-    var title = "staff"
+  public struct Person: Hashable, Sendable {
+    public internal(set) var unit = "people"
+    public internal(set) var mail: String?
+    public internal(set) var isActive = true
+    public internal(set) var title = "staff"
     /// The display name and login name are made from it, and stay.
-    var firstName = ""
+    public internal(set) var firstName = ""
   }
 
   /// One change of a directory.
-  enum Step: Hashable {
+  public enum Step: Hashable, Sendable {
     case add(String, mail: String? = nil, title: String = "staff")
     case delete(String)
     case mail(String, String)
@@ -33,18 +34,20 @@ struct Branch {
     case rename(String, to: String)
     /// Into another organisational unit: "people", "elsewhere" (within the search) or "outside".
     case move(String, to: String)
+    /// Gives an organisational unit, with all that is below it, another name.
+    case renameUnit(String, to: String)
     case addGroup(String, [String])
     case deleteGroup(String)
     case join(String, group: String)
     case leave(String, group: String)
   }
 
-  init(_ name: String, on kind: DirectoryServer.Kind?) {
+  public init(_ name: String, on kind: DirectoryServer.Kind?) {
     self.name = name
     self.kind = kind
   }
 
-  var base: String { "ou=\(name),dc=acme,dc=example" }
+  public var base: String { "ou=\(name),dc=acme,dc=example" }
   private var isAD: Bool { kind == .samba }
 
   // MARK: Names
@@ -64,7 +67,8 @@ struct Branch {
   }
 
   private func place(_ unit: String) -> String {
-    unit == "outside" ? "ou=outside,\(base)" : "ou=\(unit),ou=inside,\(base)"
+    let name = unitNames[unit] ?? unit
+    return unit == "outside" ? "ou=\(name),\(base)" : "ou=\(name),ou=inside,\(base)"
   }
 
   private func groupDN(_ group: String) -> String { "cn=\(escaped(group)),ou=groups,\(base)" }
@@ -85,7 +89,7 @@ struct Branch {
   // MARK: Playing
 
   /// The records that make the empty branch.
-  func root() -> String {
+  public func root() -> String {
     [
       base, "ou=inside,\(base)", place("people"), place("elsewhere"), place("outside"),
       "ou=groups,\(base)",
@@ -108,7 +112,7 @@ struct Branch {
   }
 
   /// Takes a step, and tells it as the changes of an LDIF file (RFC 2849).
-  mutating func take(_ step: Step) -> String {
+  public mutating func take(_ step: Step) -> String {
     switch step {
     case .add(let person, let mail, let title):
       people[person] = Person(
@@ -143,6 +147,16 @@ struct Branch {
       people[person]?.unit = unit
       return
         "\(attribute("dn", old))\nchangetype: modrdn\n\(attribute("newrdn", relativeName(person)))\ndeleteoldrdn: 1\nnewsuperior: \(place(unit))\n"
+    case .renameUnit(let unit, let new):
+      let old = place(unit)
+      unitNames[unit] = new
+      // OpenLDAP does not keep the names of members in step here.
+      if kind == .slapd || kind == nil {
+        for person in people.keys where people[person]?.unit == unit {
+          for group in groups.keys { groups[group]?.remove(person) }
+        }
+      }
+      return "\(attribute("dn", old))\nchangetype: modrdn\nnewrdn: ou=\(new)\ndeleteoldrdn: 1\n"
     case .addGroup(let group, let members):
       groups[group] = Set(members)
       ids[group] = ids.count + 1
@@ -233,7 +247,7 @@ struct Branch {
   }
 
   /// The branch as it is now, as an LDIF file.
-  func ldif() -> String {
+  public func ldif() -> String {
     let start = "dn: dc=acme,dc=example\nobjectClass: domain\ndc: acme\n"
     let entries = people.keys.sorted().map(entry) + groups.keys.sorted().map(groupEntry)
     return ([start, root()] + entries).joined(separator: "\n")
@@ -241,7 +255,7 @@ struct Branch {
 
   // MARK: Mapping
 
-  var preset: String {
+  public var preset: String {
     switch kind {
     case .samba: "active-directory"
     case .ds389: "389ds"
@@ -249,7 +263,7 @@ struct Branch {
     }
   }
 
-  func mapping(rules: String, more: String = "") -> String {
+  public func mapping(rules: String, more: String = "") -> String {
     """
     usher: 1
     extends: \(preset)
@@ -260,56 +274,5 @@ struct Branch {
     rules:
     \(rules)
     """
-  }
-}
-
-/// A branch on a server or in a file, and a site that is kept in step with it.
-final class BranchSite {
-  private(set) var branch: Branch
-  private let server: DirectoryServer?
-  let place: Workplace
-  private let directory: String
-
-  /// - Parameter kind: nil for an LDIF file.
-  init(
-    _ name: String, on kind: DirectoryServer.Kind?, rules: String, more: String = "",
-    lines: String = ""
-  ) throws {
-    branch = Branch(name, on: kind)
-    server = try kind.map { try DirectoryServer.shared($0) }
-    let mapping = branch.mapping(rules: rules, more: more)
-    directory = (server.map(Self.lines) ?? "ldif: data.ldif") + "\n" + lines
-    place = try Workplace(
-      directory: directory, mapping: mapping,
-      password: server?.kind.manager.password ?? "none")
-    // The story is not about limits.
-    try limit("limits: { free-below: 100000 }")
-    if let server {
-      try server.modify(branch.root())
-    } else {
-      try place.folder.write(branch.ldif(), to: "data.ldif")
-    }
-  }
-
-  func limit(_ lines: String) throws { try place.configure(directory, extra: lines) }
-
-  /// The lines of a server's directory, signed in as its manager.
-  static func lines(_ server: DirectoryServer) -> String {
-    """
-    url: \(server.tlsURL)
-    bind: { dn: "\(server.kind.manager.dn)", password: { file: bind-password } }
-    tls: { ca: \(server.ca) }
-    """
-  }
-
-  func take(_ steps: Branch.Step...) throws { try take(steps) }
-
-  func take(_ steps: [Branch.Step]) throws {
-    let records = steps.map { branch.take($0) }.filter { !$0.isEmpty }
-    guard let server else {
-      try place.folder.write(branch.ldif(), to: "data.ldif")
-      return
-    }
-    if !records.isEmpty { try server.modify(records.joined(separator: "\n")) }
   }
 }

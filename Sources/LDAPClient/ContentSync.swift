@@ -1,0 +1,226 @@
+import CLDAP
+import DirectoryModel
+import Foundation
+import Ports
+
+/// One refresh by content synchronization (RFC 4533, refreshOnly). Always critical: a server that does not carry
+/// it out says so; and believed only with a Sync Done control, for some ignore it all the same.
+struct ContentSync {
+  /// What came of one refresh.
+  struct Outcome {
+    /// To go on from next time; nil: nothing changed.
+    var cookie: [UInt8]?
+    /// Ids of entries that the server says are gone.
+    var gone: Set<[UInt8]> = []
+    /// Ids of entries that are there unchanged; counts where the server tells who stays, not who goes.
+    var present: Set<[UInt8]> = []
+    var tellsWhoStays = false
+    /// Ids of entries that were sent, in that order.
+    var sent: [[UInt8]] = []
+  }
+
+  private static let syncRequest = "1.3.6.1.4.1.4203.1.9.1.1"
+  private static let syncState = "1.3.6.1.4.1.4203.1.9.1.2"
+  private static let syncDone = "1.3.6.1.4.1.4203.1.9.1.3"
+  private static let syncInfo = "1.3.6.1.4.1.4203.1.9.1.4"
+
+  private let connection: LDAPConnection
+  private let search: DirectorySearch
+  private let base: String
+  private var outcome = Outcome()
+  /// Nobody is expected.
+  private var acceptsSilence = false
+  private var isByChangelog = false
+
+  init(connection: LDAPConnection, search: DirectorySearch, base: String) {
+    self.connection = connection
+    self.search = search
+    self.base = base
+  }
+
+  /// - Parameters:
+  ///   - byChangelog: the server tells changes alone, and says nothing where there are none (389).
+  ///   - deliver: takes each entry that was sent, one at a time.
+  /// - Returns: nil when the server cannot, or cannot from this cookie on: a full read is needed.
+  mutating func refresh(
+    from cookie: [UInt8]?, byChangelog: Bool = false,
+    deliver: (borrowing EntryBatch) throws -> Void
+  ) throws -> Outcome? {
+    isByChangelog = byChangelog
+    do {
+      let message = try send(cookie)
+      while true {
+        let received = try connection.result(of: message, while: "asking for changes under \(base)")
+        defer { ldap_msgfree(received) }
+        switch Int(ldap_msgtype(received)) {
+        case usher_res_search_entry: try take(received, deliver)
+        case usher_res_intermediate: try takeInformation(received)
+        case usher_res_search_result: return try finish(received)
+        default: break
+        }
+      }
+    } catch let failure as ConnectFailure {
+      throw failure.failure
+    }
+  }
+
+  /// The cookie of a refresh from the beginning, where the search selects nothing.
+  mutating func firstCookie() throws -> [UInt8]? {
+    acceptsSilence = true
+    return try refresh(from: nil) { _ in }?.cookie
+  }
+
+  private func send(_ cookie: [UInt8]?) throws -> Int32 {
+    // syncRequestValue ::= SEQUENCE { mode ENUMERATED { refreshOnly (1) }, cookie OPTIONAL, … }
+    var contents: [UInt8] = [0x0A, 1, 1]
+    if let cookie { contents += [0x04] + Self.length(cookie.count) + cookie }
+    var value = [0x30] + Self.length(contents.count) + contents
+    connection.tell(search, base: base, extra: " -E '!sync=ro'")
+    let names = search.slots.names.isEmpty ? ["1.1"] : search.slots.names
+    var attributes: [UnsafeMutablePointer<CChar>?] = names.map { strdup($0) } + [nil]
+    defer { attributes.forEach { free($0) } }
+    var message: Int32 = 0
+    let sent = value.withUnsafeMutableBytes { bytes in
+      var data = berval(
+        bv_len: ber_len_t(bytes.count),
+        bv_val: bytes.baseAddress?.assumingMemoryBound(to: CChar.self))
+      var control: UnsafeMutablePointer<LDAPControl>?
+      guard ldap_control_create(Self.syncRequest, 1, &data, 1, &control) == LDAP_SUCCESS else {
+        return Int32(LDAP_NO_MEMORY)
+      }
+      defer { ldap_control_free(control) }
+      var controls = [control, nil]
+      return controls.withUnsafeMutableBufferPointer { controls in
+        ldap_search_ext(
+          connection.handle, base, search.scope == .subtree ? 2 : search.scope == .one ? 1 : 0,
+          search.filter.text, &attributes, 0, controls.baseAddress, nil, nil, 0, &message)
+      }
+    }
+    guard sent == LDAP_SUCCESS else {
+      throw ReadFailure("the search under \(base) could not be sent: \(resultWords(sent))")
+    }
+    return message
+  }
+
+  private static func length(_ count: Int) -> [UInt8] {
+    if count < 128 { return [UInt8(count)] }
+    return [0x82, UInt8(count >> 8), UInt8(count & 0xFF)]
+  }
+
+  private mutating func take(
+    _ message: OpaquePointer, _ deliver: (borrowing EntryBatch) throws -> Void
+  ) throws {
+    var controls: UnsafeMutablePointer<UnsafeMutablePointer<LDAPControl>?>?
+    guard ldap_get_entry_controls(connection.handle, message, &controls) == LDAP_SUCCESS,
+      let control = ldap_control_find(Self.syncState, controls, nil)
+    else { throw strange("an entry without a state") }
+    defer { ldap_controls_free(controls) }
+    // syncStateValue ::= SEQUENCE { state ENUMERATED, entryUUID, cookie OPTIONAL }
+    var reader = BERReader(Array(control.pointee.ldctl_value.bytes))
+    guard var inside = reader.inside(0x30), let state = inside.contents(0x0A)?.first,
+      let id = inside.contents(0x04)
+    else { throw strange("a state that cannot be read") }
+    switch state {
+    case 0: outcome.present.insert(Array(id))
+    case 3: outcome.gone.insert(Array(id))
+    default:
+      outcome.sent.append(Array(id))
+      var batch = EntryBatch(slots: search.slots)
+      try connection.readEntry(message, begin: { batch.beginEntry(dn: $0) }) {
+        batch.appendAttribute($0, values: $1)
+      }
+      try deliver(batch)
+    }
+  }
+
+  /// syncInfoValue ::= CHOICE { newcookie [0], refreshDelete [1], refreshPresent [2], syncIdSet [3] }
+  private mutating func takeInformation(_ message: OpaquePointer) throws {
+    var name: UnsafeMutablePointer<CChar>?
+    var data: UnsafeMutablePointer<berval>?
+    guard
+      ldap_parse_intermediate(connection.handle, message, &name, &data, nil, 0) == LDAP_SUCCESS
+    else { throw strange("a message that cannot be read") }
+    defer {
+      ldap_memfree(name)
+      ber_bvfree(data)
+    }
+    guard let name, String(cString: name) == Self.syncInfo, let data else { return }
+    var reader = BERReader(Array(data.pointee.bytes))
+    switch reader.nextTag {
+    case 0x80: outcome.cookie = reader.element().map { Array($0.contents) }
+    case 0xA1, 0xA2:
+      let isPresent = reader.nextTag == 0xA2
+      guard var inside = reader.inside(isPresent ? 0xA2 : 0xA1) else {
+        throw strange("a phase that cannot be read")
+      }
+      if isPresent { outcome.tellsWhoStays = true }
+      if let cookie = inside.contents(0x04) { outcome.cookie = Array(cookie) }
+    case 0xA3:
+      guard var inside = reader.inside(0xA3) else { throw strange("a set that cannot be read") }
+      if let cookie = inside.contents(0x04) { outcome.cookie = Array(cookie) }
+      let deletes = inside.contents(0x01)?.first ?? 0
+      guard var ids = inside.inside(0x31) else { throw strange("a set that cannot be read") }
+      while let id = ids.contents(0x04) {
+        if deletes != 0 {
+          outcome.gone.insert(Array(id))
+        } else {
+          outcome.present.insert(Array(id))
+        }
+      }
+    default: break
+    }
+  }
+
+  private mutating func finish(_ message: OpaquePointer) throws -> Outcome? {
+    var code: Int32 = 0
+    var diagnostic: UnsafeMutablePointer<CChar>?
+    var controls: UnsafeMutablePointer<UnsafeMutablePointer<LDAPControl>?>?
+    guard
+      ldap_parse_result(
+        connection.handle, message, &code, nil, &diagnostic, nil, &controls, 0) == LDAP_SUCCESS
+    else { throw strange("a result that cannot be read") }
+    defer {
+      ldap_memfree(diagnostic)
+      ldap_controls_free(controls)
+    }
+    switch code {
+    case LDAP_SUCCESS: break
+    // Not supported here, the cookie is of no use (RFC 4533 §3.6), or it is of a future that a restore took away.
+    case LDAP_UNAVAILABLE_CRITICAL_EXTENSION, 4096, LDAP_UNWILLING_TO_PERFORM, LDAP_PROTOCOL_ERROR:
+      connection.say("no changes from \(connection.url) under \(base): \(resultWords(code))")
+      return nil
+    default:
+      let text = diagnostic.map { String(cString: $0) } ?? ""
+      throw ReadFailure(
+        "the search for changes failed (\(resultWords(code))\(text.isEmpty ? "" : ": \(text)")): \(connection.url), under \(base)",
+        isOfServer: true)
+    }
+    // syncDoneValue ::= SEQUENCE { cookie OPTIONAL, refreshDeletes BOOLEAN DEFAULT FALSE }
+    guard let control = ldap_control_find(Self.syncDone, controls, nil) else {
+      connection.say("\(connection.url) does not carry out content synchronization under \(base)")
+      return nil
+    }
+    var reader = BERReader(Array(control.pointee.ldctl_value.bytes))
+    guard var inside = reader.inside(0x30) else { throw strange("an end that cannot be read") }
+    if let cookie = inside.contents(0x04) { outcome.cookie = Array(cookie) }
+    let deletes = inside.contents(0x01)?.first ?? 0
+    let isSilent = outcome.sent.isEmpty && outcome.present.isEmpty && outcome.gone.isEmpty
+    if isByChangelog {
+      outcome.tellsWhoStays = false
+    } else if deletes != 0 || (isSilent && outcome.cookie == nil) {
+      outcome.tellsWhoStays = false
+    } else {
+      // Who stays is told, and nobody does: hard to believe of a directory that was not empty.
+      if isSilent && !acceptsSilence || !outcome.gone.isEmpty {
+        connection.say("what \(connection.url) tells of changes under \(base) is not whole")
+        return nil
+      }
+      outcome.tellsWhoStays = true
+    }
+    return outcome
+  }
+
+  private func strange(_ what: String) -> ReadFailure {
+    ReadFailure("\(connection.url) sent \(what) while changes were read", isOfServer: true)
+  }
+}
