@@ -82,12 +82,12 @@ package struct ServerProfile: Sendable, Hashable {
   }
 
   /// Attributes of the rootDSE that tell the above.
-  static let attributes = AttributeSlots([
+  package static let attributes = AttributeSlots([
     "objectClass", "vendorName", "vendorVersion", "namingContexts", "supportedControl",
     "supportedExtension", "supportedCapabilities", "supportedSASLMechanisms", "dsServiceName",
   ])
 
-  init(_ batch: EntryBatch, entry: Int) {
+  package init(_ batch: EntryBatch, entry: Int) {
     func values(_ name: String) -> [String] {
       let found = batch.slots.slot(of: name).map { batch.values(of: entry, slot: $0) } ?? []
       return found.map { String(decoding: $0, as: UTF8.self) }

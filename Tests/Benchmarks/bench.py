@@ -13,13 +13,14 @@ from typing import Callable, Optional
 
 import generate
 from expected import check_export
-from report import FIRST, FLOOR, GATHERING_FLOOR, LDAPSEARCH, NOTHING, Measurement
+from report import CHANGES, FIRST, FLOOR, GATHERING_FLOOR, LDAPSEARCH, NOTHING, Measurement
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SLAPD = ROOT / "Tests" / "Servers" / "slapd.sh"
 
 PAGE_SIZE = 1000
+CHANGED_PEOPLE = 100
 TIMEOUT_SECONDS = 900
 
 # The 12 attributes that mapping.yaml names, and what Usher asks for besides, to resolve groups.
@@ -64,6 +65,7 @@ class Bench:
         self.password = folder / "password"
         self.log = folder / "log"
         self.server_env = {}
+        self.changes = 0
 
     # Making ready
 
@@ -81,7 +83,7 @@ class Bench:
                  "--teams-per-person", str(self.layers)],
                 stdout=output, check=True)
         room = (1 << 30) + self.people * self.layers * 16_384
-        self.slapd("init", ldif, MAXSIZE=str(room), MEMBEROF="0", SUFFIX=generate.SUFFIX)
+        self.slapd("init", ldif, MAXSIZE=str(room), MEMBEROF="0", SYNCPROV="1", SUFFIX=generate.SUFFIX)
         ldif.unlink()
 
     def start(self):
@@ -109,7 +111,8 @@ class Bench:
         self.password.touch(mode=0o600)
         self.password.write_text(generate.READER_PASSWORD)
         shutil.copy(HERE / "mapping.yaml", self.folder)
-        (self.folder / "usher.yaml").write_text(f"""\
+        for name, reads in (("usher.yaml", "full"), ("changes.yaml", "delta")):
+            (self.folder / name).write_text(f"""\
 site:
   name: benchmark
   store: sqlite:store/usher.db
@@ -123,6 +126,7 @@ directories:
     url: {self.url}
     bind: {{ dn: "{generate.READER_DN}", password: {{ file: password }} }}
     tls: {{ clear-text: true }}
+    read: {reads}
     mapping: mapping.yaml
 """)
 
@@ -139,6 +143,9 @@ directories:
         yield Case(LDAPSEARCH, [self.ldapsearch_command(*search) for search in SEARCHES])
         yield Case(FIRST, [self.usher_command("sync")], prepare=self.empty_store)
         yield Case(NOTHING, [self.usher_command("sync")])
+        yield Case(
+            CHANGES, [self.usher_command("sync", configuration="changes.yaml")],
+            prepare=self.change_people)
 
     def floor_command(self, *options):
         searches = [
@@ -153,12 +160,26 @@ directories:
             "ldapsearch", "-x", "-LLL", "-H", self.url, "-D", generate.READER_DN,
             "-y", self.password, "-E", f"!pr={PAGE_SIZE}/noprompt", "-b", base, filter, *attributes]
 
-    def usher_command(self, *words):
-        return [self.usher, *words, "--config", self.folder / "usher.yaml"]
+    def usher_command(self, *words, configuration="usher.yaml"):
+        return [self.usher, *words, "--config", self.folder / configuration]
 
     def empty_store(self):
         shutil.rmtree(self.store, ignore_errors=True)
         self.store.mkdir(mode=0o700)
+
+    def change_people(self):
+        """Reads everything once, so that changes can be told from then on, and gives 100 people new names."""
+        self.run_tool(self.usher_command("sync", "-q", configuration="changes.yaml"), "a sync")
+        self.changes += 1
+        step = max(1, self.people // CHANGED_PEOPLE)
+        ldif = self.folder / "changes.ldif"
+        ldif.write_text("\n".join(
+            f"dn: {generate.person_dn(index)}\nchangetype: modify\nreplace: displayName\n"
+            f"displayName: Changed {index} {self.changes}\n"
+            for index in range(0, self.people, step)))
+        self.run_tool(
+            ["ldapmodify", "-x", "-H", self.url, "-D", f"cn=admin,{generate.SUFFIX}", "-w", "secret",
+             "-f", ldif], "ldap-utils")
 
     # Measuring
 

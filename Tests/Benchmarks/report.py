@@ -5,8 +5,9 @@ import resource
 import statistics
 from dataclasses import dataclass
 
-FLOOR, LDAPSEARCH, FIRST, NOTHING = (
-    "floor", "`ldapsearch`", "`usher sync`, empty store", "`usher sync`, nothing to do")
+FLOOR, LDAPSEARCH, FIRST, NOTHING, CHANGES = (
+    "floor", "`ldapsearch`", "`usher sync`, empty store", "`usher sync`, nothing to do",
+    "`usher sync`, 100 people changed, `read: delta`")
 GATHERING_FLOOR = "floor, unpaged and gathering"
 
 
