@@ -15,8 +15,6 @@ package enum ReadMode: String, Sendable, Hashable, CaseIterable {
 /// Bringing the mirror up to date by what changed, and planning from it. Whatever the history, the site comes out as
 /// by a complete read.
 extension Planner {
-  private struct NeedsFullRead: Error {}
-
   private static let daySeconds: Int64 = 86_400
 
   /// What is read, the people's searches first, then the groups'.
@@ -104,6 +102,8 @@ extension Planner {
   }
 }
 
+private struct NeedsFullRead: Error {}
+
 /// Writes changes into the mirror.
 private struct MirrorUpdate {
   /// The entries of one kind by their ids, with their fingerprints.
@@ -154,11 +154,8 @@ private struct MirrorUpdate {
     let isGroup = search == groupSearch
     for entry in 0..<batch.count {
       let ids = (isGroup ? groupID : personID).map { batch.values(of: entry, slot: $0) } ?? []
-      guard ids.count == 1, let id = ids.first, !id.isEmpty else {
-        throw ReadFailure(
-          "\(String(decoding: batch.dn(of: entry), as: UTF8.self)) has changed and came without its id"
-        )
-      }
+      // Somebody without an id is held by a full read.
+      guard ids.count == 1, let id = ids.first, !id.isEmpty else { throw NeedsFullRead() }
       let key = DirectoryID.text(of: id)
       let print = batch.fingerprint(of: entry, hash: hash, apart: isGroup ? [] : membership)
       let fingerprint = isGroup ? print.kept : hash.combine(print.kept, print.apart)

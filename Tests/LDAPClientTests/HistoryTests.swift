@@ -41,8 +41,9 @@ import Views
         if moment > 0 { trace.append(try world.happen(&random)) }
         let now = Int64(1000 + moment * 60)
         if moment > 0, Int.random(in: 0..<12, using: &random) == 0 {
-          trace.append("the cookie is lost")
-          try delta.forget()
+          let isLost = Bool.random(using: &random)
+          trace.append(isLost ? "the cookie is lost" : "the cookie is spoilt")
+          try isLost ? delta.forget() : delta.spoil()
         }
         readsOfChanges += try delta.syncApproving(now: now) ? 1 : 0
         _ = try full.syncApproving(now: now)
@@ -143,6 +144,21 @@ private final class Replica {
   func forget() throws {
     try DatabaseQueue(path: folder.path + "/usher.db").write {
       try $0.execute(sql: "DELETE FROM evidence")
+    }
+  }
+
+  /// Puts other cookies in place of those that the server gave, and an old number.
+  func spoil() throws {
+    guard var evidence = try store.readEvidence(of: "corporate"), let bookmark = evidence.bookmark,
+      var mark = try JSONSerialization.jsonObject(with: Data(bookmark)) as? [String: Any],
+      let cookies = mark["cookies"] as? [[Int]]
+    else { return }
+    mark["cookies"] = cookies.map { _ in Array("rid=000,csn=spoilt".utf8).map(Int.init) }
+    if mark["number"] != nil { mark["number"] = 0 }
+    evidence.bookmark = Array(try JSONSerialization.data(withJSONObject: mark))
+    let details = String(decoding: try JSONEncoder().encode(evidence), as: UTF8.self)
+    try DatabaseQueue(path: folder.path + "/usher.db").write {
+      try $0.execute(sql: "UPDATE evidence SET details = ?", arguments: [details])
     }
   }
 
