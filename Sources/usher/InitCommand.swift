@@ -31,15 +31,9 @@ struct Init: ParsableCommand {
   @Option(help: "The site's name.") var site: String?
 
   func run() throws {
-    let terminal = Terminal(common)
-    do {
-      try write(terminal)
-    } catch let exit as ExitCode {
-      throw exit
-    } catch {
-      let failure = Failure(error)
-      terminal.report(failure)
-      throw ExitCode(failure.status.rawValue)
+    try Session.reporting(common) { terminal, now in
+      try write(terminal, now)
+      return nil
     }
   }
 
@@ -50,7 +44,7 @@ struct Init: ParsableCommand {
     configurationPath.lastIndex(of: "/").map { String(configurationPath[...$0]) + name } ?? name
   }
 
-  private func write(_ terminal: Terminal) throws {
+  private func write(_ terminal: Terminal, _ now: Int64) throws {
     for path in [configurationPath, beside("mapping.yaml")]
     where FileManager.default.fileExists(atPath: path) {
       throw Failure(
@@ -68,7 +62,7 @@ struct Init: ParsableCommand {
       }
     }
 
-    var session = try session(answers, terminal)
+    var session = try session(answers, terminal, now)
     guard case .server(let server) = session.configuration.directory.location else { return }
     var directory = try session.directory(server)
     let connected = try directory.connect()
@@ -98,7 +92,7 @@ struct Init: ParsableCommand {
     answers.site = site ?? FirstFiles.siteName(found.base)
     try save(FirstFiles.configuration(answers), configurationPath)
     try save(FirstFiles.mapping(answers), beside("mapping.yaml"))
-    session = try self.session(answers, terminal)
+    session = try self.session(answers, terminal, now)
     try count(session, source)
     terminal.print("Wrote \(configurationPath) and \(beside("mapping.yaml")).")
     let config = common.config.map { " --config \($0)" } ?? ""
@@ -132,7 +126,9 @@ struct Init: ParsableCommand {
     return true
   }
 
-  private func session(_ answers: FirstFiles.Answers, _ terminal: Terminal) throws -> Session {
+  private func session(
+    _ answers: FirstFiles.Answers, _ terminal: Terminal, _ now: Int64
+  ) throws -> Session {
     var findings = Findings()
     let text = FirstFiles.configuration(answers)
     guard
@@ -143,9 +139,7 @@ struct Init: ParsableCommand {
         "these answers make no configuration: \(findings.all.map(\.message).joined(separator: "; "))"
       )
     }
-    return Session(
-      terminal: terminal, configuration: configuration, command: "init",
-      now: Int64(Date().timeIntervalSince1970))
+    return Session(terminal: terminal, configuration: configuration, command: "init", now: now)
   }
 
   private func look(

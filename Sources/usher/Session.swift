@@ -23,14 +23,24 @@ struct Session {
   static func run(
     _ options: CommonOptions, _ command: String, _ body: (Session) throws -> ExitStatus?
   ) throws {
+    try reporting(options) { terminal, now in
+      try body(
+        Session(
+          terminal: terminal, configuration: configuration(options, terminal), command: command,
+          now: now))
+    }
+  }
+
+  /// Runs what needs no configuration, and ends the process with its exit code.
+  /// - Parameter body: gets the time, in seconds since 1970.
+  static func reporting(
+    _ options: CommonOptions, _ body: (Terminal, Int64) throws -> ExitStatus?
+  ) throws {
     let terminal = Terminal(options)
     // A server that closes the connection is an error to report, not a signal to die of.
     signal(SIGPIPE, SIG_IGN)
     do {
-      let session = Session(
-        terminal: terminal, configuration: try configuration(options, terminal), command: command,
-        now: Int64(Date().timeIntervalSince1970))
-      let status = try body(session)
+      let status = try body(terminal, Int64(Date().timeIntervalSince1970))
       terminal.clearProgress()
       if let status { throw ExitCode(status.rawValue) }
     } catch let exit as ExitCode {

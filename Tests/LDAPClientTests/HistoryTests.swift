@@ -30,7 +30,7 @@ import Views
     let root = kind == .samba ? "" : "dn: dc=acme,dc=example\nobjectClass: domain\ndc: acme\n"
     let server = try DirectoryServer(
       kind, ldif: root, settings: ["MEMBEROF": "1", "SYNCPROV": "1"])
-    var random = SystemLike(Self.seed)
+    var random = SeededRandom(Self.seed)
     var world = try RandomBranch(on: server)
     var readsOfChanges = 0
     for history in 0..<Self.histories {
@@ -196,7 +196,7 @@ private struct RandomBranch {
   }
 
   /// Some random steps, taken on the server.
-  mutating func happen(_ random: inout SystemLike) throws -> String {
+  mutating func happen(_ random: inout SeededRandom) throws -> String {
     switch Int.random(in: 0..<40, using: &random) {
     case 0:
       try server.backUp()
@@ -229,7 +229,7 @@ private struct RandomBranch {
     return "\(steps)"
   }
 
-  private mutating func step(_ random: inout SystemLike) -> Branch.Step? {
+  private mutating func step(_ random: inout SeededRandom) -> Branch.Step? {
     let people = branch.people.keys.sorted()
     let inside = people.filter { branch.people[$0]?.unit != "outside" }
     let teams = branch.groups.keys.filter { $0.hasPrefix("team") }.sorted()
@@ -261,18 +261,5 @@ private struct RandomBranch {
       return branch.groups["staff"]?.contains(team) == true
         ? .leave(team, group: "staff") : .join(team, group: "staff")
     }
-  }
-}
-
-/// A small deterministic random number generator (SplitMix64), so that a seed names a case.
-private struct SystemLike: RandomNumberGenerator {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Ports
 import Reconciliation
 import SiteModel

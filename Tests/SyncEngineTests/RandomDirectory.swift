@@ -1,3 +1,5 @@
+import TestSupport
+
 /// A made-up directory of a few people and groups, and a made-up mapping over it.
 struct RandomDirectory {
   struct Person {

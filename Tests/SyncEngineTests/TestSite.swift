@@ -129,19 +129,6 @@ final class TestSite {
   }
 }
 
-/// A small deterministic random number generator (SplitMix64), so that a seed names a case.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
-
 /// How many random cases a law is tried on: a tenth in everyday runs, all with USHER_FULL_TESTS=1.
 func cases(_ all: Int) -> Int {
   ProcessInfo.processInfo.environment["USHER_FULL_TESTS"] == nil ? all / 10 : all
