@@ -64,6 +64,11 @@ package struct WideHash: Sendable, Hashable, Comparable {
   package let high: UInt64
   package let low: UInt64
 
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
   package static func < (left: WideHash, right: WideHash) -> Bool {
     (left.high, left.low) < (right.high, right.low)
   }

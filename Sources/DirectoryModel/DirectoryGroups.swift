@@ -1,7 +1,8 @@
 /// The directory groups that were read, who is in them, and which groups are in which.
 ///
 /// Members are found by normalised DN (`member`, `uniqueMember`, `memberOf`), by `memberUid`, and by
-/// `primaryGroupID`. Filled entry by entry, then closed once, then asked.
+/// `primaryGroupID`. Filled entry by entry, then closed, then asked. Groups say by which keys their members are known,
+/// people by which keys groups know them: where a key is in both, the person is in the group.
 package struct DirectoryGroups: Sendable {
   /// The attributes of groups that say who is in them.
   package static let memberAttributes = ["member", "uniqueMember", "memberUid"]
@@ -18,9 +19,9 @@ package struct DirectoryGroups: Sendable {
   private let membership: MembershipSlots
 
   private var groupsByName: [WideHash: [Int32]] = [:]
-  private var membersByName: [Member] = []
-  private var membersByUID: [Member] = []
-  private var groupsByRelativeID: [UInt32: Int32] = [:]
+  private var members: [Membership] = []
+  /// Whether some members are known by other keys than their names'.
+  private var knowsOtherKeys = false
   private var fingerprints: [UInt64] = []
   /// For each group the groups that it is a direct member of.
   private var parents: [[Int32]] = []
@@ -28,17 +29,29 @@ package struct DirectoryGroups: Sendable {
   /// Whether somebody's `memberOf` named a group that does not name them.
   package private(set) var memberOfAdds = false
 
-  private struct Member: Sendable {
-    let key: WideHash
-    let group: Int32
+  /// A key by which a group, by its number, knows a member.
+  package struct Membership: Sendable, Hashable, Comparable {
+    package let key: WideHash
+    package let group: Int32
+
+    package init(key: WideHash, group: Int32) {
+      self.key = key
+      self.group = group
+    }
+
+    package static func < (left: Membership, right: Membership) -> Bool {
+      (left.key, left.group) < (right.key, right.group)
+    }
   }
 
-  private struct MembershipSlots: Sendable {
+  /// Where the attributes of groups stand that say who is in them.
+  package struct MembershipSlots: Sendable {
     let names: [Int]
     let uid: Int?
     let sid: Int?
-    let all: Set<Int>
-    init(_ slots: AttributeSlots) {
+    package let all: Set<Int>
+
+    package init(_ slots: AttributeSlots) {
       names = ["member", "uniqueMember"].compactMap(slots.slot(of:))
       uid = slots.slot(of: "memberUid")
       sid = slots.slot(of: "objectSid")
@@ -60,7 +73,9 @@ package struct DirectoryGroups: Sendable {
   package var count: Int { entries.count }
 
   /// Takes over one group of a batch that was read.
-  package mutating func add(_ entry: Int, of batch: EntryBatch) {
+  /// - Returns: the keys of its members.
+  @discardableResult
+  package mutating func add(_ entry: Int, of batch: EntryBatch) -> [WideHash] {
     let group = Int32(entries.count)
     entries.appendEntry(entry, of: batch, leavingOut: membership.all)
     fingerprints.append(batch.fingerprint(of: entry, hash: hash, apart: membership.all).kept)
@@ -68,33 +83,88 @@ package struct DirectoryGroups: Sendable {
     groupsByName[hash.wide(name), default: []].append(group)
     let id = idSlot.flatMap { batch.values(of: entry, slot: $0).first }
     ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
-    for slot in membership.names {
+    let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
+    for key in keys { members.append(Membership(key: key, group: group)) }
+    if membership.uid != nil || membership.sid != nil { knowsOtherKeys = true }
+    return keys
+  }
+
+  /// Adds members of groups that were taken over without theirs; to be closed again.
+  package mutating func add(_ some: [Membership]) { members += some }
+
+  /// The keys of a group's members.
+  package static func memberKeys(
+    of entry: Int, in batch: EntryBatch, _ slots: MembershipSlots, _ hash: ByteHash
+  ) -> [WideHash] {
+    var keys: [WideHash] = []
+    for slot in slots.names {
       _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
         if let member = DistinguishedName.normalise(memberName($0)) {
-          membersByName.append(Member(key: hash.wide(member), group: group))
+          keys.append(hash.wide(member))
         }
         return false
       }
     }
-    if let slot = membership.uid {
+    if let slot = slots.uid {
       _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
-        membersByUID.append(Member(key: hash.wide(TextFold.fold($0)), group: group))
+        keys.append(uidKey($0, hash))
         return false
       }
     }
-    if let slot = membership.sid, let sid = batch.values(of: entry, slot: slot).first,
-      let relative = Self.relativeID(sid)
+    if let slot = slots.sid, let sid = batch.values(of: entry, slot: slot).first,
+      let relative = relativeID(sid)
     {
-      groupsByRelativeID[relative] = group
+      keys.append(relativeIDKey(relative))
     }
+    return keys
   }
 
-  /// Call once after the last group: sorts the members and works out which groups are in which.
+  /// The keys by which groups know a person, or one another.
+  /// - Parameter name: the normalised DN.
+  package static func ownKeys(
+    of entry: Int, in batch: EntryBatch, name: [UInt8], _ slots: PersonSlots, _ hash: ByteHash
+  ) -> [WideHash] {
+    [hash.wide(name)] + otherKeys(of: entry, in: batch, slots, hash)
+  }
+
+  /// The keys beside the name's.
+  private static func otherKeys(
+    of entry: Int, in batch: EntryBatch, _ slots: PersonSlots, _ hash: ByteHash
+  ) -> [WideHash] {
+    var keys: [WideHash] = []
+    if let slot = slots.uid {
+      for value in batch.values(of: entry, slot: slot) { keys.append(uidKey(value, hash)) }
+    }
+    if let slot = slots.primaryGroup, let value = batch.values(of: entry, slot: slot).first,
+      let relative = UInt32(String(decoding: value, as: UTF8.self))
+    {
+      keys.append(relativeIDKey(relative))
+    }
+    return keys
+  }
+
+  private static func uidKey(_ value: ArraySlice<UInt8>, _ hash: ByteHash) -> WideHash {
+    let folded = hash.wide(TextFold.fold(value))
+    return WideHash(high: folded.high ^ 0x9E37_79B9_7F4A_7C15, low: folded.low)
+  }
+
+  private static func relativeIDKey(_ relative: UInt32) -> WideHash {
+    WideHash(high: 0x9E37_79B9_7F4A_7C15, low: UInt64(relative))
+  }
+
+  /// The keys by which groups know one another.
+  package var nameKeys: [WideHash] { Array(groupsByName.keys) }
+
+  /// The groups whose name has a key.
+  package func groups(withNameKey key: WideHash) -> [Int] {
+    groupsByName[key]?.map(Int.init) ?? []
+  }
+
+  /// Call after the last group: sorts the members and works out which groups are in which.
   package mutating func close() {
-    membersByName.sort { $0.key < $1.key }
-    membersByUID.sort { $0.key < $1.key }
+    members.sort()
     parents = (0..<entries.count).map { index in
-      var found = Self.groups(of: hash.wide(entries.name(of: index)), in: membersByName)
+      var found = groups(of: hash.wide(entries.name(of: index)))
       if let slot = entries.slots.slot(of: "memberOf") {
         for value in entries.values(of: index, slot: slot) { found += named(value) }
       }
@@ -109,17 +179,9 @@ package struct DirectoryGroups: Sendable {
   package mutating func groups(
     of entry: Int, in batch: EntryBatch, name: [UInt8], slots: PersonSlots
   ) -> GroupSet {
-    var direct = Self.groups(of: hash.wide(name), in: membersByName)
-    if let slot = slots.uid, !membersByUID.isEmpty {
-      for value in batch.values(of: entry, slot: slot) {
-        direct += Self.groups(of: hash.wide(TextFold.fold(value)), in: membersByUID)
-      }
-    }
-    if let slot = slots.primaryGroup, let value = batch.values(of: entry, slot: slot).first,
-      let relative = UInt32(String(decoding: value, as: UTF8.self)),
-      let group = groupsByRelativeID[relative]
-    {
-      direct.append(group)
+    var direct = groups(of: hash.wide(name))
+    if knowsOtherKeys {
+      for key in Self.otherKeys(of: entry, in: batch, slots, hash) { direct += groups(of: key) }
     }
     var added: [Int32] = []
     if let slot = slots.memberOf {
@@ -215,7 +277,7 @@ package struct DirectoryGroups: Sendable {
     DistinguishedName.normalise(value).flatMap { groupsByName[hash.wide($0)] } ?? []
   }
 
-  private static func groups(of key: WideHash, in members: [Member]) -> [Int32] {
+  private func groups(of key: WideHash) -> [Int32] {
     var low = 0
     var high = members.count
     while low < high {

@@ -188,12 +188,13 @@ extension EntryBatch {
 
 extension EntryBatch {
   /// One entry as bytes that `appendEntry(stored:)` takes back; slots are stored as numbers.
-  package func stored(_ entry: Int) -> [UInt8] {
+  package func stored(_ entry: Int, leavingOut left: Set<Int> = []) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(256)
     out.appendField(dn(of: entry))
     for index in attributeRange(of: entry) {
       let attribute = attributes[index]
+      if !left.isEmpty, left.contains(Int(attribute.slot)) { continue }
       out.appendVarint(UInt64(attribute.slot) << 1 | (attribute.hasOptions ? 1 : 0))
       out.appendVarint(UInt64(attribute.endValue - attribute.firstValue))
       for value in attribute.firstValue..<attribute.endValue {

@@ -1,9 +1,27 @@
 import DirectoryModel
+import SiteModel
 
 /// The directory as last seen: a cache, written in one transaction, deleted without loss.
 package protocol MirrorStoring: AnyObject {
   /// What the mirror holds; nil when it is empty.
   func mirrorDescription(of directory: String) throws -> MirrorDescription?
+
+  /// Which of these keys, and of the entries found under these hashes, the mirror has.
+  func mirrorKeys(
+    of directory: String, kind: MirrorKind, among keys: [String], hashes: [WideHash]
+  ) throws -> Set<String>
+
+  /// The hashes of entries, see `MirrorWriter.write`.
+  func mirrorHashes(of directory: String, kind: MirrorKind, keys: [String]) throws -> [WideHash]
+
+  /// Which groups are found under which hashes. Groups are numbered in the order in which `readMirror` tells them.
+  /// - Parameter hashes: only these; nil for all.
+  func mirrorMembers(
+    of directory: String, hashes: [WideHash]?
+  ) throws -> [DirectoryGroups.Membership]
+
+  /// What changes have touched since everybody was looked at.
+  func touched(of directory: String) throws -> Touched
 
   /// Tells the key and the fingerprint of each of the mirror's entries.
   func mirrorFingerprints(
@@ -32,6 +50,17 @@ package protocol MirrorStoring: AnyObject {
 }
 
 package enum MirrorKind: Int, Sendable { case person, group }
+
+/// Whom changes of the directory have touched since everybody was looked at.
+package struct Touched: Sendable, Hashable {
+  /// People, by key.
+  package var people: Set<String> = []
+  /// Members of groups, people or groups with all that is in them, by the keys of which groups know them.
+  package var members: Set<WideHash> = []
+  /// When everybody was looked at; nil: never.
+  package var lookedAt: LookedAt?
+  package init() {}
+}
 
 package struct MirrorDescription: Sendable, Hashable {
   /// Base, filter and scope of what was asked, as text; empty for groups that were not read.
@@ -66,6 +95,8 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   /// Entries that the searches selected.
   package var people = 0
   package var groups = 0
+  /// Of these entries, the people of the mapping.
+  package var peopleSelected = 0
   /// How many entries had a value, by attribute.
   package var personValues: [String: Int] = [:]
   package var groupValues: [String: Int] = [:]
@@ -77,20 +108,45 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   package var bookmark: [UInt8]?
   /// When everything was last read, in seconds since 1970.
   package var fullReadAt: Int64 = 0
+  /// Counts what brought something new.
+  package var version: Int64 = 0
+  /// The version of the last complete read that brought something new: whom it touched is not noted.
+  package var fullVersion: Int64 = 0
   /// Whether `memberOf` of people says more than the members of groups do. Changes do not tell it reliably.
   package var needsMemberOf = true
   package init() {}
 }
 
+/// An entry as the mirror holds it.
+package struct MirroredEntry: Sendable, Hashable {
+  package let fingerprint: UInt64
+  /// See `EntryBatch.stored`.
+  package let entry: [UInt8]
+  package let hashes: [WideHash]
+
+  package init(fingerprint: UInt64, entry: [UInt8], hashes: [WideHash]) {
+    self.fingerprint = fingerprint
+    self.entry = entry
+    self.hashes = hashes
+  }
+}
+
 /// Writes into the mirror's open transaction.
 package protocol MirrorWriter: AnyObject {
-  /// - Parameter isNew: the mirror has nothing under this key.
+  /// How many entries were written or removed.
+  var changes: Int { get }
+  /// - Parameters:
+  ///   - isNew: the mirror has nothing under this key.
+  ///   - entry: its hashes are the keys by which groups know a person, or those of a group's members.
   func write(
-    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, fingerprint: UInt64, entry: [UInt8])
-    throws
+    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry) throws
   func remove(_ kind: MirrorKind, key: String) throws
-  /// The DN of an entry as it is in the mirror; nil when it is not there.
-  func name(_ kind: MirrorKind, key: String) throws -> String?
+  /// An entry as it is in the mirror; nil when it is not there.
+  func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry?
+  /// The keys of all entries.
+  func keys(_ kind: MirrorKind) throws -> Set<String>
+  /// Notes whom a change has touched, see `Touched`.
+  func touch(people: Set<String>, members: Set<WideHash>, version: Int64) throws
   /// Keeps what this read looked like.
   func keep(_ evidence: ReadEvidence) throws
 }

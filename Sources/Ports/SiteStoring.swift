@@ -10,6 +10,9 @@ package protocol SiteStoring: AnyObject {
   /// Tells what is remembered of every known person.
   func people(_ body: (KnownPerson) -> Void) throws
 
+  /// Tells what is remembered of some people, and of those on the to-do list at a moment: not settled, or due.
+  func people(among ids: [String], toDoAt now: Int64, _ body: (KnownPerson) -> Void) throws
+
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails.
   /// Emails are compared as `emailKey` says. An account appears once.
   func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]

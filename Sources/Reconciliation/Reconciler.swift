@@ -29,6 +29,7 @@ package struct Reconciler {
     grantSeats()
     rememberSettled(decided)
     builder.accept(world.accepting, ruleGroups: world.ruleGroups, replaced: world.replacedGroups)
+    if world.basis.isWhole { builder.note(world.lookedAt) }
     for pin in world.expiredPins where world.basis.isWhole { builder.expire(pin) }
     for person in world.forgotten where world.basis.only == nil { builder.forget(person) }
     return builder.finish()

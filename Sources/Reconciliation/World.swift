@@ -37,6 +37,8 @@ package struct World {
   package let replacedGroups: [HeldChange]
   /// People who are gone from the searches but not from the directory, with the name they have there now.
   package let movedOut: [String: String]
+  /// The read after which everybody is looked at, when the plan is applied.
+  package let lookedAt: LookedAt?
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -49,8 +51,10 @@ package struct World {
     pins: [NamedPin] = [], brokenRules: [String: String] = [:],
     brokenDenials: Set<String> = [], warnings: [String] = [],
     accepting: AcceptedMapping? = nil, ruleGroups: [String: String]? = nil,
-    replacedGroups: [HeldChange] = [], movedOut: [String: String] = [:], basis: Plan.Basis
+    replacedGroups: [HeldChange] = [], movedOut: [String: String] = [:], lookedAt: LookedAt? = nil,
+    basis: Plan.Basis
   ) {
+    self.lookedAt = lookedAt
     self.movedOut = movedOut
     self.accepting = accepting
     self.ruleGroups = ruleGroups

@@ -260,6 +260,22 @@ package struct Memory: Sendable, Hashable, Codable {
   package internal(set) var ruleGroups: [String: String]?
   /// Directory groups of rules whose names others bear now; to be approved (R22).
   package internal(set) var replacedGroups: [HeldChange] = []
+  /// The read after which everybody was looked at; nil: only some were.
+  package internal(set) var lookedAt: LookedAt?
+}
+
+/// A state of the mirror at which everybody was looked at.
+package struct LookedAt: Sendable, Hashable, Codable {
+  package let directory: String
+  package let version: Int64
+  /// Stands for the mapping and the directory groups that its rules mean.
+  package let salt: UInt64
+
+  package init(directory: String, version: Int64, salt: UInt64) {
+    self.directory = directory
+    self.version = version
+    self.salt = salt
+  }
 }
 
 /// A mapping by which a directory's people have what they have.

@@ -99,6 +99,8 @@ package struct PlanBuilder {
     plan.memory.replacedGroups = replaced
   }
 
+  package mutating func note(_ lookedAt: LookedAt?) { plan.memory.lookedAt = lookedAt }
+
   /// The plan, its changes in the order in which they are made.
   package consuming func finish() -> Plan {
     plan.rows = releases

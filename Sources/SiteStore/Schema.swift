@@ -4,7 +4,7 @@ import GRDB
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 3
+  static let version = 4
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -14,14 +14,14 @@ enum Schema {
     )
   }
 
-  /// Brings an older store up to date. Of version 1 the site is taken over; the mirror is read anew, and the journal, which
+  /// Brings an older store up to date; the mirror is read anew. Of version 1 the site is taken over, and the journal, which
   /// could not be read back then, begins anew.
   static func migrate(_ db: Database, from version: Int) throws {
-    if version == 2 {
-      try db.execute(sql: evidence + "PRAGMA user_version = \(Self.version)")
-    } else {
-      try migrateFirst(db)
-    }
+    if version == 1 { return try migrateFirst(db) }
+    try db.execute(
+      sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
+        + "DROP TABLE IF EXISTS evidence;" + mirror + toDoIndexes
+        + "PRAGMA user_version = \(Self.version)")
   }
 
   private static func migrateFirst(_ db: Database) throws {
@@ -229,39 +229,73 @@ enum Schema {
         details TEXT NOT NULL
       ) STRICT;
 
-      -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
-      -- entries, so that comparing costs little. The index is made anew after the mirror is filled.
-      CREATE TABLE mirror (
-        directory TEXT PRIMARY KEY,
-        person_search TEXT NOT NULL,
-        group_search TEXT NOT NULL,
-        person_attributes TEXT NOT NULL,
-        group_attributes TEXT NOT NULL,
-        read_at INTEGER NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE mirror_key (
-        entry INTEGER PRIMARY KEY,
-        directory TEXT NOT NULL,
-        kind INTEGER NOT NULL,
-        key TEXT NOT NULL,
-        search INTEGER NOT NULL,
-        fingerprint INTEGER NOT NULL
-      ) STRICT;
-      CREATE TABLE mirror_entry (
-        id INTEGER PRIMARY KEY,
-        data BLOB NOT NULL
-      ) STRICT;
-      """ + mirrorIndex + evidence
+      """ + toDoIndexes + mirror
 
-  private static let evidence = """
+  /// People to look at again are few, and found without asking all.
+  private static let toDoIndexes = """
+    CREATE INDEX person_to_do ON person (id) WHERE settled IS NULL;
+    CREATE INDEX person_due ON person (due) WHERE due IS NOT NULL;
+
+    """
+
+  private static let mirror = """
+
+    -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
+    -- entries, so that comparing costs little. The index is made anew after the mirror is filled.
+    CREATE TABLE mirror (
+      directory TEXT PRIMARY KEY,
+      person_search TEXT NOT NULL,
+      group_search TEXT NOT NULL,
+      person_attributes TEXT NOT NULL,
+      group_attributes TEXT NOT NULL,
+      read_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE mirror_key (
+      entry INTEGER PRIMARY KEY,
+      directory TEXT NOT NULL,
+      kind INTEGER NOT NULL,
+      key TEXT NOT NULL,
+      search INTEGER NOT NULL,
+      fingerprint INTEGER NOT NULL
+    ) STRICT;
+    -- `hashes`: of a person the keys by which groups know them; of a group those of its members, whose names are
+    -- not kept otherwise.
+    CREATE TABLE mirror_entry (
+      id INTEGER PRIMARY KEY,
+      data BLOB NOT NULL,
+      hashes BLOB NOT NULL
+    ) STRICT;
+    -- Entries by their hashes: sorted pairs in blocks of a page, each from its first pair on.
+    CREATE TABLE mirror_block (
+      id INTEGER PRIMARY KEY,
+      directory TEXT NOT NULL,
+      kind INTEGER NOT NULL,
+      first BLOB NOT NULL,
+      pairs BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX mirror_block_by_first ON mirror_block (directory, kind, first);
 
     -- What the last complete read of each directory looked like.
     CREATE TABLE evidence (
       directory TEXT PRIMARY KEY,
       details TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+    -- What changes have touched since everybody was looked at: people by key (text), and whoever is known by a hash or is
+    -- in a group so known (blob).
+    CREATE TABLE touched (
+      directory TEXT NOT NULL,
+      what ANY NOT NULL,
+      version INTEGER NOT NULL,
+      PRIMARY KEY (directory, what)
+    ) STRICT, WITHOUT ROWID;
+    -- The version of the mirror at which everybody was looked at, and what stood for mapping and rules' groups then.
+    CREATE TABLE looked_at (
+      directory TEXT PRIMARY KEY,
+      version INTEGER NOT NULL,
+      salt INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 
-    """
+    """ + mirrorIndex
 
   static let mirrorIndex =
     "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"

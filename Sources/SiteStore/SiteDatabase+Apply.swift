@@ -126,6 +126,23 @@ extension SiteDatabase {
     try settle(before: nil)
   }
 
+  /// Notes that everybody was looked at. After a plan that saw less than the last one that was applied, everybody is looked
+  /// at again.
+  private static func note(_ read: LookedAt, in db: Database) throws {
+    let known = try Int64.fetchOne(
+      db, sql: "SELECT version FROM looked_at WHERE directory = ?", arguments: [read.directory])
+    if let known, known > read.version {
+      try db.execute(sql: "DELETE FROM looked_at WHERE directory = ?", arguments: [read.directory])
+      return
+    }
+    try db.execute(
+      sql: "INSERT OR REPLACE INTO looked_at VALUES (?, ?, ?)",
+      arguments: [read.directory, read.version, Int64(bitPattern: read.salt)])
+    try db.execute(
+      sql: "DELETE FROM touched WHERE directory = ? AND version <= ?",
+      arguments: [read.directory, read.version])
+  }
+
   /// Commits the plan's bookkeeping: absences, and what is left open.
   private func remember(_ plan: Plan, now: Int64, in db: Database) throws {
     let regive = try RapidStatement(
@@ -137,7 +154,8 @@ extension SiteDatabase {
     for right in plan.memory.regiven {
       try regive.run(.text(right.rule), .int(right.account), .text(right.kind), .text(right.key))
     }
-    let unsettle = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE id = ?")
+    let unsettle = try RapidStatement(
+      db, "INSERT INTO person (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET settled = NULL")
     for person in plan.memory.unsettled { try unsettle.run(.text(person)) }
     let absence = try RapidStatement(
       db,
@@ -149,6 +167,7 @@ extension SiteDatabase {
       try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [expired.pin.id])
     }
     guard plan.basis.isWhole else { return }
+    if let read = plan.memory.lookedAt { try Self.note(read, in: db) }
     let waited = try Self.waitingSince(db)
     try db.execute(sql: "DELETE FROM hold; DELETE FROM waiting; DELETE FROM leaving")
     let encoder = JSONEncoder()

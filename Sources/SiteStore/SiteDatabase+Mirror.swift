@@ -2,6 +2,7 @@ import DirectoryModel
 import Foundation
 import GRDB
 import Ports
+import SiteModel
 
 extension SiteDatabase {
   package func mirrorDescription(of directory: String) throws -> MirrorDescription? {
@@ -41,20 +42,14 @@ extension SiteDatabase {
   }
 
   package func mirroredName(of directory: String, key: String) throws -> String? {
-    try read { try Self.mirroredName($0, directory, .person, key) }
-  }
-
-  fileprivate static func mirroredName(
-    _ db: Database, _ directory: String, _ kind: MirrorKind, _ key: String
-  ) throws -> String? {
-    let row = try Row.fetchOne(
-      db,
-      sql: """
-        SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
-        WHERE directory = ? AND kind = ? AND key = ?
-        """, arguments: [directory, kind.rawValue, key])
-    return (row?[0] as Data?).flatMap { data in
-      data.withUnsafeBytes { EntryBatch.storedName($0) }
+    try read { db in
+      try Data.fetchOne(
+        db,
+        sql: """
+          SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
+          WHERE directory = ? AND kind = ? AND key = ?
+          """, arguments: [directory, MirrorKind.person.rawValue, key]
+      ).flatMap { data in data.withUnsafeBytes { EntryBatch.storedName($0) } }
     }
   }
 
@@ -69,13 +64,17 @@ extension SiteDatabase {
           sql:
             "DELETE FROM mirror_entry WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
           arguments: [directory])
-        try db.execute(sql: "DELETE FROM mirror_key WHERE directory = ?", arguments: [directory])
+        for table in ["mirror_key", "mirror_block", "touched", "looked_at"] {
+          try db.execute(sql: "DELETE FROM \(table) WHERE directory = ?", arguments: [directory])
+        }
       }
       // Filling an empty mirror is faster without the index.
       let isEmpty =
         try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
       if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key") }
-      try body(try DatabaseMirrorWriter(db, directory: directory))
+      let writer = try DatabaseMirrorWriter(db, directory: directory)
+      try body(writer)
+      try writer.finish()
       if isEmpty { try db.execute(sql: Schema.mirrorIndex) }
       try db.execute(
         sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
@@ -84,6 +83,84 @@ extension SiteDatabase {
           description.personAttributes.joined(separator: " "),
           description.groupAttributes.joined(separator: " "), description.readAt,
         ])
+    }
+  }
+
+  package func mirrorKeys(
+    of directory: String, kind: MirrorKind, among keys: [String], hashes: [WideHash]
+  ) throws -> Set<String> {
+    try read { db in
+      let entries = try MirrorBlocks(db, directory: directory, kind: kind.rawValue).find(hashes)
+      let found = try String.fetchSet(
+        db,
+        sql: """
+          SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))
+          UNION SELECT key FROM mirror_key WHERE directory = ? AND kind = ?
+            AND key IN (SELECT value FROM json_each(?))
+          """, arguments: [json(entries.map(\.entry)), directory, kind.rawValue, json(keys)])
+      return found
+    }
+  }
+
+  package func mirrorHashes(
+    of directory: String, kind: MirrorKind, keys: [String]
+  ) throws -> [WideHash] {
+    try read { db in
+      try Data.fetchAll(
+        db,
+        sql: """
+          SELECT hashes FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
+          WHERE directory = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))
+          """, arguments: [directory, kind.rawValue, json(keys)]
+      ).flatMap(WideHash.all)
+    }
+  }
+
+  package func mirrorMembers(
+    of directory: String, hashes: [WideHash]?
+  ) throws -> [DirectoryGroups.Membership] {
+    try read { db in
+      let group = MirrorKind.group.rawValue
+      var numbers: [Int64: Int32] = [:]
+      let rows = try Int64.fetchCursor(
+        db, sql: "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? ORDER BY key",
+        arguments: [directory, group])
+      while let entry = try rows.next() { numbers[entry] = Int32(numbers.count) }
+      var members: [DirectoryGroups.Membership] = []
+      func add(_ pair: HashedEntry) {
+        guard let number = numbers[pair.entry] else { return }
+        members.append(.init(key: pair.hash, group: number))
+      }
+      let blocks = MirrorBlocks(db, directory: directory, kind: group)
+      if let hashes {
+        for pair in try blocks.find(hashes) { add(pair) }
+      } else {
+        try blocks.all { add($0) }
+      }
+      return members
+    }
+  }
+
+  package func touched(of directory: String) throws -> Touched {
+    try read { db in
+      var touched = Touched()
+      for row in try Row.fetchAll(
+        db, sql: "SELECT typeof(what) = 'text', what FROM touched WHERE directory = ?",
+        arguments: [directory])
+      {
+        if row[0] {
+          touched.people.insert(row[1])
+        } else {
+          touched.members.formUnion(WideHash.all(in: row[1]))
+        }
+      }
+      touched.lookedAt = try Row.fetchOne(
+        db, sql: "SELECT version, salt FROM looked_at WHERE directory = ?", arguments: [directory]
+      ).map { row in
+        LookedAt(
+          directory: directory, version: row[0], salt: UInt64(bitPattern: row[1] as Int64))
+      }
+      return touched
     }
   }
 
@@ -99,7 +176,7 @@ extension SiteDatabase {
       var only = ""
       if let keys {
         only = "AND key IN (SELECT value FROM json_each(?))"
-        arguments += [String(decoding: try JSONEncoder().encode(keys), as: UTF8.self)]
+        arguments += [try json(keys)]
       }
       let rows = try Row.fetchCursor(
         db,
@@ -128,22 +205,29 @@ extension SiteDatabase {
 private final class DatabaseMirrorWriter: MirrorWriter {
   private let directory: String
   private let db: Database
-  private let find: Statement
+  private let findEntry: Statement
+  private(set) var changes = 0
+  /// What becomes of the blocks, by kind.
+  private var removed: [MirrorKind: [HashedEntry]] = [:]
+  private var added: [MirrorKind: [HashedEntry]] = [:]
   private let insertEntry, insertKey, updateEntry, updateKey, removeEntry, removeKey: RapidStatement
 
   init(_ db: Database, directory: String) throws {
     self.db = db
     self.directory = directory
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
-    find = try db.makeStatement(
-      sql: "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
-    insertEntry = try make("INSERT INTO mirror_entry (data) VALUES (?)")
+    findEntry = try db.makeStatement(
+      sql: """
+        SELECT entry, fingerprint, hashes, data FROM mirror_key
+        JOIN mirror_entry ON mirror_entry.id = entry WHERE directory = ? AND kind = ? AND key = ?
+        """)
+    insertEntry = try make("INSERT INTO mirror_entry (data, hashes) VALUES (?, ?)")
     insertKey = try make(
       """
       INSERT INTO mirror_key (directory, kind, key, search, fingerprint, entry)
       VALUES (?, ?, ?, ?, ?, ?)
       """)
-    updateEntry = try make("UPDATE mirror_entry SET data = ? WHERE id = ?")
+    updateEntry = try make("UPDATE mirror_entry SET data = ?, hashes = ? WHERE id = ?")
     updateKey = try make(
       "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE directory = ? AND kind = ? AND key = ?"
     )
@@ -152,29 +236,56 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   }
 
   func write(
-    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, fingerprint: UInt64, entry: [UInt8]
+    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry
   ) throws {
-    let stored = RapidStatement.Value.int(Int64(bitPattern: fingerprint))
-    if !isNew, let known = try place(kind, key) {
-      try updateEntry.run(.bytes(entry), .int(known))
+    changes += 1
+    let fingerprint = RapidStatement.Value.int(Int64(bitPattern: entry.fingerprint))
+    let hashes = WideHash.bytes(of: entry.hashes)
+    if !isNew, let known = try row(kind, key) {
+      let place: Int64 = known[0]
+      note(&removed, kind, WideHash.all(in: known[2]), place)
+      note(&added, kind, entry.hashes, place)
+      try updateEntry.run(.bytes(entry.entry), .bytes(hashes), .int(place))
       try updateKey.run(
-        stored, .int(Int64(search)), .text(directory), .int(Int64(kind.rawValue)), .text(key))
+        fingerprint, .int(Int64(search)), .text(directory), .int(Int64(kind.rawValue)), .text(key))
     } else {
-      try insertEntry.run(.bytes(entry))
+      try insertEntry.run(.bytes(entry.entry), .bytes(hashes))
+      let place = db.lastInsertedRowID
+      note(&added, kind, entry.hashes, place)
       try insertKey.run(
         .text(directory), .int(Int64(kind.rawValue)), .text(key), .int(Int64(search)),
-        stored, .int(db.lastInsertedRowID))
+        fingerprint, .int(place))
     }
   }
 
   func remove(_ kind: MirrorKind, key: String) throws {
-    guard let known = try place(kind, key) else { return }
-    try removeEntry.run(.int(known))
+    guard let known = try row(kind, key) else { return }
+    changes += 1
+    note(&removed, kind, WideHash.all(in: known[2]), known[0])
+    try removeEntry.run(.int(known[0]))
     try removeKey.run(.text(directory), .int(Int64(kind.rawValue)), .text(key))
   }
 
-  func name(_ kind: MirrorKind, key: String) throws -> String? {
-    try SiteDatabase.mirroredName(db, directory, kind, key)
+  func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
+    try row(kind, key).map { row in
+      MirroredEntry(
+        fingerprint: UInt64(bitPattern: row[1] as Int64), entry: Array(row[3] as Data),
+        hashes: WideHash.all(in: row[2]))
+    }
+  }
+
+  func keys(_ kind: MirrorKind) throws -> Set<String> {
+    try String.fetchSet(
+      db, sql: "SELECT key FROM mirror_key WHERE directory = ? AND kind = ?",
+      arguments: [directory, kind.rawValue])
+  }
+
+  func touch(people: Set<String>, members: Set<WideHash>, version: Int64) throws {
+    let insert = try RapidStatement(db, "INSERT OR REPLACE INTO touched VALUES (?, ?, ?)")
+    for person in people { try insert.run(.text(directory), .text(person), .int(version)) }
+    for member in members {
+      try insert.run(.text(directory), .bytes(WideHash.bytes(of: [member])), .int(version))
+    }
   }
 
   func keep(_ evidence: ReadEvidence) throws {
@@ -185,8 +296,23 @@ private final class DatabaseMirrorWriter: MirrorWriter {
       ])
   }
 
-  private func place(_ kind: MirrorKind, _ key: String) throws -> Int64? {
-    find.setUncheckedArguments([directory, kind.rawValue, key])
-    return try Int64.fetchOne(find)
+  /// Brings the blocks up to date with what was written.
+  func finish() throws {
+    for kind in [MirrorKind.person, .group] {
+      try MirrorBlocks(db, directory: directory, kind: kind.rawValue)
+        .change(removed: removed[kind] ?? [], added: added[kind] ?? [])
+    }
+  }
+
+  private func note(
+    _ list: inout [MirrorKind: [HashedEntry]], _ kind: MirrorKind, _ hashes: [WideHash],
+    _ entry: Int64
+  ) {
+    for hash in hashes { list[kind, default: []].append(HashedEntry(hash: hash, entry: entry)) }
+  }
+
+  private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
+    findEntry.setUncheckedArguments([directory, kind.rawValue, key])
+    return try Row.fetchOne(findEntry)
   }
 }

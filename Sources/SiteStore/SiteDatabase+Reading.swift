@@ -52,9 +52,27 @@ extension SiteDatabase {
   }
 
   package func people(_ body: (KnownPerson) -> Void) throws {
+    try people(where: "", [], body)
+  }
+
+  package func people(
+    among ids: [String], toDoAt now: Int64, _ body: (KnownPerson) -> Void
+  ) throws {
+    try people(
+      where: """
+        WHERE id IN (
+          SELECT id FROM person WHERE settled IS NULL UNION SELECT id FROM person WHERE due <= ?
+          UNION SELECT value FROM json_each(?))
+        """, [now, json(ids)], body)
+  }
+
+  private func people(
+    where filter: String, _ arguments: StatementArguments, _ body: (KnownPerson) -> Void
+  ) throws {
     try read { db in
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT id, account, settled, absent_since, due FROM person")
+        db, sql: "SELECT id, account, settled, absent_since, due FROM person \(filter)",
+        arguments: arguments)
       while let row = try rows.next() {
         let settled: Int64? = row[2]
         body(
@@ -110,7 +128,7 @@ extension SiteDatabase {
     try read { db in
       try fetch(
         db, filter: "WHERE account.id IN (SELECT value FROM json_each(?))",
-        arguments: [String(decoding: try JSONEncoder().encode(ids), as: UTF8.self)],
+        arguments: [json(ids)],
         order: "account.id"
       ) { accounts.append($0) }
     }
@@ -133,8 +151,8 @@ extension SiteDatabase {
     }
   }
 
-  private func json(_ texts: [String]) throws -> String {
-    String(decoding: try JSONEncoder().encode(texts), as: UTF8.self)
+  func json(_ values: some Encodable) throws -> String {
+    String(decoding: try JSONEncoder().encode(values), as: UTF8.self)
   }
 
   /// Accounts and their holdings in one pass over both.

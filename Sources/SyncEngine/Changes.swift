@@ -46,9 +46,6 @@ extension Planner {
     let approved = try approvedReads(now: now)
     do {
       var update = MirrorUpdate(hash: hash, mapping: mapping)
-      for kind in [MirrorKind.person, .group] {
-        try store.mirrorFingerprints(of: directory, kind: kind) { update.add(kind, $0, $1) }
-      }
       try store.updateMirror(of: directory, description: description) { writer in
         let changes = try source.changes(searches, since: bookmark) { search, batch in
           try update.take(search, batch, writer)
@@ -57,20 +54,25 @@ extension Planner {
         try update.finish(changes, writer)
         try readGroups(of: update.arrivedNames, from: &source, into: &update, writer)
         var evidence = before
-        evidence.people += update.people.difference
-        evidence.groups += update.groups.difference
+        evidence.people += update.peopleDifference
+        evidence.peopleSelected += update.peopleDifference
+        evidence.groups += update.groupsDifference
         evidence.bookmark = changes.bookmark
         evidence.reader = try source.reader()
         evidence.versions = try versions(of: update.changedNames, and: before, in: &source)
         try believe(
-          evidence, peopleRead: update.people.count, since: before,
-          people: update.people.countBefore, groups: update.groups.countBefore, approved: approved)
+          evidence, peopleRead: evidence.people, since: before, people: before.people,
+          groups: before.groups, approved: approved)
+        if writer.changes > 0 { evidence.version += 1 }
+        try writer.touch(
+          people: update.touchedPeople, members: update.touchedMembers, version: evidence.version)
         try writer.keep(evidence)
       }
     } catch is NeedsFullRead {
       return nil
     } catch let doubtful as DoubtfulRead { throw try refused(doubtful, now: now) }
-    return try read(.mirror, now: now, into: &findings)
+    return try readTouched(now: now, into: &findings)
+      ?? read(.mirror, now: now, into: &findings)
   }
 
   /// Reads the groups of entries that bear a new name: servers that keep names in groups in step do so without
@@ -104,28 +106,24 @@ extension Planner {
 
 private struct NeedsFullRead: Error {}
 
-/// Writes changes into the mirror.
+/// Writes changes into the mirror, and notes whom they touch.
 private struct MirrorUpdate {
-  /// The entries of one kind by their ids, with their fingerprints.
-  struct Entries {
-    fileprivate(set) var fingerprints: [String: UInt64] = [:]
-    fileprivate(set) var countBefore = 0
-    fileprivate var delivered: Set<String> = []
-
-    var count: Int { fingerprints.count }
-    var difference: Int { count - countBefore }
-  }
-
-  private(set) var people = Entries()
-  private(set) var groups = Entries()
+  /// How many entries came and went, by kind.
+  private(set) var peopleDifference = 0
+  private(set) var groupsDifference = 0
   /// Names of a few entries that are new or changed.
   private(set) var changedNames: [String] = []
   /// Names that the mirror had not, of people and groups.
   private(set) var arrivedNames: [String] = []
+  private(set) var touchedPeople: Set<String> = []
+  private(set) var touchedMembers: Set<WideHash> = []
+  private var delivered: [MirrorKind: Set<String>] = [:]
   private let hash: ByteHash
   private let personID: Int?
   private let groupID: Int?
-  private let membership: Set<Int>
+  private let memberOf: Set<Int>
+  private let ownSlots: DirectoryGroups.PersonSlots
+  private let membership: DirectoryGroups.MembershipSlots
   /// The number of the groups' search.
   private let groupSearch: Int
 
@@ -134,66 +132,86 @@ private struct MirrorUpdate {
     let slots = mapping.personSlots
     personID = slots.slot(of: mapping.searches[0].account.id)
     groupID = mapping.groups?.id.flatMap { mapping.groupSearch()?.slots.slot(of: $0) }
-    membership = Set([slots.slot(of: "memberOf")].compactMap(\.self))
+    memberOf = Set([slots.slot(of: "memberOf")].compactMap(\.self))
+    ownSlots = DirectoryGroups.PersonSlots(slots)
+    membership = DirectoryGroups.MembershipSlots(
+      mapping.groupSearch()?.slots ?? AttributeSlots([]))
     groupSearch = mapping.searches.count
-  }
-
-  mutating func add(_ kind: MirrorKind, _ key: String, _ fingerprint: UInt64) {
-    if kind == .person {
-      people.fingerprints[key] = fingerprint
-      people.countBefore += 1
-    } else {
-      groups.fingerprints[key] = fingerprint
-      groups.countBefore += 1
-    }
   }
 
   mutating func take(
     _ search: Int, _ batch: borrowing EntryBatch, _ writer: any MirrorWriter
   ) throws {
-    let isGroup = search == groupSearch
+    let kind = search == groupSearch ? MirrorKind.group : .person
     for entry in 0..<batch.count {
-      let ids = (isGroup ? groupID : personID).map { batch.values(of: entry, slot: $0) } ?? []
+      let slot = kind == .group ? groupID : personID
+      let ids = slot.map { batch.values(of: entry, slot: $0) } ?? []
       // Somebody without an id is held by a full read.
       guard ids.count == 1, let id = ids.first, !id.isEmpty else { throw NeedsFullRead() }
       let key = DirectoryID.text(of: id)
-      let print = batch.fingerprint(of: entry, hash: hash, apart: isGroup ? [] : membership)
-      let fingerprint = isGroup ? print.kept : hash.combine(print.kept, print.apart)
-      let before = isGroup ? groups.fingerprints[key] : people.fingerprints[key]
-      if isGroup {
-        groups.fingerprints[key] = fingerprint
-        groups.delivered.insert(key)
-      } else {
-        people.fingerprints[key] = fingerprint
-        people.delivered.insert(key)
-      }
-      guard before != fingerprint else { continue }
-      let kind = isGroup ? MirrorKind.group : .person
+      delivered[kind, default: []].insert(key)
+      let new = mirrored(kind, entry, batch)
+      let old = try writer.find(kind, key: key)
+      guard old?.fingerprint != new.fingerprint else { continue }
       let name = String(decoding: batch.dn(of: entry), as: UTF8.self)
-      if try before == nil || writer.name(kind, key: key) != name { arrivedNames.append(name) }
-      if !isGroup, changedNames.count < 5 {
-        changedNames.append(name)
+      if old.flatMap({ $0.entry.withUnsafeBytes(EntryBatch.storedName) }) != name {
+        arrivedNames.append(name)
       }
-      try writer.write(
-        kind, key: key, search: 0, isNew: before == nil,
-        fingerprint: fingerprint, entry: batch.stored(entry))
+      if kind == .person {
+        touchedPeople.insert(key)
+        if changedNames.count < 5 { changedNames.append(name) }
+        peopleDifference += old == nil ? 1 : 0
+      } else {
+        touchMembers(old, new)
+        groupsDifference += old == nil ? 1 : 0
+      }
+      try writer.write(kind, key: key, search: 0, isNew: old == nil, entry: new)
     }
+  }
+
+  /// An entry as the mirror is to hold it.
+  private func mirrored(
+    _ kind: MirrorKind, _ entry: Int, _ batch: borrowing EntryBatch
+  ) -> MirroredEntry {
+    if kind == .group {
+      return MirroredEntry(
+        fingerprint: batch.fingerprint(of: entry, hash: hash).kept,
+        entry: batch.stored(entry, leavingOut: membership.all),
+        hashes: DirectoryGroups.memberKeys(of: entry, in: batch, membership, hash))
+    }
+    let print = batch.fingerprint(of: entry, hash: hash, apart: memberOf)
+    return MirroredEntry(
+      fingerprint: hash.combine(print.kept, print.apart), entry: batch.stored(entry),
+      hashes: DirectoryGroups.ownKeys(
+        of: entry, in: batch, name: batch.name(of: entry), ownSlots, hash))
+  }
+
+  /// Of a group that is changed itself all members are touched, else who came and who went.
+  private mutating func touchMembers(_ old: MirroredEntry?, _ new: MirroredEntry) {
+    let before = Set(old?.hashes ?? []), after = Set(new.hashes)
+    touchedMembers.formUnion(
+      old?.entry == new.entry ? before.symmetricDifference(after) : before.union(after))
   }
 
   /// Takes out who is gone.
   mutating func finish(_ changes: DirectoryChanges, _ writer: any MirrorWriter) throws {
     for search in changes.gone.indices {
-      let isGroup = search == groupSearch
-      var entries = isGroup ? groups : people
+      let kind = search == groupSearch ? MirrorKind.group : .person
       var gone = changes.gone[search]
       if let present = changes.present[search] {
-        gone.formUnion(entries.fingerprints.keys.filter { !present.contains($0) })
+        gone.formUnion(try writer.keys(kind).subtracting(present))
       }
-      for key in gone.subtracting(entries.delivered)
-      where entries.fingerprints.removeValue(forKey: key) != nil {
-        try writer.remove(isGroup ? .group : .person, key: key)
+      for key in gone.subtracting(delivered[kind] ?? []) {
+        guard let old = try writer.find(kind, key: key) else { continue }
+        try writer.remove(kind, key: key)
+        if kind == .person {
+          touchedPeople.insert(key)
+          peopleDifference -= 1
+        } else {
+          touchedMembers.formUnion(old.hashes)
+          groupsDifference -= 1
+        }
       }
-      if isGroup { groups = entries } else { people = entries }
     }
   }
 }

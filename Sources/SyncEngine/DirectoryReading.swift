@@ -27,6 +27,8 @@ struct DirectoryReading {
   var groupValues: [Int] = []
   /// Names of a few entries that are new or changed.
   var changedNames: [String] = []
+  /// Only whom changes have touched, and the to-do list, were looked at.
+  var isPartial = false
   var evaluator: PersonEvaluator?
 }
 
@@ -44,7 +46,12 @@ struct DirectoryReader {
   let protectedGroups: Set<String>
   /// Whether `memberOf` of people counts beside the members of groups.
   var usesMemberOf = true
+  /// Brings the members of groups where their entries do not: the mirror's.
+  var members: ((DirectoryGroups) throws -> [DirectoryGroups.Membership])?
   let progress: (String) -> Void
+
+  /// Where people's entries say by what groups know them.
+  private var ownSlots: DirectoryGroups.PersonSlots { .init(mapping.personSlots) }
 
   /// - Parameters:
   ///   - index: what is remembered of each person.
@@ -56,8 +63,7 @@ struct DirectoryReader {
     var reading = DirectoryReading(index: index)
     var evaluator = try evaluator(
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
-    reading.stateSalt = hash.combine(
-      mappingFingerprint, hash.value(of: Array(evaluator.binding.text.utf8)))
+    reading.stateSalt = salt(evaluator)
     reading.personValues = Array(repeating: 0, count: mapping.personSlots.count)
     for (search, asked) in mapping.personSearches.enumerated() {
       let summary = try source.read(asked) { batch in
@@ -70,6 +76,11 @@ struct DirectoryReader {
     }
     reading.evaluator = evaluator
     return reading
+  }
+
+  /// Stands for the mapping and the directory groups that its rules mean.
+  func salt(_ evaluator: PersonEvaluator) -> UInt64 {
+    hash.combine(mappingFingerprint, hash.value(of: Array(evaluator.binding.text.utf8)))
   }
 
   /// The mapping made ready for the directory groups of a source.
@@ -92,6 +103,7 @@ struct DirectoryReader {
       try readGroups(
         &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
     }
+    if let members { groups.add(try members(groups)) }
     groups.close()
     guard
       let evaluator = PersonEvaluator(
@@ -110,9 +122,10 @@ struct DirectoryReader {
     var unseen = known
     var keys: Set<String> = []
     var values = [Int](repeating: 0, count: search.slots.count)
+    let membership = DirectoryGroups.MembershipSlots(search.slots)
     let summary = try source.read(search) { batch in
       for entry in 0..<batch.count {
-        groups.add(entry, of: batch)
+        let members = groups.add(entry, of: batch)
         batch.countValues(of: entry, into: &values)
         guard let writer, var key = groups.ids.last else { continue }
         if !keys.insert(key).inserted { key += " \(groups.count)" }
@@ -120,8 +133,10 @@ struct DirectoryReader {
         let before = unseen.removeValue(forKey: key)
         if before != fingerprint {
           try writer.write(
-            .group, key: key, search: 0, isNew: before == nil, fingerprint: fingerprint,
-            entry: batch.stored(entry))
+            .group, key: key, search: 0, isNew: before == nil,
+            entry: MirroredEntry(
+              fingerprint: fingerprint,
+              entry: batch.stored(entry, leavingOut: membership.all), hashes: members))
         }
       }
       progress("\(groups.count) groups")
@@ -132,7 +147,7 @@ struct DirectoryReader {
     for key in unseen.keys { try writer?.remove(.group, key: key) }
   }
 
-  private func read(
+  func read(
     _ entry: Int, of batch: borrowing EntryBatch, _ search: Int,
     _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
     _ writer: (any MirrorWriter)?
@@ -232,7 +247,10 @@ struct DirectoryReader {
       }
       try writer.write(
         .person, key: key, search: candidate.search, isNew: isNew,
-        fingerprint: candidate.mirrored, entry: batch.stored(entry))
+        entry: MirroredEntry(
+          fingerprint: candidate.mirrored, entry: batch.stored(entry),
+          hashes: DirectoryGroups.ownKeys(
+            of: entry, in: batch, name: candidate.name, ownSlots, hash)))
     }
   }
 }

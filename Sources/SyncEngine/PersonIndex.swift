@@ -77,6 +77,9 @@ struct PersonIndex {
     rows[person].map { flags[Int($0)].contains(.isSeen) } ?? false
   }
 
+  /// Whether the person is one of those looked at.
+  func isKnown(_ person: String) -> Bool { rows[person] != nil }
+
   /// People with an account who were not seen, and those without one.
   var unseen: (withAccount: [String], withoutAccount: [String]) {
     var found: (withAccount: [String], withoutAccount: [String]) = ([], [])

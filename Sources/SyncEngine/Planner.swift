@@ -69,6 +69,7 @@ package struct Planner {
     let site = try desk.site()
     let accounts = try relevantAccounts(&reading, absent: unseen.withAccount, now: now)
     let movedOut = try movedOut(Set(unseen.withAccount), of: accounts, in: &source)
+    if let only { try see([emailKey(only)], in: &reading) }
     let scope = try only.map { try self.scope($0, reading, accounts) }
     let index = reading.index
     let acceptance =
@@ -84,6 +85,7 @@ package struct Planner {
       brokenDenials: reading.evaluator?.binding.brokenDenials ?? [], warnings: warnings(reading),
       accepting: acceptance.mapping, ruleGroups: acceptance.groups,
       replacedGroups: replacedGroups(reading.evaluator?.binding), movedOut: movedOut,
+      lookedAt: try lookedAt(origin, reading),
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
@@ -111,6 +113,15 @@ package struct Planner {
       return (nil, nil)
     }
     return (own, groups)
+  }
+
+  /// Which state of the mirror a reading looked at; nil where somebody was in it whom the to-do list cannot name.
+  private func lookedAt(_ origin: Origin, _ reading: DirectoryReading) throws -> LookedAt? {
+    if case .trial = origin { return nil }
+    guard reading.doubled.isEmpty, reading.entitlements.allSatisfy(\.hasID),
+      let evidence = try store.readEvidence(of: directory)
+    else { return nil }
+    return LookedAt(directory: directory, version: evidence.version, salt: reading.stateSalt)
   }
 
   private func replacedGroups(_ binding: GroupBinding?) -> [HeldChange] {
@@ -212,6 +223,10 @@ package struct Planner {
     var groups: [String: UInt64] = [:]
     try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
     var before = try store.readEvidence(of: directory)
+    let counts = (
+      last: max(before?.version ?? 0, try store.touched(of: directory).lookedAt?.version ?? 0),
+      full: before?.fullVersion
+    )
     _ = try refuseLag(of: &source, since: before?.versions ?? [:], now: now)
     if !isSame { before = nil }
     let approved = try approvedReads(now: now)
@@ -234,6 +249,9 @@ package struct Planner {
           evidence, peopleRead: new.peopleRead, since: before, people: peopleBefore,
           groups: groups.count, approved: approved)
         for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
+        let isNew = writer.changes > 0 || counts.full == nil
+        evidence.version = counts.last + (isNew ? 1 : 0)
+        evidence.fullVersion = isNew ? evidence.version : counts.full ?? 0
         try writer.keep(evidence)
         reading = new
       }
@@ -253,6 +271,7 @@ package struct Planner {
   func mirrorReader(_ now: Int64) throws -> DirectoryReader {
     var reader = try reader(now)
     reader.usesMemberOf = try store.readEvidence(of: directory)?.needsMemberOf ?? true
+    reader.members = { _ in try store.mirrorMembers(of: directory, hashes: nil) }
     return reader
   }
 
@@ -282,6 +301,7 @@ package struct Planner {
       let known = Set(accounts.map(\.id))
       accounts += try store.unlinkedAccounts(usernames: matches).filter { !known.contains($0.id) }
     }
+    try see(accounts.compactMap(\.person), in: &reading)
     let others = accounts.compactMap(\.person).filter {
       !evaluated.contains($0) && reading.index.isSeen($0)
     }
@@ -289,6 +309,7 @@ package struct Planner {
     var added: [Entitlement] = []
     let salt = reading.stateSalt
     let reader = try reader(now)
+    if reading.isPartial { try addMembers(of: others, to: &evaluator) }
     for search in mapping.searches.indices {
       try store.readMirror(
         of: directory, kind: .person, search: search, slots: evaluator.slots, keys: others
@@ -306,6 +327,17 @@ package struct Planner {
     accounts += try store.accounts(ofPeople: [], emails: added.flatMap(\.emails))
       .filter { !known.contains($0.id) }
     return accounts
+  }
+
+  /// Notes which of these people are in the mirror, where not everybody was looked at: whoever is not on the to-do
+  /// list and is there is present.
+  private func see(_ people: [String], in reading: inout DirectoryReading) throws {
+    let others = people.filter { !reading.index.isSeen($0) }
+    guard reading.isPartial, !others.isEmpty else { return }
+    for key in try store.mirrorKeys(of: directory, kind: .person, among: others, hashes: [])
+    where !reading.index.isKnown(key) {
+      _ = reading.index.see(reading.index.entry(for: key))
+    }
   }
 
   private func warnings(_ reading: DirectoryReading) -> [String] {

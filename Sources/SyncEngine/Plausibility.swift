@@ -45,6 +45,7 @@ extension Planner {
   ) throws -> ReadEvidence {
     var evidence = ReadEvidence()
     evidence.people = reading.personEntries
+    evidence.peopleSelected = reading.peopleRead
     evidence.groups = reading.groupsRead
     for (name, count) in zip(mapping.personSlots.names, reading.personValues) where count > 0 {
       evidence.personValues[name] = count

@@ -120,14 +120,28 @@ import Testing
     #expect(try SiteDatabase(path: path).account(id: 7) == account)
   }
 
-  @Test func aStoreOfVersionTwoIsBroughtUpToDate() throws {
+  @Test(arguments: [2, 3])
+  func aStoreOfAnEarlierVersionIsBroughtUpToDate(version: Int) throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/usher.db"
     _ = try SiteDatabase(path: path)
     try DatabaseQueue(path: path).write { db in
-      try db.execute(sql: "DROP TABLE evidence; PRAGMA user_version = 2")
+      try db.execute(
+        sql: """
+          DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
+          DROP INDEX person_to_do; DROP INDEX person_due;
+          ALTER TABLE mirror_entry DROP COLUMN hashes;
+          INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
+          INSERT INTO person (id, settled) VALUES ('p1', 7);
+          \(version == 2 ? "DROP TABLE evidence;" : "") PRAGMA user_version = \(version)
+          """)
     }
-    #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)
+    let store = try SiteDatabase(path: path)
+    #expect(try store.readEvidence(of: "corporate") == nil)
+    #expect(try store.mirrorDescription(of: "corporate") == nil)
+    var people: [String] = []
+    try store.people { people.append($0.person) }
+    #expect(people == ["p1"])
     // Opened again, it is an ordinary store.
     #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)
   }

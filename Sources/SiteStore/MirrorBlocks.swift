@@ -1,0 +1,217 @@
+import DirectoryModel
+import Foundation
+import GRDB
+
+/// A hash under which an entry is found, by the entry's row.
+struct HashedEntry: Hashable, Comparable {
+  let hash: WideHash
+  let entry: Int64
+
+  static func < (left: HashedEntry, right: HashedEntry) -> Bool {
+    (left.hash, left.entry) < (right.hash, right.entry)
+  }
+}
+
+/// Sorted pairs of hash and entry, in blocks that fit a page: a row for each pair would cost a first read more than the
+/// entries do.
+struct MirrorBlocks {
+  private static let pairBytes = 24
+  /// What a new block holds, and what it may come to hold.
+  private static let filled = 120, full = 160
+
+  private let db: Database
+  private let directory: String
+  private let kind: Int
+
+  init(_ db: Database, directory: String, kind: Int) {
+    self.db = db
+    self.directory = directory
+    self.kind = kind
+  }
+
+  /// The entries that are found under any of these hashes.
+  func find(_ hashes: [WideHash]) throws -> [HashedEntry] {
+    let before = try statement(
+      "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+    )
+    let after = try statement(
+      "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1"
+    )
+    var found: [HashedEntry] = []
+    var block: (first: HashedEntry, pairs: [HashedEntry])?
+    for hash in Set(hashes).sorted() {
+      let lowest = HashedEntry(hash: hash, entry: 0)
+      let isInBlock = block.map { block in
+        block.first <= lowest && (block.pairs.last.map { $0 >= lowest } ?? false)
+      }
+      if isInBlock != true { block = try read(before, lowest) }
+      while let current = block {
+        var place = Self.place(of: lowest, in: current.pairs)
+        while place < current.pairs.count, current.pairs[place].hash == hash {
+          found.append(current.pairs[place])
+          place += 1
+        }
+        // One hash may run over several blocks.
+        guard place == current.pairs.count, let next = try read(after, current.first),
+          next.first.hash <= hash
+        else { break }
+        block = next
+      }
+    }
+    return found
+  }
+
+  /// Tells all pairs, in order.
+  func all(_ body: (HashedEntry) throws -> Void) throws {
+    let rows = try Row.fetchCursor(
+      db, sql: "SELECT pairs FROM mirror_block WHERE directory = ? AND kind = ? ORDER BY first",
+      arguments: [directory, kind])
+    while let row = try rows.next() {
+      for pair in Self.pairs(in: row[0] as Data) { try body(pair) }
+    }
+  }
+
+  /// Takes pairs out and puts others in.
+  func change(removed: [HashedEntry], added: [HashedEntry]) throws {
+    if removed.isEmpty, added.isEmpty { return }
+    var gone = Set(removed)
+    if !gone.isEmpty { for pair in added { gone.remove(pair) } }
+    let changes = (added + gone).sorted()
+    let before = try statement(
+      "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+    )
+    let after = try statement(
+      "SELECT first FROM mirror_block WHERE directory = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1"
+    )
+    let update = try RapidStatement(db, "UPDATE mirror_block SET pairs = ? WHERE id = ?")
+    let insert = try RapidStatement(
+      db, "INSERT INTO mirror_block (directory, kind, first, pairs) VALUES (?, ?, ?, ?)")
+    var next = changes.startIndex
+    while next < changes.endIndex {
+      let start = Self.bytes(of: changes[next])
+      before.setUncheckedArguments([directory, kind, Data(start)])
+      let known = try Row.fetchOne(before)
+      let id: Int64? = known?[0]
+      // The first block begins before every pair.
+      let first: Data = known?[1] ?? Data(count: Self.pairBytes)
+      after.setUncheckedArguments([directory, kind, first])
+      let limit = try Data.fetchOne(after).flatMap { Self.pairs(in: $0).first }
+      var end = next
+      while end < changes.endIndex, limit.map({ changes[end] < $0 }) ?? true { end += 1 }
+      let old = known.map { Self.pairs(in: $0[2] as Data) } ?? []
+      let merged = Self.merge(old, changes[next..<end], without: gone)
+      next = end
+      let size = merged.count > Self.full ? Self.filled : Self.full
+      for piece in stride(from: 0, to: max(1, merged.count), by: size) {
+        let bytes = Self.bytes(of: merged[piece..<min(merged.count, piece + size)])
+        if piece == 0, let id {
+          try update.run(.bytes(bytes), .int(id))
+        } else {
+          let own = piece == 0 ? Array(first) : Self.bytes(of: merged[piece])
+          try insert.run(.text(directory), .int(Int64(kind)), .bytes(own), .bytes(bytes))
+        }
+      }
+    }
+  }
+
+  private static func merge(
+    _ old: [HashedEntry], _ changes: ArraySlice<HashedEntry>, without gone: Set<HashedEntry>
+  ) -> [HashedEntry] {
+    var merged: [HashedEntry] = []
+    merged.reserveCapacity(old.count + changes.count)
+    var next = changes.startIndex
+    func take(_ pair: HashedEntry) {
+      if merged.last != pair, gone.isEmpty || !gone.contains(pair) { merged.append(pair) }
+    }
+    for pair in old {
+      while next < changes.endIndex, changes[next] < pair {
+        take(changes[next])
+        next += 1
+      }
+      take(pair)
+    }
+    while next < changes.endIndex {
+      take(changes[next])
+      next += 1
+    }
+    return merged
+  }
+
+  private func statement(_ sql: String) throws -> Statement { try db.makeStatement(sql: sql) }
+
+  private func read(
+    _ statement: Statement, _ place: HashedEntry
+  ) throws -> (first: HashedEntry, pairs: [HashedEntry])? {
+    statement.setUncheckedArguments([directory, kind, Data(Self.bytes(of: place))])
+    return try Row.fetchOne(statement).flatMap { row in
+      Self.pairs(in: row[1] as Data).first.map { ($0, Self.pairs(in: row[2] as Data)) }
+    }
+  }
+
+  /// The place of the first pair that is not below another one.
+  private static func place(of pair: HashedEntry, in pairs: [HashedEntry]) -> Int {
+    var low = 0
+    var high = pairs.count
+    while low < high {
+      let middle = (low + high) / 2
+      if pairs[middle] < pair { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  // MARK: Bytes
+
+  /// Big-endian, so that bytes compare as pairs do.
+  private static func bytes(of pair: HashedEntry) -> [UInt8] { bytes(of: [pair][...]) }
+
+  private static func bytes(of pairs: ArraySlice<HashedEntry>) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(pairs.count * pairBytes)
+    for pair in pairs {
+      for word in [pair.hash.high, pair.hash.low, UInt64(bitPattern: pair.entry)] {
+        withUnsafeBytes(of: word.bigEndian) { out.append(contentsOf: $0) }
+      }
+    }
+    return out
+  }
+
+  private static func pairs(in data: some ContiguousBytes) -> [HashedEntry] {
+    data.withUnsafeBytes { buffer in
+      (0..<buffer.count / pairBytes).map { index in
+        func word(_ number: Int) -> UInt64 {
+          UInt64(
+            bigEndian: buffer.loadUnaligned(
+              fromByteOffset: index * pairBytes + number * 8, as: UInt64.self))
+        }
+        return HashedEntry(
+          hash: WideHash(high: word(0), low: word(1)), entry: Int64(bitPattern: word(2)))
+      }
+    }
+  }
+}
+
+extension WideHash {
+  /// Hashes as bytes, one after the other.
+  static func bytes(of hashes: [WideHash]) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(hashes.count * 16)
+    for hash in hashes {
+      withUnsafeBytes(of: hash.high.bigEndian) { out.append(contentsOf: $0) }
+      withUnsafeBytes(of: hash.low.bigEndian) { out.append(contentsOf: $0) }
+    }
+    return out
+  }
+
+  static func all(in data: Data) -> [WideHash] {
+    data.withUnsafeBytes { buffer in
+      (0..<buffer.count / 16).map { index in
+        func word(_ offset: Int) -> UInt64 {
+          UInt64(
+            bigEndian: buffer.loadUnaligned(
+              fromByteOffset: index * 16 + offset, as: UInt64.self))
+        }
+        return WideHash(high: word(0), low: word(8))
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import Diagnostics
+import DirectoryModel
+import Mapping
+import Ports
+import SiteModel
+
+/// Looking only at those whom changes have touched, and at the to-do list: what costs time then is what changed, not
+/// how many people there are. It plans what looking at everybody would plan.
+extension Planner {
+  /// - Returns: nil when everybody has to be looked at.
+  func readTouched(now: Int64, into findings: inout Findings) throws -> DirectoryReading? {
+    let touched = try store.touched(of: directory)
+    guard let evidence = try store.readEvidence(of: directory), let last = touched.lookedAt,
+      last.version >= evidence.fullVersion
+    else { return nil }
+    var source: any DirectorySource = try MirrorSource(
+      mirror: store, directory: directory, mapping: mapping)
+    var reader = try mirrorReader(now)
+    reader.members = { try store.mirrorMembers(of: directory, hashes: $0.nameKeys) }
+    var evaluator = try reader.evaluator(&source, into: &findings)
+    let salt = reader.salt(evaluator)
+    guard salt == last.salt else { return nil }
+    let members = try everybody(in: touched.members, evaluator.groups)
+    let found = try store.mirrorKeys(
+      of: directory, kind: .person, among: [], hashes: Array(members))
+    var reading = DirectoryReading(index: PersonIndex())
+    var people = found.union(touched.people)
+    people.formUnion(try addKnown(people, to: &reading.index, now: now))
+    reading.personValues = Array(repeating: 0, count: evaluator.slots.count)
+    reading.isPartial = true
+    reading.stateSalt = salt
+    reading.groupsRead = evaluator.groups.count
+    let keys = people.sorted()
+    try addMembers(of: keys, to: &evaluator)
+    for search in mapping.searches.indices {
+      try store.readMirror(
+        of: directory, kind: .person, search: search, slots: evaluator.slots, keys: keys
+      ) { batch in
+        for entry in 0..<batch.count {
+          try reader.read(entry, of: batch, search, &evaluator, &reading, nil)
+        }
+      }
+    }
+    reading.peopleRead = evidence.peopleSelected
+    reading.evaluator = evaluator
+    progress("\(reading.entitlements.count) people touched by changes or to do")
+    return reading
+  }
+
+  /// The keys of members and of all who are in groups among them.
+  private func everybody(
+    in members: Set<WideHash>, _ groups: DirectoryGroups
+  ) throws -> Set<WideHash> {
+    var all = members
+    var next = members
+    while !next.isEmpty {
+      let inside = next.flatMap(groups.groups(withNameKey:)).map { groups.ids[$0] }
+      if inside.isEmpty { break }
+      next = Set(try store.mirrorHashes(of: directory, kind: .group, keys: inside)).subtracting(all)
+      all.formUnion(next)
+    }
+    return all
+  }
+
+  /// Adds what is remembered of these people and of those on the to-do list.
+  /// - Returns: the people on the to-do list.
+  private func addKnown(
+    _ people: Set<String>, to index: inout PersonIndex, now: Int64
+  ) throws -> Set<String> {
+    let pinned = try store.accounts(ids: store.pins().map(\.pin.account)).compactMap(\.person)
+    var known: Set<String> = []
+    try store.people(among: people.union(pinned).sorted(), toDoAt: now) {
+      index.add($0)
+      known.insert($0.person)
+    }
+    for person in pinned { index.unsettle(person) }
+    return known
+  }
+
+  /// Adds the memberships of some people to groups that were read without them.
+  func addMembers(of people: [String], to evaluator: inout PersonEvaluator) throws {
+    let hashes = try store.mirrorHashes(of: directory, kind: .person, keys: people)
+    evaluator.groups.add(try store.mirrorMembers(of: directory, hashes: hashes))
+    evaluator.groups.close()
+  }
+}
