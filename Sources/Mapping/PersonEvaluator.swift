@@ -8,7 +8,8 @@ package struct PersonEvaluator {
   package let slots: AttributeSlots
   package var groups: DirectoryGroups
   let rules: [BoundRule]
-  private let membership: DirectoryGroups.PersonSlots
+  /// Where people's entries say in which groups they are.
+  package let membership: DirectoryGroups.PersonSlots
   /// The slots whose values count through the resolved groups, not by themselves.
   package let membershipSlots: Set<Int>
   /// The searches of the mapping, by number.

@@ -50,9 +50,6 @@ struct DirectoryReader {
   var members: ((DirectoryGroups) throws -> [DirectoryGroups.Membership])?
   let progress: (String) -> Void
 
-  /// Where people's entries say by what groups know them.
-  private var ownSlots: DirectoryGroups.PersonSlots { .init(mapping.personSlots) }
-
   /// - Parameters:
   ///   - index: what is remembered of each person.
   ///   - writer: the mirror's open transaction; nil while reading the mirror itself.
@@ -160,7 +157,7 @@ struct DirectoryReader {
     // A person of an earlier search is that one's.
     if search > 0, reading.taken.contains(hash.wide(name)) { return }
     let key = candidate.id ?? "dn:" + String(decoding: name, as: UTF8.self)
-    try mirror(key, candidate, entry, batch, &reading, writer)
+    try mirror(key, candidate, entry, batch, evaluator.membership, &reading, writer)
     guard
       evaluator.selects(entry, of: batch, name: name, groups: candidate.groups, search: search)
     else { return }
@@ -232,7 +229,7 @@ struct DirectoryReader {
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
   private func mirror(
     _ key: String, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
-    _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
+    _ membership: DirectoryGroups.PersonSlots, _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
   ) throws {
     var key = key
     var row = reading.index.entry(for: key)
@@ -250,7 +247,7 @@ struct DirectoryReader {
         entry: MirroredEntry(
           fingerprint: candidate.mirrored, entry: batch.stored(entry),
           hashes: DirectoryGroups.ownKeys(
-            of: entry, in: batch, name: candidate.name, ownSlots, hash)))
+            of: entry, in: batch, name: candidate.name, membership, hash)))
     }
   }
 }
