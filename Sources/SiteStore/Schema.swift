@@ -20,7 +20,7 @@ enum Schema {
     if version == 1 { return try migrateFirst(db) }
     try db.execute(
       sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
-        + "DROP TABLE IF EXISTS evidence;" + mirror + toDoIndexes
+        + "DROP TABLE IF EXISTS evidence;" + mirror + indexes
         + "PRAGMA user_version = \(Self.version)")
   }
 
@@ -229,12 +229,13 @@ enum Schema {
         details TEXT NOT NULL
       ) STRICT;
 
-      """ + toDoIndexes + mirror
+      """ + indexes + mirror
 
-  /// People to look at again are few, and found without asking all.
-  private static let toDoIndexes = """
+  /// People to look at again are few, and found without asking all; accounts are counted without reading them.
+  private static let indexes = """
     CREATE INDEX person_to_do ON person (id) WHERE settled IS NULL;
     CREATE INDEX person_due ON person (due) WHERE due IS NOT NULL;
+    CREATE INDEX account_active ON account (id) WHERE deactivated_by IS NULL;
 
     """
 

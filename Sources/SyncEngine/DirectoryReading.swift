@@ -229,7 +229,8 @@ struct DirectoryReader {
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
   private func mirror(
     _ key: String, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
-    _ membership: DirectoryGroups.PersonSlots, _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
+    _ membership: DirectoryGroups.PersonSlots, _ reading: inout DirectoryReading,
+    _ writer: (any MirrorWriter)?
   ) throws {
     var key = key
     var row = reading.index.entry(for: key)

@@ -129,7 +129,7 @@ import Testing
       try db.execute(
         sql: """
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
-          DROP INDEX person_to_do; DROP INDEX person_due;
+          DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
           ALTER TABLE mirror_entry DROP COLUMN hashes;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
