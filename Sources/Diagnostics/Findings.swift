@@ -56,6 +56,11 @@ package struct Findings: Sendable {
     return copy
   }
 
+  /// Adds the texts that others have registered.
+  package mutating func merge(_ others: Findings) {
+    lines.merge(others.lines) { $1 }
+  }
+
   package mutating func error(
     _ message: String, at position: SourcePosition, hint: String? = nil
   ) {

@@ -12,7 +12,7 @@ package struct CompiledMapping: Sendable {
   package let groups: GroupSearch?
   package let rules: [Rule]
   package let otherwise: Otherwise
-  package let conflicts: Conflicts
+  package let conflicts: ConflictPolicy
   package let leavers: LeaverPolicy
   package let tests: [MappingTest]
   /// The rules by number; the last two stand for `otherwise` and `leavers`.
@@ -59,11 +59,6 @@ package struct CompiledMapping: Sendable {
   package enum Otherwise: String, Sendable, CaseIterable {
     case portalOnly = "portal-only"
     case unlicensed, nothing, leaver
-  }
-
-  package enum Conflicts: String, Sendable, CaseIterable {
-    case hold, licensed
-    case portalOnly = "portal-only"
   }
 }
 

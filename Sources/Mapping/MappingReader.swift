@@ -78,7 +78,7 @@ package struct MappingReader {
       } ?? .nothing
     let conflicts =
       map["conflicts"].map {
-        $0.word("`conflicts`", as: CompiledMapping.Conflicts.self, into: &findings)
+        $0.word("`conflicts`", as: ConflictPolicy.self, into: &findings)
       } ?? .hold
     let leavers = map["leavers"].map { self.leavers($0) } ?? .standard
     let tests = map["tests"].map { self.tests($0) } ?? []

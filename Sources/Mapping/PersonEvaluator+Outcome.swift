@@ -2,10 +2,19 @@ import DirectoryModel
 import SiteModel
 
 extension PersonEvaluator {
+  /// What the rules that match somebody come to.
+  struct Ruling {
+    let outcome: Entitlement.Outcome
+    var doubts: [Doubt] = []
+    var denied: Set<Right> = []
+    /// Whether a rule gives anything; otherwise the mapping's `otherwise` decides.
+    var isByRule = true
+  }
+
   /// What the matching rules together give.
-  mutating func makeOutcome(
+  mutating func makeRuling(
     _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
-  ) -> (Entitlement.Outcome, [Doubt]) {
+  ) -> Ruling {
     var grants: [Grant] = []
     var seen: Set<Right> = []
     var portalOnly: Int?
@@ -20,20 +29,11 @@ extension PersonEvaluator {
     }
     let denied = Set(matched.flatMap { rules[$0].rule.deny })
     if !denied.isEmpty { grants.removeAll { denied.contains($0.right) } }
-    guard isEntitled else { return (withoutRule, []) }
-    guard let rule = portalOnly, let first = grants.first else {
-      return (.account(portalOnly: portalOnly, grants: grants), [])
+    guard isEntitled else {
+      return Ruling(outcome: withoutRule, denied: denied, isByRule: false)
     }
-    switch mapping.conflicts {
-    case .licensed: return (.account(portalOnly: nil, grants: grants), [])
-    case .portalOnly: return (.account(portalOnly: rule, grants: []), [])
-    case .hold:
-      let marker = mapping.references[rule], giver = mapping.references[first.rule]
-      let doubt = Doubt(
-        "the rule `\(marker.name)` (\(marker.file):\(marker.line)) makes this person portal-only, and `\(giver.name)` (\(giver.file):\(giver.line)) gives \(first.right.kind.rawValue) \(first.right.name)",
-        remedy: "change one of the two rules, or set `conflicts:` to licensed or portal-only")
-      return (.account(portalOnly: rule, grants: grants), [doubt])
-    }
+    let resolved = mapping.conflicts.resolve(portalOnly, grants, mapping.references)
+    return Ruling(outcome: resolved.outcome, doubts: resolved.doubts, denied: denied)
   }
 
   private var withoutRule: Entitlement.Outcome {

@@ -15,6 +15,8 @@ package struct PersonEvaluator {
   /// The searches of the mapping, by number.
   private let searches: [BoundSearch]
   private let now: Int64
+  /// The number of the directory that is read.
+  private let directory: UInt8
   /// Whether any condition depends on the time.
   private let hasTime: Bool
   /// Which directory groups the rules mean.
@@ -24,10 +26,10 @@ package struct PersonEvaluator {
   /// What templates would have produced of them, with the rule.
   package internal(set) var refused: Set<String> = []
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
-  private var outcomes: [OutcomeKey: (Entitlement.Outcome, [Doubt])] = [:]
+  private var rulings: [RulingKey: Ruling] = [:]
   private var groupChoices: [GroupChoiceKey: [GroupChoice]] = [:]
 
-  struct OutcomeKey: Hashable {
+  struct RulingKey: Hashable {
     let rules: [Int]
     let groups: [Int32]
   }
@@ -72,19 +74,21 @@ package struct PersonEvaluator {
   /// - Parameters:
   ///   - groups: closed; nil when the mapping uses none.
   ///   - now: seconds since 1970, for conditions on moments.
+  ///   - directory: its number in the configuration.
   ///   - remembered: ids of directory groups by the names that rules give them.
   ///   - protectedGroups: keys of groups that no template produces.
   ///   - usesMemberOf: whether `memberOf` of people counts beside the members of groups.
   /// - Returns: nil when a rule names a directory group that is not there, or that two bear.
   package init?(
     mapping: CompiledMapping, slots: AttributeSlots, groups: DirectoryGroups, now: Int64 = 0,
-    remembered: [String: String] = [:], protectedGroups: Set<String> = [],
+    directory: UInt8 = 0, remembered: [String: String] = [:], protectedGroups: Set<String> = [],
     usesMemberOf: Bool = true, into findings: inout Findings
   ) {
     self.mapping = mapping
     self.slots = slots
     self.groups = groups
     self.now = now
+    self.directory = directory
     self.protectedGroups = protectedGroups
     membership = DirectoryGroups.PersonSlots(slots, usesMemberOf: usesMemberOf)
     membershipSlots = Set([slots.slot(of: "memberOf")].compactMap(\.self))
@@ -172,9 +176,9 @@ package struct PersonEvaluator {
     fingerprint: UInt64, search: Int = 0
   ) -> Entitlement {
     let matched = matched(entry, of: batch, name: name, groups: set)
-    let (outcome, conflicts) = outcome(matched, entry, batch, set)
+    let ruling = ruling(matched, entry, batch, set)
     let own = searches[search]
-    var doubts = conflicts
+    var doubts = ruling.doubts
     if id == nil {
       let count = batch.values(of: entry, slot: own.idSlot).count
       doubts.append(
@@ -187,14 +191,15 @@ package struct PersonEvaluator {
     }
     return Entitlement(
       person: id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
+      directory: directory,
       emails: emails(of: entry, in: batch, search: search),
       names: names(of: entry, in: batch, search: search),
       username: own.account.username.flatMap { source in
         source.values(of: entry, in: batch).min(by: bytewise)
       },
       match: own.matchSlot.flatMap { batch.texts(of: entry, slot: $0).min(by: bytewise) },
-      isActive: own.active.map { matches($0, entry, batch, set) } ?? true, outcome: outcome,
-      doubts: doubts, fingerprint: fingerprint,
+      isActive: own.active.map { matches($0, entry, batch, set) } ?? true, outcome: ruling.outcome,
+      isByRule: ruling.isByRule, doubts: doubts, denied: ruling.denied, fingerprint: fingerprint,
       nextChange: hasTime ? nextChange(entry, batch, own) : nil)
   }
 
@@ -287,17 +292,17 @@ package struct PersonEvaluator {
     return chosen
   }
 
-  private mutating func outcome(
+  private mutating func ruling(
     _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
-  ) -> (Entitlement.Outcome, [Doubt]) {
+  ) -> Ruling {
     if matched.contains(where: { rules[$0].readsPerson }) {
-      return makeOutcome(matched, entry, batch, set)
+      return makeRuling(matched, entry, batch, set)
     }
     let usesGroups = matched.contains { rules[$0].rule.eachGroup != nil }
-    let key = OutcomeKey(rules: matched, groups: usesGroups ? set.members : [])
-    if let known = outcomes[key] { return known }
-    let made = makeOutcome(matched, entry, batch, set)
-    outcomes[key] = made
+    let key = RulingKey(rules: matched, groups: usesGroups ? set.members : [])
+    if let known = rulings[key] { return known }
+    let made = makeRuling(matched, entry, batch, set)
+    rulings[key] = made
     return made
   }
 }

@@ -7,11 +7,17 @@ package protocol SiteStoring: AnyObject {
   /// - Parameter policy: what the configuration says of it.
   func site(name: String, policy: SitePolicy) throws -> Site
 
-  /// Tells what is remembered of every known person.
-  func people(_ body: (KnownPerson) -> Void) throws
+  /// Tells what is remembered of every known person, but of those whom one of these other directories shows.
+  func people(exceptOf others: [String], _ body: (KnownPerson) -> Void) throws
 
   /// Tells what is remembered of some people, and of those on the to-do list at a moment: not settled, or due.
-  func people(among ids: [String], toDoAt now: Int64, _ body: (KnownPerson) -> Void) throws
+  func people(
+    among ids: [String], toDoAt now: Int64, exceptOf others: [String], _ body: (KnownPerson) -> Void
+  ) throws
+
+  /// What is remembered of these people and of those who may be the same in another directory: who had or have one of
+  /// these values of `account.match`, and who has the account together with them.
+  func family(of ids: [String], matches: [String]) throws -> [KnownPerson]
 
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails.
   /// Emails are compared as `emailKey` says. An account appears once.
@@ -109,10 +115,20 @@ package struct KnownPerson: Sendable, Hashable {
   package let absentSince: Int64?
   /// When a condition on a moment answers differently for the person; nil: never.
   package let due: Int64?
+  /// The directory that shows the person, or did last; nil: not known, or the only one.
+  package let directory: String?
+  /// The directory id by which the account is linked that this entry of the person shares; nil: none.
+  package let joined: String?
+  /// The value of `account.match`, as `emailKey` has it; nil: none, or not known.
+  package let match: String?
 
   package init(
-    person: String, account: Int64?, settled: UInt64?, absentSince: Int64?, due: Int64? = nil
+    person: String, account: Int64?, settled: UInt64?, absentSince: Int64?, due: Int64? = nil,
+    directory: String? = nil, joined: String? = nil, match: String? = nil
   ) {
+    self.match = match
+    self.directory = directory
+    self.joined = joined
     self.due = due
     self.person = person
     self.account = account

@@ -10,10 +10,14 @@ struct Case {
   var email: String?
   var doubts: [Doubt] = []
   let inScope: Bool
+  /// A directory that could not be read may say more of the person.
+  var isUnread = false
+  /// An entry in another directory is gone, still in its grace period.
+  var isAwaited = false
 
   var isHeld: Bool { !doubts.isEmpty }
   /// Stays as they are, with the email their account has.
-  var isFrozen: Bool { isHeld || !inScope }
+  var isFrozen: Bool { isHeld || !inScope || isAwaited }
 }
 
 /// Decides who can be decided about: matches people and accounts, and holds those whom R14 to R17 hold.
@@ -46,12 +50,22 @@ struct Cases {
     }
     all.reserveCapacity(world.entitlements.count)
     for (index, entitlement) in world.entitlements.enumerated() {
-      let linked = entitlement.hasID ? accountOfPerson[entitlement.person] : nil
+      let missing = world.several.missing[entitlement.person] ?? []
+      let ids = entitlement.ids + missing.map(\.person)
+      let accounts = entitlement.hasID ? ids.compactMap { accountOfPerson[$0] } : []
+      let linked = accounts.first
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
+      let isUnread = world.several.unread.contains(entitlement.person)
       var new = Case(
         entitlement: index, account: linked,
-        inScope: world.isInScope(entitlement.person) && !isIgnored)
-      caseOfPerson[entitlement.person] = Int32(index)
+        inScope: world.isInScope(entitlement.person) && !isIgnored && !isUnread)
+      new.isUnread = isUnread
+      new.isAwaited = missing.contains { $0.due(world.now) > world.now }
+      for id in ids { caseOfPerson[id] = Int32(index) }
+      if accounts.count > 1 {
+        new.doubts.append(
+          Doubt.severalLinked(accounts.map { world.accounts[$0].email }, ids: entitlement.ids))
+      }
       if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
         new.doubts.append(Doubt.sameID(entitlement.person))
       }
@@ -89,6 +103,10 @@ struct Cases {
     for index in all.indices {
       let entitlement = world.entitlements[index]
       guard entitlement.wantsAccount else { continue }
+      if all[index].isUnread || all[index].isAwaited {
+        all[index].email = account(all[index])?.email
+        continue
+      }
       all[index].doubts += entitlement.doubts
       if all[index].account == nil, holdNewID(index) { continue }
       guard !entitlement.emails.isEmpty else {

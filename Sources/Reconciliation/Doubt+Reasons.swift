@@ -19,6 +19,20 @@ extension Doubt {
       remedy: "usher link \(emails[0]) \(person)")
   }
 
+  static func severalLinked(_ emails: [String], ids: [String]) -> Doubt {
+    Doubt(
+      "`account.match` joins entries of this person that have an account each: \(emails.joined(separator: ", "))",
+      remedy:
+        "leave one of them: usher link \(emails[0]) \(ids.last ?? ""), then usher deactivate \(emails[1])"
+    )
+  }
+
+  static func sharedMatch(_ match: String, directory: String, others: [String]) -> Doubt {
+    Doubt(
+      "shares the value \(match) of `account.match` in the directory \(directory) with \(others.joined(separator: ", "))",
+      remedy: "give each person a value of their own, or exclude all but one of the entries")
+  }
+
   static func sharedAccount(_ email: String, others: [String]) -> Doubt {
     Doubt(
       "matches the unlinked account \(email), and so does \(others.joined(separator: ", "))",

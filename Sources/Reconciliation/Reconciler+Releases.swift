@@ -92,10 +92,11 @@ extension Reconciler {
     let place = world.movedOut[person]
     let reason = place.map { "moved out of the search, to \($0)" } ?? Reason.gone
     let since = account.absentSince ?? world.now
-    let due = since + world.leavers.afterSeconds
+    let leavers = world.leavers(of: person)
+    let due = since + leavers.policy.afterSeconds
     if account.absentSince == nil { builder.absence(of: person, since: since) }
     guard world.now >= due else {
-      if account.isActive, world.leavers.action != .keep {
+      if account.isActive, leavers.policy.action != .keep {
         builder.leaving(
           Leaving(
             account: account.id, person: person, email: account.email, name: account.name,
@@ -104,7 +105,7 @@ extension Reconciler {
       return
     }
     builder.depart(person, since: account.absentSince, movedTo: place)
-    switch world.leavers.action {
+    switch leavers.policy.action {
     case .keep: break
     case .deactivate: deactivate(account, reason: reason)
     case .unlicensed:
@@ -114,7 +115,7 @@ extension Reconciler {
     case .portalOnly:
       let kept = account.holdings.filter { !isWithdrawable($0, of: account) }
       if kept.isEmpty {
-        restrict(account, addSubject(account, person), rule: world.leaversRule)
+        restrict(account, addSubject(account, person), rule: leavers.rule)
       } else if !account.isPortalOnly {
         builder.hold(
           Hold(

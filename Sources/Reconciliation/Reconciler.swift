@@ -28,7 +28,7 @@ package struct Reconciler {
     }
     grantSeats()
     rememberSettled(decided)
-    builder.accept(world.accepting, ruleGroups: world.ruleGroups, replaced: world.replacedGroups)
+    builder.accept(world.accepting, replaced: world.replacedGroups)
     if world.basis.isWhole { builder.note(world.lookedAt) }
     for pin in world.expiredPins where world.basis.isWhole { builder.expire(pin) }
     for person in world.forgotten where world.basis.only == nil { builder.forget(person) }
@@ -41,6 +41,7 @@ package struct Reconciler {
     let entitlement = world.entitlements[person.entitlement]
     let account = person.account.map { world.accounts[$0] }
     guard person.inScope else { return }
+    if person.isAwaited { return awaitMissing(entitlement, account) }
     if person.isHeld {
       builder.hold(
         Hold(
@@ -52,6 +53,7 @@ package struct Reconciler {
     if let account, account.absentSince != nil, !entitlement.isLeaver {
       builder.absence(of: entitlement.person, since: nil)
     }
+    if !world.several.names.isEmpty { gather(entitlement, account) }
     switch entitlement.outcome {
     case .account(let portalOnly, let grants) where entitlement.isActive:
       provide(person, entitlement, account, portalOnly: portalOnly, grants: grants)
@@ -184,13 +186,23 @@ package struct Reconciler {
     for index in cases.order {
       let person = cases.all[index]
       let entitlement = world.entitlements[person.entitlement]
-      guard person.inScope, entitlement.hasID else { continue }
+      guard entitlement.hasID, person.inScope || person.isUnread else { continue }
       let isPinned = person.account.map { world.pins[world.accounts[$0].id] != nil } ?? false
-      if person.isHeld || isPinned || waiting.contains(entitlement.person) || entitlement.isLeaver {
-        builder.unsettle(entitlement.person)
+      if person.isFrozen || isPinned || waiting.contains(entitlement.person)
+        || entitlement.isLeaver
+      {
+        for id in entitlement.ids { builder.unsettle(id) }
       } else {
         builder.settle(
           entitlement.person, fingerprint: entitlement.fingerprint, due: entitlement.nextChange)
+        for other in entitlement.others {
+          builder.settle(other.person, fingerprint: other.fingerprint, due: other.nextChange)
+        }
+      }
+      if !world.several.names.isEmpty {
+        place(
+          entitlement, isLinked: person.account != nil || entitlement.wantsAccount,
+          isFrozen: person.isFrozen)
       }
     }
   }

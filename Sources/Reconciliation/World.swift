@@ -30,15 +30,16 @@ package struct World {
   package let brokenRules: [String: String]
   /// What such rules would take away, as "license x"; whoever would get it anew is held.
   package let brokenDenials: Set<String>
-  /// The mapping that applying the plan accepts, and the groups that its rules mean.
-  package let accepting: AcceptedMapping?
-  package let ruleGroups: [String: String]?
+  /// The mappings that applying the plan accepts.
+  package let accepting: [Memory.Acceptance]
   /// Directory groups of rules whose names others bear now.
   package let replacedGroups: [HeldChange]
   /// People who are gone from the searches but not from the directory, with the name they have there now.
   package let movedOut: [String: String]
-  /// The read after which everybody is looked at, when the plan is applied.
-  package let lookedAt: LookedAt?
+  /// The reads after which everybody is looked at, when the plan is applied.
+  package let lookedAt: [LookedAt]
+  /// What is different where there are several directories.
+  package let several: Several
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -50,14 +51,14 @@ package struct World {
     forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
     pins: [NamedPin] = [], brokenRules: [String: String] = [:],
     brokenDenials: Set<String> = [], warnings: [String] = [],
-    accepting: AcceptedMapping? = nil, ruleGroups: [String: String]? = nil,
-    replacedGroups: [HeldChange] = [], movedOut: [String: String] = [:], lookedAt: LookedAt? = nil,
+    accepting: [Memory.Acceptance] = [], replacedGroups: [HeldChange] = [],
+    movedOut: [String: String] = [:], lookedAt: [LookedAt] = [], several: Several = Several(),
     basis: Plan.Basis
   ) {
+    self.several = several
     self.lookedAt = lookedAt
     self.movedOut = movedOut
     self.accepting = accepting
-    self.ruleGroups = ruleGroups
     self.replacedGroups = replacedGroups
     self.site = site
     self.accounts = accounts
@@ -69,7 +70,7 @@ package struct World {
     expiredPins = pins.filter { !$0.pin.holds(at: now) }
     self.rules = rules + [RuleReference(name: "pin", file: "the site", line: 0)]
     self.entitlements = Self.pinned(
-      entitlements, accounts: accounts, pins: self.pins, pinRule: rules.count)
+      entitlements, accounts: accounts, pins: self.pins, pinRule: rules.count, several: several)
     self.leavers = leavers
     self.leaversRule = leaversRule
     self.isPresent = isPresent
@@ -94,7 +95,8 @@ package struct World {
 
   /// What people should have, as pins change it.
   private static func pinned(
-    _ entitlements: [Entitlement], accounts: [Account], pins: [Int64: [Pin]], pinRule: Int
+    _ entitlements: [Entitlement], accounts: [Account], pins: [Int64: [Pin]], pinRule: Int,
+    several: Several
   ) -> [Entitlement] {
     if pins.isEmpty { return entitlements }
     var kinds: [String: Set<Pin.Kind>] = [:]
@@ -103,7 +105,8 @@ package struct World {
       kinds[person] = Set(own.map(\.kind))
     }
     return entitlements.map { entitlement in
-      guard let own = kinds[entitlement.person] else { return entitlement }
+      let link = several.missing[entitlement.person]?.first { $0.isLink }
+      guard let own = kinds[link?.person ?? entitlement.person] else { return entitlement }
       if own.contains(.portalOnly) {
         return entitlement.with(.account(portalOnly: pinRule, grants: []))
       }

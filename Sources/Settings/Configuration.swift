@@ -5,7 +5,8 @@
 package struct Configuration: Sendable {
   package let path: String
   package let site: Site
-  package let directory: Directory
+  /// In their order: where two say something of one person's email or name, the first decides.
+  package let directories: [Directory]
   package let limits: Limits
   package let mappingChanges: MappingChanges
   /// How long runs stay in the journal.

@@ -32,8 +32,8 @@ package struct ConfigurationReader {
     let site = map.required("site", "name, store and licenses", into: &findings).flatMap {
       self.site($0)
     }
-    let directory = map.required("directories", "where people are read from", into: &findings)
-      .flatMap { directories($0) }
+    let directories = map.required("directories", "where people are read from", into: &findings)
+      .flatMap { self.directories($0) }
     let limits = map["limits"].flatMap { self.limits($0) } ?? .standard
     let changes = map["mapping-changes"].flatMap {
       $0.word("`mapping-changes`", as: Configuration.MappingChanges.self, into: &findings)
@@ -52,9 +52,9 @@ package struct ConfigurationReader {
       MapReader(node, what: "`audit`", known: ["key"], into: &findings)?
         .required("key", "{ file: … } or { env: … }", into: &findings)
     }.flatMap { secret($0, what: "key", example: "key: { file: audit-key }") }
-    guard let site, let directory else { return nil }
+    guard let site, let directories else { return nil }
     return Configuration(
-      path: path, site: site, directory: directory, limits: limits,
+      path: path, site: site, directories: directories, limits: limits,
       mappingChanges: changes ?? .review,
       journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit)
   }
@@ -127,20 +127,25 @@ package struct ConfigurationReader {
     return (licenses, owned)
   }
 
-  // MARK: The directory
+  // MARK: The directories
 
-  private mutating func directories(_ node: YAMLNode) -> Configuration.Directory? {
-    guard case .list(let items, _) = node.value, let first = items.first else {
+  private mutating func directories(_ node: YAMLNode) -> [Configuration.Directory]? {
+    guard case .list(let items, _) = node.value, !items.isEmpty else {
       findings.error(
         "`directories` must be a list", at: node.position, hint: "begin with `- name: …`")
       return nil
     }
-    if items.count > 1 {
-      findings.error(
-        "several directories are part of the format, but this version of usher does not carry them out yet",
-        at: items[1].position, hint: "keep one")
+    var directories: [Configuration.Directory] = []
+    for item in items {
+      guard let directory = directory(item) else { continue }
+      if directories.contains(where: { $0.name == directory.name }) {
+        findings.error(
+          "two directories are named `\(directory.name)`", at: item.position,
+          hint: "give each a name of its own; people are remembered by it")
+      }
+      directories.append(directory)
     }
-    return directory(first)
+    return directories
   }
 
   private mutating func directory(_ node: YAMLNode) -> Configuration.Directory? {

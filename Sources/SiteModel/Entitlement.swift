@@ -36,46 +36,81 @@ package struct Entitlement: Sendable {
   /// The immutable id, or the DN of an entry that has none or several.
   package let person: String
   package let hasID: Bool
+  /// Whether rules decided; otherwise the mapping's `otherwise` did.
+  package let isByRule: Bool
+  package let isActive: Bool
+  /// The number of the directory that shows the person, in the configuration's order.
+  package let directory: UInt8
   /// The usable values of the first email source that has any, bytewise ascending; empty: none.
   package let emails: UsableValues
   /// Likewise of the first name source.
   package let names: UsableValues
   package let username: String?
-  package let isActive: Bool
   package private(set) var outcome: Outcome
   /// Stands for the entry, its groups and the mapping, see *settled*.
   package let fingerprint: UInt64
   /// What few people have, out of the way: there is one entitlement for everybody. At most one element.
-  private let rarities: [Rarity]
+  private var rarities: [Rarity]
 
   private struct Rarity: Sendable {
     let match: String?
-    let doubts: [Doubt]
+    var doubts: [Doubt]
+    let denied: Set<Right>
     let nextChange: Int64?
+    var others: [JoinedEntry]
   }
 
-  /// What an unlinked account's username is compared with; nil mostly.
+  /// Another entry of the same person, in another directory.
+  package struct JoinedEntry: Sendable, Hashable {
+    package let person: String
+    package let directory: UInt8
+    package let match: String?
+    package let fingerprint: UInt64
+    package let nextChange: Int64?
+
+    package init(_ entitlement: Entitlement) {
+      person = entitlement.person
+      directory = entitlement.directory
+      match = entitlement.match
+      fingerprint = entitlement.fingerprint
+      nextChange = entitlement.nextChange
+    }
+  }
+
+  /// What `account.match` names: joins entries of several directories, and is compared with an unlinked account's
+  /// username; nil mostly.
   package var match: String? { rarities.first?.match }
   /// Why the mapping itself cannot decide about this person; mostly empty.
   package var doubts: [Doubt] { rarities.first?.doubts ?? [] }
+  /// What rules take away from what other rules give; mostly empty.
+  package var denied: Set<Right> { rarities.first?.denied ?? [] }
   /// When a condition on a moment answers differently for this person, in seconds since 1970; nil mostly.
   package var nextChange: Int64? { rarities.first?.nextChange }
+  /// The person's entries in other directories; mostly empty.
+  package var others: [JoinedEntry] { rarities.first?.others ?? [] }
 
   package init(
-    person: String, hasID: Bool = true, emails: [String], names: [String] = [],
-    username: String? = nil, match: String? = nil, isActive: Bool = true, outcome: Outcome,
-    doubts: [Doubt] = [], fingerprint: UInt64 = 0, nextChange: Int64? = nil
+    person: String, hasID: Bool = true, directory: UInt8 = 0, emails: [String],
+    names: [String] = [], username: String? = nil, match: String? = nil, isActive: Bool = true,
+    outcome: Outcome, isByRule: Bool = true, doubts: [Doubt] = [], denied: Set<Right> = [],
+    fingerprint: UInt64 = 0, nextChange: Int64? = nil, others: [JoinedEntry] = []
   ) {
     rarities =
-      match == nil && doubts.isEmpty && nextChange == nil
-      ? [] : [Rarity(match: match, doubts: doubts, nextChange: nextChange)]
+      match == nil && doubts.isEmpty && denied.isEmpty && nextChange == nil && others.isEmpty
+      ? []
+      : [
+        Rarity(
+          match: match, doubts: doubts, denied: denied, nextChange: nextChange, others: others)
+      ]
     self.person = person
     self.hasID = hasID
+    self.directory = directory
     self.emails = UsableValues(emails)
     self.names = UsableValues(names)
     self.username = username
     self.isActive = isActive
     self.outcome = outcome
+    self.isByRule = isByRule
     self.fingerprint = fingerprint
   }
 
@@ -86,10 +121,53 @@ package struct Entitlement: Sendable {
     return copy
   }
 
+  /// The same person, who cannot be decided about.
+  package func with(_ doubt: Doubt) -> Entitlement {
+    var copy = self
+    if copy.rarities.isEmpty {
+      copy.rarities = [
+        Rarity(match: nil, doubts: [doubt], denied: [], nextChange: nil, others: [])
+      ]
+    } else {
+      copy.rarities[0].doubts.append(doubt)
+    }
+    return copy
+  }
+
   /// Whether this person is to have an account that can be signed in to.
   package var wantsAccount: Bool {
     if case .account = outcome { return isActive }
     return false
+  }
+
+  /// Of all entries of the person.
+  package var ids: [String] { [person] + others.map(\.person) }
+}
+
+/// What happens to somebody whom one rule restricts to the portal while another gives something.
+package enum ConflictPolicy: String, Sendable, CaseIterable {
+  case hold, licensed
+  case portalOnly = "portal-only"
+
+  /// - Parameters:
+  ///   - portalOnly: the number of the rule that restricts the person; nil: none does.
+  ///   - rules: the rules by number.
+  package func resolve(
+    _ portalOnly: Int?, _ grants: [Grant], _ rules: [RuleReference]
+  ) -> (outcome: Entitlement.Outcome, doubts: [Doubt]) {
+    guard let rule = portalOnly, let first = grants.first else {
+      return (.account(portalOnly: portalOnly, grants: grants), [])
+    }
+    switch self {
+    case .licensed: return (.account(portalOnly: nil, grants: grants), [])
+    case .portalOnly: return (.account(portalOnly: rule, grants: []), [])
+    case .hold:
+      let marker = rules[rule], giver = rules[first.rule]
+      let doubt = Doubt(
+        "the rule `\(marker.name)` (\(marker.file):\(marker.line)) makes this person portal-only, and `\(giver.name)` (\(giver.file):\(giver.line)) gives \(first.right.kind.rawValue) \(first.right.name)",
+        remedy: "change one of the two rules, or set `conflicts:` to licensed or portal-only")
+      return (.account(portalOnly: rule, grants: grants), [doubt])
+    }
   }
 }
 

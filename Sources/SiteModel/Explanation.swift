@@ -1,20 +1,42 @@
 /// Why one person has, or lacks, what they have.
 package struct Explanation: Sendable {
-  /// The directory id; nil when the directory, as last read, has nobody who fits.
-  package let person: String?
-  package let dn: String?
+  /// What the directories, as last read, have of the person; several entries where several directories do.
+  package let entries: [Entry]
   package let account: Account?
-  /// Why the entry is not a person of the mapping; nil when it is.
-  package let exclusion: String?
-  /// What the mapping reads of the entry, in its order.
-  package let attributes: [Attribute]
-  package let groups: [GroupPath]
-  package let rules: [RuleTrace]
-  package let entitlement: Entitlement?
   /// What the next sync would do, from the mirror.
   package let plan: Plan
   /// Exceptions for the account.
   package let pins: [Pin]
+
+  /// One entry of a directory, and what its mapping says.
+  package struct Entry: Sendable {
+    /// The directory's name.
+    package let directory: String
+    /// The immutable id, or the DN of an entry that has none.
+    package let person: String
+    package let dn: String
+    /// Why the entry is not a person of the mapping; nil when it is.
+    package let exclusion: String?
+    /// What the mapping reads of the entry, in its order.
+    package let attributes: [Attribute]
+    package let groups: [GroupPath]
+    package let rules: [RuleTrace]
+    package let entitlement: Entitlement
+
+    package init(
+      directory: String, person: String, dn: String, exclusion: String?, attributes: [Attribute],
+      groups: [GroupPath], rules: [RuleTrace], entitlement: Entitlement
+    ) {
+      self.directory = directory
+      self.person = person
+      self.dn = dn
+      self.exclusion = exclusion
+      self.attributes = attributes
+      self.groups = groups
+      self.rules = rules
+      self.entitlement = entitlement
+    }
+  }
 
   package struct Attribute: Sendable {
     package let name: String
@@ -50,20 +72,10 @@ package struct Explanation: Sendable {
     }
   }
 
-  package init(
-    person: String?, dn: String?, account: Account?, exclusion: String?, attributes: [Attribute],
-    groups: [GroupPath], rules: [RuleTrace], entitlement: Entitlement?, plan: Plan,
-    pins: [Pin]
-  ) {
-    self.pins = pins
-    self.person = person
-    self.dn = dn
+  package init(entries: [Entry], account: Account?, plan: Plan, pins: [Pin]) {
+    self.entries = entries
     self.account = account
-    self.exclusion = exclusion
-    self.attributes = attributes
-    self.groups = groups
-    self.rules = rules
-    self.entitlement = entitlement
     self.plan = plan
+    self.pins = pins
   }
 }

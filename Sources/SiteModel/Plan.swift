@@ -184,11 +184,14 @@ package struct Leaving: Sendable, Hashable, Codable {
   package let due: Int64
   /// Where the person is now, outside of the searches; nil: nowhere in the directory.
   package let movedTo: String?
+  /// The one directory from which the person is gone, while others still have them; nil: all.
+  package let directory: String?
 
   package init(
     account: Int64, person: String, email: String, name: String, due: Int64,
-    movedTo: String? = nil
+    movedTo: String? = nil, of directory: String? = nil
   ) {
+    self.directory = directory
     self.movedTo = movedTo
     self.account = account
     self.person = person
@@ -239,6 +242,39 @@ package struct Memory: Sendable, Hashable, Codable {
     package let rule: String
   }
 
+  /// Which directory shows a person, and how the person's entries belong together.
+  package struct Place: Sendable, Hashable, Codable {
+    package let person: String
+    package let directory: String
+    /// See `Entitlement.match`.
+    package let match: String?
+    /// The directory id by which the account is linked; nil: by this one.
+    package let joined: String?
+    /// Nothing is decided about the person, and `joined` stays as it was.
+    package let isFrozen: Bool
+
+    package init(
+      person: String, directory: String, match: String?, joined: String?, isFrozen: Bool
+    ) {
+      self.person = person
+      self.directory = directory
+      self.match = match.map(emailKey)
+      self.joined = joined
+      self.isFrozen = isFrozen
+    }
+  }
+
+  /// A mapping, and the directory groups that its rules mean, by name as written.
+  package struct Acceptance: Sendable, Hashable, Codable {
+    package let mapping: AcceptedMapping
+    package let ruleGroups: [String: String]
+
+    package init(mapping: AcceptedMapping, ruleGroups: [String: String]) {
+      self.mapping = mapping
+      self.ruleGroups = ruleGroups
+    }
+  }
+
   /// People about whom nothing is left to do.
   package internal(set) var settled: [Settled] = []
   /// When some of them have to be looked at again although nothing of theirs changes; seconds since 1970.
@@ -254,14 +290,14 @@ package struct Memory: Sendable, Hashable, Codable {
   package internal(set) var regiven: [Regiven] = []
   /// People without an account who are gone.
   package internal(set) var forgotten: [String] = []
-  /// The mapping that the plan was made with; applying it accepts the mapping. nil: as it was.
-  package internal(set) var mapping: AcceptedMapping?
-  /// The directory groups that rules name, by name as written, with their ids; nil: as they were.
-  package internal(set) var ruleGroups: [String: String]?
+  /// The mappings that the plan was made with, where they are new; applying it accepts them.
+  package internal(set) var accepted: [Acceptance] = []
   /// Directory groups of rules whose names others bear now; to be approved (R22).
   package internal(set) var replacedGroups: [HeldChange] = []
-  /// The read after which everybody was looked at; nil: only some were.
-  package internal(set) var lookedAt: LookedAt?
+  /// The reads after which everybody was looked at.
+  package internal(set) var lookedAt: [LookedAt] = []
+  /// Where people are, of a site with several directories.
+  package internal(set) var places: [Place] = []
 }
 
 /// A state of the mirror at which everybody was looked at.

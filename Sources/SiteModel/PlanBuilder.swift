@@ -92,14 +92,15 @@ package struct PlanBuilder {
   package mutating func forget(_ person: String) { plan.memory.forgotten.append(person) }
 
   package mutating func accept(
-    _ mapping: AcceptedMapping?, ruleGroups: [String: String]?, replaced: [HeldChange]
+    _ mappings: [Memory.Acceptance], replaced: [HeldChange]
   ) {
-    plan.memory.mapping = mapping
-    plan.memory.ruleGroups = ruleGroups
+    plan.memory.accepted = mappings
     plan.memory.replacedGroups = replaced
   }
 
-  package mutating func note(_ lookedAt: LookedAt?) { plan.memory.lookedAt = lookedAt }
+  package mutating func note(_ lookedAt: [LookedAt]) { plan.memory.lookedAt = lookedAt }
+
+  package mutating func place(_ place: Memory.Place) { plan.memory.places.append(place) }
 
   /// The plan, its changes in the order in which they are made.
   package consuming func finish() -> Plan {

@@ -4,7 +4,7 @@ import GRDB
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 4
+  static let version = 5
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -14,14 +14,18 @@ enum Schema {
     )
   }
 
-  /// Brings an older store up to date; the mirror is read anew. Of version 1 the site is taken over, and the journal, which
-  /// could not be read back then, begins anew.
+  /// Brings an older store up to date. Of version 1 the site is taken over, and the journal, which could not be read
+  /// back then, begins anew; up to version 3 the mirror is read anew.
   static func migrate(_ db: Database, from version: Int) throws {
     if version == 1 { return try migrateFirst(db) }
+    if version < 4 {
+      try db.execute(
+        sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
+          + "DROP TABLE IF EXISTS evidence;" + mirror + indexes)
+    }
     try db.execute(
-      sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
-        + "DROP TABLE IF EXISTS evidence;" + mirror + indexes
-        + "PRAGMA user_version = \(Self.version)")
+      sql: ["directory", "match_key", "joined"].map { "ALTER TABLE person ADD COLUMN \($0) TEXT;" }
+        .joined() + familyIndexes + "PRAGMA user_version = \(Self.version)")
   }
 
   private static func migrateFirst(_ db: Database) throws {
@@ -128,13 +132,17 @@ enum Schema {
 
       -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
       -- which they were last settled (NULL: to do), since when they are gone, and when a condition on a moment
-      -- answers differently for them.
+      -- answers differently for them. Of a site with several directories also: which one shows the person, the
+      -- folded value of `account.match`, and, for a further entry of a person, the id by which the account is linked.
       CREATE TABLE person (
         id TEXT PRIMARY KEY,
         account INTEGER UNIQUE,
         settled INTEGER,
         absent_since INTEGER,
-        due INTEGER
+        due INTEGER,
+        directory TEXT,
+        match_key TEXT,
+        joined TEXT
       ) STRICT, WITHOUT ROWID;
 
       -- An administrator's exceptions, each until a moment in seconds since 1970.
@@ -229,13 +237,19 @@ enum Schema {
         details TEXT NOT NULL
       ) STRICT;
 
-      """ + indexes + mirror
+      """ + indexes + familyIndexes + mirror
 
   /// People to look at again are few, and found without asking all; accounts are counted without reading them.
   private static let indexes = """
     CREATE INDEX person_to_do ON person (id) WHERE settled IS NULL;
     CREATE INDEX person_due ON person (due) WHERE due IS NOT NULL;
     CREATE INDEX account_active ON account (id) WHERE deactivated_by IS NULL;
+
+    """
+
+  private static let familyIndexes = """
+    CREATE INDEX person_by_match ON person (match_key) WHERE match_key IS NOT NULL;
+    CREATE INDEX person_joined ON person (joined) WHERE joined IS NOT NULL;
 
     """
 

@@ -31,15 +31,18 @@ extension SiteDatabase {
     }
   }
 
-  /// Accepts the mapping that the plan was made with; a run that is taken back takes its mapping with it.
+  /// Accepts the mappings that the plan was made with; a run that is taken back takes its mappings with it.
   private func accept(_ plan: Plan, run: Int64, undoing undone: Int64?, in db: Database) throws {
     if let undone {
       try db.execute(sql: "DELETE FROM mapping WHERE run = ?", arguments: [undone])
     }
-    guard let mapping = plan.memory.mapping else { return }
+    for accepted in plan.memory.accepted { try accept(accepted, run: run, in: db) }
+  }
+
+  private func accept(_ accepted: Memory.Acceptance, run: Int64, in db: Database) throws {
+    let mapping = accepted.mapping
     let encoder = JSONEncoder()
-    let groups = String(
-      decoding: try encoder.encode(plan.memory.ruleGroups ?? [:]), as: UTF8.self)
+    let groups = String(decoding: try encoder.encode(accepted.ruleGroups), as: UTF8.self)
     let last = try Row.fetchOne(
       db, sql: "SELECT id, digest FROM mapping WHERE directory = ? ORDER BY id DESC LIMIT 1",
       arguments: [mapping.directory])
@@ -161,13 +164,22 @@ extension SiteDatabase {
       db,
       "UPDATE person SET absent_since = ?2, settled = iif(?2 IS NULL, settled, NULL) WHERE id = ?1")
     for absent in plan.memory.absences { try absence.run(.text(absent.person), .int(absent.since)) }
+    let place = try RapidStatement(
+      db,
+      "UPDATE person SET directory = ?2, match_key = ?3, joined = iif(?5, joined, ?4) WHERE id = ?1"
+    )
+    for one in plan.memory.places {
+      try place.run(
+        .text(one.person), .text(one.directory), .text(one.match), .text(one.joined),
+        .int(one.isFrozen ? 1 : 0))
+    }
     let forget = try RapidStatement(db, "DELETE FROM person WHERE id = ? AND account IS NULL")
     for person in plan.memory.forgotten { try forget.run(.text(person)) }
     for expired in plan.expiredPins {
       try db.execute(sql: "DELETE FROM pin WHERE id = ?", arguments: [expired.pin.id])
     }
     guard plan.basis.isWhole else { return }
-    if let read = plan.memory.lookedAt { try Self.note(read, in: db) }
+    for read in plan.memory.lookedAt { try Self.note(read, in: db) }
     let waited = try Self.waitingSince(db)
     try db.execute(sql: "DELETE FROM hold; DELETE FROM waiting; DELETE FROM leaving")
     let encoder = JSONEncoder()

@@ -51,19 +51,41 @@ extension SiteDatabase {
     return counts
   }
 
-  package func people(_ body: (KnownPerson) -> Void) throws {
-    try people(where: "", [], body)
+  package func people(exceptOf others: [String], _ body: (KnownPerson) -> Void) throws {
+    try others.isEmpty
+      ? people(where: "", [], body)
+      : people(
+        where: "WHERE directory IS NULL OR directory NOT IN (SELECT value FROM json_each(?))",
+        [json(others)], body)
   }
 
   package func people(
-    among ids: [String], toDoAt now: Int64, _ body: (KnownPerson) -> Void
+    among ids: [String], toDoAt now: Int64, exceptOf others: [String], _ body: (KnownPerson) -> Void
   ) throws {
     try people(
       where: """
         WHERE id IN (
           SELECT id FROM person WHERE settled IS NULL UNION SELECT id FROM person WHERE due <= ?
           UNION SELECT value FROM json_each(?))
-        """, [now, json(ids)], body)
+        AND (directory IS NULL OR directory NOT IN (SELECT value FROM json_each(?)))
+        """, [now, json(ids), json(others)], body)
+  }
+
+  package func family(of ids: [String], matches: [String]) throws -> [KnownPerson] {
+    var found: [KnownPerson] = []
+    try people(
+      where: """
+        WHERE id IN (
+          WITH own AS (SELECT value AS id FROM json_each(?1)),
+          known AS (SELECT person.* FROM person JOIN own ON own.id = person.id),
+          links AS (SELECT coalesce(joined, id) AS id FROM known)
+          SELECT id FROM own UNION SELECT id FROM links
+          UNION SELECT id FROM person WHERE joined IN (SELECT id FROM links)
+          UNION SELECT id FROM person WHERE match_key IN (
+            SELECT value FROM json_each(?2) UNION SELECT match_key FROM known))
+        """, [json(ids), json(matches.map(emailKey))]
+    ) { found.append($0) }
+    return found
   }
 
   private func people(
@@ -71,14 +93,17 @@ extension SiteDatabase {
   ) throws {
     try read { db in
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT id, account, settled, absent_since, due FROM person \(filter)",
+        db,
+        sql:
+          "SELECT id, account, settled, absent_since, due, directory, joined, match_key FROM person \(filter)",
         arguments: arguments)
       while let row = try rows.next() {
         let settled: Int64? = row[2]
         body(
           KnownPerson(
             person: row[0], account: row[1], settled: settled.map { UInt64(bitPattern: $0) },
-            absentSince: row[3], due: row[4]))
+            absentSince: row[3], due: row[4], directory: row[5], joined: row[6],
+            match: row[7]))
       }
     }
   }

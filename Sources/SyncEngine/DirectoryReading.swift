@@ -40,6 +40,8 @@ struct DirectoryReader {
   let hash: ByteHash
   /// Seconds since 1970, for conditions on moments.
   let now: Int64
+  /// The directory's number in the configuration.
+  var directory: UInt8 = 0
   /// Ids of directory groups by the names that rules give them.
   let remembered: [String: String]
   /// Keys of groups that no template produces.
@@ -105,7 +107,8 @@ struct DirectoryReader {
     guard
       let evaluator = PersonEvaluator(
         mapping: mapping, slots: mapping.personSlots, groups: groups, now: now,
-        remembered: remembered, protectedGroups: protectedGroups, usesMemberOf: usesMemberOf,
+        directory: directory, remembered: remembered, protectedGroups: protectedGroups,
+        usesMemberOf: usesMemberOf,
         into: &findings)
     else { throw MappingFaults(findings: findings) }
     return evaluator

@@ -130,6 +130,11 @@ extension SiteStoring {
   package func account(_ who: String) throws -> Account? {
     let key = emailKey(who)
     var found = try accounts(ofPeople: [key], emails: [key])
+    if found.isEmpty,
+      let link = try family(of: [key], matches: []).first(where: { $0.person == key })?.joined
+    {
+      found = try accounts(ofPeople: [link], emails: [])
+    }
     if let id = Int64(who), let account = try account(id: id),
       !found.contains(where: { $0.id == id })
     {

@@ -85,7 +85,10 @@ extension Plan {
     for due in memory.due.sorted(by: { $0.key < $1.key }) { add("\(due.key) \(due.value)") }
     for person in memory.unsettled + memory.forgotten { add(person) }
     for expired in expiredPins { add("\(expired.pin.id) \(expired.pin.text)") }
-    add("\(memory.mapping?.digest ?? "")")
+    for accepted in memory.accepted { add(accepted.mapping.digest) }
+    for place in memory.places {
+      add("\(place.person) \(place.directory) \(place.match ?? "") \(place.joined ?? "")")
+    }
     for absence in memory.absences { add("\(absence.person) \(absence.since ?? 0)") }
     hash.update(data: buffer)
     return hash.finalize().hexadecimal

@@ -1,6 +1,3 @@
-/// The way through the house: read, map, reconcile, guard, apply. This room brings the others together; it
-/// knows no server, no SQL and no screen.
-
 import Crypto
 import Diagnostics
 import DirectoryModel
@@ -10,7 +7,7 @@ import Ports
 import Reconciliation
 import SiteModel
 
-/// Everything that a run works with.
+/// One directory of a site: reading it, its mirror, and what its mapping says of its people.
 package struct Planner {
   package typealias Store = SiteStoring & MirrorStoring
 
@@ -22,23 +19,32 @@ package struct Planner {
   /// Stands for the mapping's files and the catalogue: what people get depends on nothing else of ours.
   let mappingDigest: String
   let reads: ReadMode
+  /// Its number in the configuration, and the names of the others.
+  package let number: UInt8
+  let others: [String]
   let progress: (String) -> Void
 
   /// - Parameters:
   ///   - directory: the directory's name in the configuration.
+  ///   - number: its place there, from 0.
+  ///   - others: the names of the other directories of the site.
   ///   - hashSeed: the store's.
   ///   - reads: everything, or what changed.
   ///   - progress: told how far a read is.
   package init(
-    desk: GuardDesk, directory: String, mapping: CompiledMapping, store: any Store,
-    hashSeed: UInt64, reads: ReadMode = .auto, progress: @escaping (String) -> Void
+    desk: GuardDesk, directory: String, number: UInt8 = 0, others: [String] = [],
+    mapping: CompiledMapping, store: any Store, hashSeed: UInt64, reads: ReadMode = .auto,
+    progress: @escaping (String) -> Void
   ) {
+    self.number = number
+    self.others = others
     self.desk = desk
     self.directory = directory
     self.mapping = mapping
     self.store = store
     hash = ByteHash(seed: hashSeed)
-    mappingDigest = Self.digest(mapping, policy: desk.policy)
+    mappingDigest = Self.digest(
+      mapping, policy: desk.policy, directory: others.isEmpty ? nil : directory)
     self.reads = reads
     self.progress = progress
   }
@@ -53,44 +59,13 @@ package struct Planner {
     var isMirror: Bool { if case .mirror = self { true } else { false } }
   }
 
-  /// Reads, maps, reconciles and guards.
+  /// Plans for a site whose only directory this is; see `SitePlanner.plan`.
   ///
-  /// Brings the mirror up to date; changes nothing else.
-  /// - Parameters:
-  ///   - only: an email, an account id or a directory id; nil for everybody.
-  ///   - now: seconds since 1970.
   /// - Throws: `ReadFailure` when the directory cannot be believed, `MappingFaults`, `StoreFailure`.
   package func plan(
     _ origin: Origin, only: String? = nil, now: Int64, into findings: inout Findings
   ) throws -> Guard.Verdict {
-    var source: (any DirectorySource)?
-    var reading = try read(origin, keeping: &source, now: now, into: &findings)
-    let unseen = reading.index.unseen
-    let site = try desk.site()
-    let accounts = try relevantAccounts(&reading, absent: unseen.withAccount, now: now)
-    let movedOut = try movedOut(Set(unseen.withAccount), of: accounts, in: &source)
-    if let only { try see([emailKey(only)], in: &reading) }
-    let scope = try only.map { try self.scope($0, reading, accounts) }
-    let index = reading.index
-    let acceptance =
-      only == nil ? try acceptance(reading.evaluator?.binding) : (mapping: nil, groups: nil)
-    let world = World(
-      site: site, accounts: accounts, entitlements: reading.entitlements,
-      rules: mapping.references, leavers: mapping.leavers, leaversRule: mapping.leaversRule,
-      isPresent: { index.isSeen($0) },
-      isInScope: { person in scope.map { $0.contains(person) } ?? true },
-      doubled: reading.doubled, forgotten: unseen.withoutAccount,
-      waitingSince: try store.waitingSince(), pins: try store.pins(),
-      brokenRules: reading.evaluator?.binding.brokenRules ?? [:],
-      brokenDenials: reading.evaluator?.binding.brokenDenials ?? [], warnings: warnings(reading),
-      accepting: acceptance.mapping, ruleGroups: acceptance.groups,
-      replacedGroups: replacedGroups(reading.evaluator?.binding), movedOut: movedOut,
-      lookedAt: try lookedAt(origin, reading),
-      basis: Plan.Basis(
-        site: site.name, lineage: site.lineage, generation: site.generation,
-        mappingDigest: mappingDigest, createdAt: now, peopleRead: reading.peopleRead,
-        groupsRead: reading.groupsRead, only: only))
-    return try desk.planGuard(now: now).plan(world)
+    try SitePlanner([self]).plan([origin], only: only, now: now, into: &findings).verdict
   }
 
   /// This mapping as it is kept for later.
@@ -102,21 +77,17 @@ package struct Planner {
       files: mapping.sources.map { .init(path: $0.path, text: $0.text) })
   }
 
-  /// What applying a plan accepts: this mapping and the groups that its rules mean, where either is new.
-  private func acceptance(
-    _ binding: GroupBinding?
-  ) throws -> (mapping: AcceptedMapping?, groups: [String: String]?) {
+  /// What applying a plan accepts: this mapping and the groups that its rules mean; nil where neither is new.
+  func acceptance(_ binding: GroupBinding?) throws -> Memory.Acceptance? {
     let own = accepted
     let groups = binding?.ids ?? [:]
     let known = try store.acceptedMapping(of: directory)
-    if known?.digest == own.digest, try store.ruleGroups(of: directory) == groups {
-      return (nil, nil)
-    }
-    return (own, groups)
+    if known?.digest == own.digest, try store.ruleGroups(of: directory) == groups { return nil }
+    return Memory.Acceptance(mapping: own, ruleGroups: groups)
   }
 
   /// Which state of the mirror a reading looked at; nil where somebody was in it whom the to-do list cannot name.
-  private func lookedAt(_ origin: Origin, _ reading: DirectoryReading) throws -> LookedAt? {
+  func lookedAt(_ origin: Origin, _ reading: DirectoryReading) throws -> LookedAt? {
     if case .trial = origin { return nil }
     guard reading.doubled.isEmpty, reading.entitlements.allSatisfy(\.hasID),
       let evidence = try store.readEvidence(of: directory)
@@ -124,7 +95,7 @@ package struct Planner {
     return LookedAt(directory: directory, version: evidence.version, salt: reading.stateSalt)
   }
 
-  private func replacedGroups(_ binding: GroupBinding?) -> [HeldChange] {
+  func replacedGroups(_ binding: GroupBinding?) -> [HeldChange] {
     (binding?.lost ?? []).filter { $0.successor != nil }.sorted { $0.name < $1.name }.map { loss in
       HeldChange(
         pair: "\(directory)\n\(loss.name)\n\(loss.id)\n\(loss.successor ?? "")", email: loss.id,
@@ -132,8 +103,12 @@ package struct Planner {
     }
   }
 
-  private static func digest(_ mapping: CompiledMapping, policy: SitePolicy) -> String {
+  /// - Parameter directory: where there are several, since who is remembered of each is another matter then.
+  private static func digest(
+    _ mapping: CompiledMapping, policy: SitePolicy, directory: String?
+  ) -> String {
     var hash = SHA256()
+    if let directory { hash.update(data: Array("directory \(directory)\n".utf8)) }
     for source in mapping.sources { hash.update(data: Array(source.text.utf8) + [0]) }
     for (name, ceiling) in policy.ceilings.sorted(by: { $0.key < $1.key }) {
       let own = policy.ownedByRules.contains(name) ? " own" : ""
@@ -202,10 +177,16 @@ package struct Planner {
   /// What is remembered of each person.
   private func known() throws -> PersonIndex {
     var index = PersonIndex()
-    try store.people { index.add($0) }
-    let pinned = try store.accounts(ids: store.pins().map(\.pin.account))
-    for person in pinned.compactMap(\.person) { index.unsettle(person) }
+    try store.people(exceptOf: others) { index.add($0) }
+    for person in try pinned() where others.isEmpty || index.isKnown(person) {
+      index.unsettle(person)
+    }
     return index
+  }
+
+  /// People whose accounts have pins.
+  func pinned() throws -> [String] {
+    try store.accounts(ids: store.pins().map(\.pin.account)).compactMap(\.person)
   }
 
   private func readToMirror(
@@ -263,7 +244,7 @@ package struct Planner {
   func reader(_ now: Int64) throws -> DirectoryReader {
     DirectoryReader(
       mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
-      now: now, remembered: try rememberedGroups(now: now),
+      now: now, directory: number, remembered: try rememberedGroups(now: now),
       protectedGroups: desk.policy.protectedGroups, progress: progress)
   }
 
@@ -286,33 +267,20 @@ package struct Planner {
     return groups
   }
 
-  // MARK: Accounts
+  // MARK: Settled people
 
-  /// The accounts that the plan may touch, and the ones in its way. Whoever is settled but has an email
-  /// that somebody else claims is evaluated, too.
-  private func relevantAccounts(
-    _ reading: inout DirectoryReading, absent: [String], now: Int64
-  ) throws -> [Account] {
-    let evaluated = Set(reading.entitlements.map(\.person))
-    var accounts = try store.accounts(
-      ofPeople: Array(evaluated) + absent, emails: reading.entitlements.flatMap(\.emails))
-    let matches = reading.entitlements.compactMap(\.match)
-    if !matches.isEmpty {
-      let known = Set(accounts.map(\.id))
-      accounts += try store.unlinkedAccounts(usernames: matches).filter { !known.contains($0.id) }
-    }
-    try see(accounts.compactMap(\.person), in: &reading)
-    let others = accounts.compactMap(\.person).filter {
-      !evaluated.contains($0) && reading.index.isSeen($0)
-    }
-    guard !others.isEmpty, var evaluator = reading.evaluator else { return accounts }
+  /// Decides about people whom the read passed over, since nothing of theirs changed.
+  func evaluate(
+    _ people: [String], in reading: inout DirectoryReading, now: Int64
+  ) throws -> [Entitlement] {
+    guard !people.isEmpty, var evaluator = reading.evaluator else { return [] }
     var added: [Entitlement] = []
     let salt = reading.stateSalt
     let reader = try reader(now)
-    if reading.isPartial { try addMembers(of: others, to: &evaluator) }
+    if reading.isPartial { try addMembers(of: people, to: &evaluator) }
     for search in mapping.searches.indices {
       try store.readMirror(
-        of: directory, kind: .person, search: search, slots: evaluator.slots, keys: others
+        of: directory, kind: .person, search: search, slots: evaluator.slots, keys: people
       ) { batch in
         for entry in 0..<batch.count {
           if let one = reader.entitlement(entry, of: batch, search: search, salt: salt, &evaluator)
@@ -322,16 +290,12 @@ package struct Planner {
         }
       }
     }
-    reading.entitlements += added
-    let known = Set(accounts.map(\.id))
-    accounts += try store.accounts(ofPeople: [], emails: added.flatMap(\.emails))
-      .filter { !known.contains($0.id) }
-    return accounts
+    return added
   }
 
   /// Notes which of these people are in the mirror, where not everybody was looked at: whoever is not on the to-do
   /// list and is there is present.
-  private func see(_ people: [String], in reading: inout DirectoryReading) throws {
+  func see(_ people: [String], in reading: inout DirectoryReading) throws {
     let others = people.filter { !reading.index.isSeen($0) }
     guard reading.isPartial, !others.isEmpty else { return }
     for key in try store.mirrorKeys(of: directory, kind: .person, among: others, hashes: [])
@@ -340,7 +304,7 @@ package struct Planner {
     }
   }
 
-  private func warnings(_ reading: DirectoryReading) -> [String] {
+  func warnings(_ reading: DirectoryReading) -> [String] {
     let found =
       (reading.evaluator?.binding.warnings ?? []).sorted()
       + (reading.evaluator?.refused ?? []).sorted()
@@ -348,22 +312,5 @@ package struct Planner {
     return found + [
       "the directory refers to other servers in \(reading.referrals) places; they were not followed, and whoever is there is not in this plan"
     ]
-  }
-
-  private func scope(
-    _ who: String, _ reading: DirectoryReading, _ accounts: [Account]
-  ) throws -> Set<String> {
-    let key = emailKey(who)
-    var people: Set<String> = reading.index.isSeen(key) ? [key] : []
-    for entitlement in reading.entitlements
-    where entitlement.person == key || entitlement.emails.contains(where: { emailKey($0) == key }) {
-      people.insert(entitlement.person)
-    }
-    for account in try accounts + store.accounts(ofPeople: [key], emails: [key])
-    where emailKey(account.email) == key || String(account.id) == who || account.person == key {
-      if let person = account.person { people.insert(person) }
-    }
-    guard !people.isEmpty else { throw NobodyFits(who: who) }
-    return people
   }
 }

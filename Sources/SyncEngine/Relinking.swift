@@ -49,6 +49,14 @@ extension Planner {
         gone.append(account)
       }
     }
+    if !others.isEmpty {
+      // Whoever is not here may be another directory's.
+      let elsewhere = try store.family(of: gone.compactMap(\.person), matches: []).filter {
+        $0.directory.map(others.contains) ?? false
+      }
+      let people = Set(elsewhere.map(\.person))
+      gone.removeAll { $0.person.map(people.contains) ?? false }
+    }
     let old = try mirroredValues(of: gone.compactMap(\.person), attribute)
     var fits: [(account: Account, people: Set<String>)] = []
     var claims: [String: Int] = [:]

@@ -67,13 +67,13 @@ extension Planner {
   private func addKnown(
     _ people: Set<String>, to index: inout PersonIndex, now: Int64
   ) throws -> Set<String> {
-    let pinned = try store.accounts(ids: store.pins().map(\.pin.account)).compactMap(\.person)
+    let pinned = try pinned()
     var known: Set<String> = []
-    try store.people(among: people.union(pinned).sorted(), toDoAt: now) {
+    try store.people(among: people.union(pinned).sorted(), toDoAt: now, exceptOf: others) {
       index.add($0)
       known.insert($0.person)
     }
-    for person in pinned { index.unsettle(person) }
+    for person in pinned where others.isEmpty || index.isKnown(person) { index.unsettle(person) }
     return known
   }
 

@@ -9,36 +9,38 @@ package enum ExplanationText {
     func title(_ text: String) {
       lines.append(lines.isEmpty ? style.bold(text) : "\n" + style.bold(text))
     }
-    title("Directory")
-    if let dn = explanation.dn {
-      lines.append("  \(dn.shown)")
-      lines.append("  id \((explanation.person ?? "").shown)")
-      for attribute in explanation.attributes {
+    if explanation.entries.isEmpty {
+      title("Directory")
+      lines.append("  nobody, as last read")
+    }
+    for entry in explanation.entries {
+      title(explanation.entries.count > 1 ? "Directory \(entry.directory)" : "Directory")
+      lines.append("  \(entry.dn.shown)")
+      lines.append("  id \(entry.person.shown)")
+      for attribute in entry.attributes {
         let values = attribute.values.prefix(8).joined(separator: " | ")
         let more = attribute.values.count > 8 ? " … \(attribute.values.count) values" : ""
         lines.append("  \(attribute.name): \(values.shown)\(more)")
       }
-    } else {
-      lines.append("  nobody, as last read")
-    }
-    if !explanation.groups.isEmpty {
-      title("Directory groups")
-      for group in explanation.groups {
+      if !entry.groups.isEmpty { title("Directory groups") }
+      for group in entry.groups {
         let via =
           group.via.isEmpty ? "" : style.dim("  via \(group.via.joined(separator: " → "))".shown)
         lines.append("  \(group.name.shown)\(via)")
       }
-    }
-    if explanation.dn != nil {
       title("Mapping")
-      if let exclusion = explanation.exclusion {
+      if let exclusion = entry.exclusion {
         lines.append("  not a person of the mapping: \(exclusion)")
       }
-      lines += explanation.rules.flatMap { rule($0, style) }
-      if let entitlement = explanation.entitlement, explanation.exclusion == nil {
+      lines += entry.rules.flatMap { rule($0, style) }
+      if entry.exclusion == nil {
         title("Entitlement")
-        lines += outcome(entitlement, explanation)
+        lines += outcome(entry)
       }
+    }
+    if explanation.entries.count > 1 {
+      title("Together")
+      lines.append("  the union of these, less what any of them takes away")
     }
     title("Site")
     lines += site(explanation.account, transition)
@@ -65,14 +67,15 @@ package enum ExplanationText {
   }
 
   /// What the rules come to: what won, by which rule, and what lost against what.
-  private static func outcome(_ entitlement: Entitlement, _ explanation: Explanation) -> [String] {
+  private static func outcome(_ entry: Explanation.Entry) -> [String] {
+    let entitlement = entry.entitlement
     var lines = ["  active: \(entitlement.isActive ? "yes" : "no")"]
     var won: Set<String> = []
     func place(_ rule: RuleReference) -> String {
       "\(rule.name) (\(rule.file):\(rule.line))".shown
     }
     func giver(of effect: String) -> String {
-      explanation.rules.first { $0.matches && $0.effects.contains(effect) }.map {
+      entry.rules.first { $0.matches && $0.effects.contains(effect) }.map {
         ", by \(place($0.rule))"
       } ?? ""
     }
@@ -92,9 +95,9 @@ package enum ExplanationText {
     case .nothing: lines.append("  no account: no rule matches (otherwise: nothing)")
     case .leaver: lines.append("  treated as a leaver: no rule matches (otherwise: leaver)")
     }
-    for trace in explanation.rules where trace.matches {
+    for trace in entry.rules where trace.matches {
       for effect in trace.effects where !won.contains(effect) && !effect.hasPrefix("takes away") {
-        let against = explanation.rules.first {
+        let against = entry.rules.first {
           $0.matches && $0.effects.contains("takes away \(effect)")
         }
         lines.append(

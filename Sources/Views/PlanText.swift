@@ -149,7 +149,10 @@ package struct PlanText {
       ))
     let most = isWhole ? plan.leaving.count : 50
     for leaving in plan.leaving.prefix(most) {
-      let place = leaving.movedTo.map { "; moved out of the search, to \($0.shown)" } ?? ""
+      let place =
+        leaving.movedTo.map { "; moved out of the search, to \($0.shown)" }
+        ?? leaving.directory.map { "; gone from \($0.shown) alone, what it gave stays until then" }
+        ?? ""
       line(
         "  \(leaving.name.shown) <\(leaving.email.shown)>, until \(timeText(leaving.due))\(place)")
     }

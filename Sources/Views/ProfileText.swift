@@ -9,8 +9,8 @@ package struct Profile {
   package let pins: [Pin]
   package let holds: [Hold]
   package let leaving: Leaving?
-  /// The DN of the entry behind the account, as last seen.
-  package let entry: String?
+  /// The DNs of the entries behind the account, as last seen.
+  package let entries: [String]
   /// Products for which the person waits.
   package let waiting: [String]
   /// The latest first.
@@ -18,7 +18,7 @@ package struct Profile {
 
   package init(
     account: Account, site: Site, rootURL: String?, portalURL: String?, pins: [Pin],
-    holds: [Hold], leaving: Leaving?, entry: String?, waiting: [String],
+    holds: [Hold], leaving: Leaving?, entries: [String], waiting: [String],
     history: [(run: JournaledRun, entry: JournalEntry)]
   ) {
     self.account = account
@@ -28,7 +28,7 @@ package struct Profile {
     self.pins = pins
     self.holds = holds
     self.leaving = leaving
-    self.entry = entry
+    self.entries = entries
     self.waiting = waiting
     self.history = history
   }
@@ -47,7 +47,7 @@ package struct Profile {
     row("username", account.username ?? "none")
     row("knowledge base", knowledgeBase)
     row("directory", directory)
-    if let entry { row("entry", entry) }
+    for entry in entries { row("entry", entry) }
     for (title, kind) in [("Licenses", Right.Kind.license), ("Groups", .group)] {
       let held = account.holdings.filter { $0.right.kind == kind }
       lines.append(style.bold(title) + (held.isEmpty ? ": none" : ""))

@@ -155,11 +155,7 @@ struct Erase: ParsableCommand {
           remedy: "usher deactivate \(account.email)")
       }
       if let person = account.person, account.absentSince == nil {
-        var isThere = false
-        try store.mirrorFingerprints(
-          of: session.configuration.directory.name, kind: .person
-        ) { key, _ in if key == person { isThere = true } }
-        if isThere {
+        if try session.mirroredName(person, in: store) != nil {
           throw Failure(
             .failed,
             "\(account.email) is still in the directory, which would bring the person back. Nothing was changed",

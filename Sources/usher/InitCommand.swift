@@ -63,7 +63,7 @@ struct Init: ParsableCommand {
     }
 
     var session = try session(answers, terminal, now)
-    guard case .server(let server) = session.configuration.directory.location else { return }
+    guard case .server(let server) = session.configuration.directories[0].location else { return }
     var directory = try session.directory(server)
     let connected = try directory.connect()
     let profile = try directory.profile()
@@ -170,7 +170,7 @@ struct Init: ParsableCommand {
 
   /// Counts what the new files select, as `usher check --connect` does.
   private func count(_ session: Session, _ source: any DirectorySource) throws {
-    let (mapping, texts) = try session.mapping()
+    let (mapping, texts) = try session.mapping(of: session.configuration.directories[0])
     var findings = texts
     let survey = try Survey.of(
       source, mapping: mapping, now: session.now, progress: session.terminal.progress,

@@ -16,6 +16,11 @@ struct CommonOptions: ParsableArguments {
   var verbose = false
 }
 
+/// Which directory is meant, where the configuration has several.
+struct DirectoryOption: ParsableArguments {
+  @Option(help: "The directory that is meant, where there are several.") var directory: String?
+}
+
 /// The terminal, or what stands in its place: data on standard output, everything else on standard error.
 struct Terminal {
   let quiet: Bool

@@ -20,6 +20,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "How the plan is printed: text, json or csv.") var format: Format = .text
   @Flag(help: "Plan from the mirror, without the directory.") var offline = false
   @Option(help: "Try another mapping file.") var mapping: String?
+  @OptionGroup var which: DirectoryOption
   @Option(help: "Look at one person only: an email, an account id or a directory id.") var only:
     String?
   @Flag(help: "List every change, however many there are.") var all = false
@@ -33,16 +34,14 @@ struct PlanCommand: ParsableCommand {
     let lease = try session.lease()
     defer { withExtendedLifetime(lease) {} }
     let store = try session.store()
-    let (current, texts) = try session.mapping()
-    let planner = try session.planner(store, mapping: current)
+    let (planners, texts) = try session.planners(store)
     if let mapping {
-      return try tryOut(mapping, session, store, planner, texts)
+      return try tryOut(mapping, session, store, planners, texts)
     }
-    let waiting = try session.reviewed(
-      planner, in: store, opening: offline ? nil : { try session.source() }, texts: texts
-    ).held
-    let verdict = try session.plan(
-      planner, offline ? .mirror : .directory(session.source()), only: only, texts: texts)
+    let waiting = try session.reviewed(planners, in: store, offline: offline, texts: texts).held
+    let outcome = try session.plan(
+      planners, session.origins(offline: offline), only: only, texts: texts)
+    let verdict = outcome.verdict
     let plan = verdict.plan
     switch format {
     case .text:
@@ -55,26 +54,35 @@ struct PlanCommand: ParsableCommand {
       session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
     }
     try session.report(verdict, in: store)
-    if let waiting {
-      try session.say(waiting, in: store)
+    for held in waiting {
+      try session.say(held, in: store)
       session.terminal.say("A saved plan that is applied approves the mapping, too.")
     }
-    if !verdict.excesses.isEmpty || waiting != nil { return .heldBack }
+    if session.report(outcome.failures) { return .directoryUnread }
+    if !verdict.excesses.isEmpty || !waiting.isEmpty { return .heldBack }
     return detailedExitcode && !plan.isEmpty ? .changesPending : nil
   }
 
   /// What another mapping would do to the same directory: its plan against the current one's.
   private func tryOut(
-    _ file: String, _ session: Session, _ store: SiteDatabase, _ planner: Planner, _ texts: Findings
+    _ file: String, _ session: Session, _ store: SiteDatabase, _ planners: [Planner],
+    _ texts: Findings
   ) throws -> ExitStatus? {
-    let (other, otherTexts) = try session.mapping(file)
-    let current = try session.plan(
-      planner, offline ? .mirror : .directory(session.source()), only: only, texts: texts
-    ).plan
-    let trial = try session.planner(store, mapping: other)
-    let origin: Planner.Origin =
-      trial.canReadMirror ? .mirror : offline ? .mirror : .trial(try session.source())
-    let verdict = try session.plan(trial, origin, only: only, texts: otherTexts)
+    let tried = try session.directory(named: which.directory)
+    let (other, otherTexts) = try session.mapping(of: tried, file)
+    var allTexts = texts
+    allTexts.merge(otherTexts)
+    let outcome = try session.plan(
+      planners, session.origins(offline: offline), only: only, texts: texts)
+    let current = outcome.verdict.plan
+    let trial = try session.planner(store, tried, mapping: other)
+    let index = Int(trial.number)
+    var trials = planners
+    trials[index] = trial
+    // The others have just been read.
+    var origins = planners.map { _ in Planner.Origin.mirror }
+    if !offline, !trial.canReadMirror { origins[index] = .trial(try session.source(tried)) }
+    let verdict = try session.plan(trials, origins, only: only, texts: allTexts).verdict
     switch format {
     case .text:
       PlanComparison(current: current, other: verdict.plan)
@@ -89,6 +97,7 @@ struct PlanCommand: ParsableCommand {
     for excess in verdict.excesses {
       session.terminal.warn("limit \(excess.consequence.rawValue): \(excess.text)")
     }
+    if session.report(outcome.failures) { return .directoryUnread }
     if !verdict.excesses.isEmpty { return .heldBack }
     return detailedExitcode && !verdict.plan.isEmpty ? .changesPending : nil
   }
@@ -144,20 +153,21 @@ struct Sync: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "sync") { session in
-      let (mapping, texts) = try session.mapping()
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let store = try session.store()
+      let (planners, texts) = try session.planners(store)
       let (chosen, waiting) = try session.reviewed(
-        session.planner(store, mapping: mapping), in: store, opening: session.source, texts: texts)
-      guard let planner = chosen else {
-        if let waiting { try session.say(waiting, in: store) }
+        planners, in: store, offline: false, texts: texts)
+      guard let chosen else {
+        for held in waiting { try session.say(held, in: store) }
         throw Failure(
           .heldBack,
           "the mapping has changed, and the one that holds so far no longer fits the configuration. Nothing was changed",
           remedy: "review and apply a plan: usher plan --out FILE, usher apply FILE")
       }
-      let verdict = try session.plan(planner, .directory(session.source()), texts: texts)
+      let outcome = try session.plan(chosen, session.origins(), texts: texts)
+      let verdict = outcome.verdict
       if !session.terminal.quiet {
         PlanText(verdict.plan, all: all, style: session.terminal.output).write(
           session.terminal.print)
@@ -170,11 +180,12 @@ struct Sync: ParsableCommand {
       }
       try session.apply(approved, to: store)
       try session.report(verdict, in: store)
-      if let waiting {
-        try session.say(waiting, in: store)
+      for held in waiting {
+        try session.say(held, in: store)
         session.terminal.warn("until then the mapping holds as it was")
       }
-      return verdict.excesses.isEmpty && waiting == nil ? nil : .heldBack
+      if session.report(outcome.failures) { return .directoryUnread }
+      return verdict.excesses.isEmpty && waiting.isEmpty ? nil : .heldBack
     }
   }
 }

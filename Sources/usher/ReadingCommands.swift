@@ -3,6 +3,7 @@ import Diagnostics
 import LDAPClient
 import Mapping
 import Ports
+import Settings
 import SiteModel
 import SyncEngine
 import Views
@@ -18,38 +19,45 @@ struct Check: ParsableCommand {
   func run() throws {
     try Session.run(common, "check") { session in
       var findings = Findings()
-      let mapping = session.readMapping(into: &findings)
+      let mappings = session.configuration.directories.map {
+        session.readMapping(of: $0, into: &findings)
+      }
       if !findings.all.isEmpty {
         session.terminal.print(DiagnosticText.text(of: findings, style: session.terminal.output))
       }
-      guard let mapping else {
+      guard !findings.hasErrors else {
         throw Failure(.badConfiguration, "the mapping has faults")
       }
-      session.terminal.print(
-        "Configuration \(session.configuration.path) and mapping \(session.configuration.directory.mappingPath) are in order: \(mapping.rules.count.of("rule", "rules"))."
-      )
-      if connect { try self.connect(session, mapping: mapping, texts: findings.texts) }
+      for case (let directory, let mapping?) in zip(session.configuration.directories, mappings) {
+        session.terminal.print(
+          "Configuration \(session.configuration.path) and mapping \(directory.mappingPath) are in order: \(mapping.rules.count.of("rule", "rules"))."
+        )
+        if connect {
+          try self.connect(session, directory, mapping: mapping, texts: findings.texts)
+        }
+      }
       return nil
     }
   }
 
-  private func connect(_ session: Session, mapping: CompiledMapping, texts: Findings) throws {
-    var source = try session.source()
-    if var directory = source as? LDAPDirectory {
-      session.terminal.print("Signed in to \(try directory.connect()).")
-      let who = try directory.reader()
+  private func connect(
+    _ session: Session, _ directory: Configuration.Directory, mapping: CompiledMapping,
+    texts: Findings
+  ) throws {
+    var source = try session.source(directory)
+    if var server = source as? LDAPDirectory {
+      session.terminal.print("Signed in to \(try server.connect()).")
+      let who = try server.reader()
       session.terminal.print(
-        ServerText.text(of: try directory.profile(), who: who, style: session.terminal.output))
-      source = directory
+        ServerText.text(of: try server.profile(), who: who, style: session.terminal.output))
+      source = server
     }
     var findings = texts
     let survey = try Survey.of(
       source, mapping: mapping, now: session.now, progress: session.terminal.progress,
       into: &findings)
     session.terminal.clearProgress()
-    SurveyText.write(
-      survey, mapping: mapping, directory: session.configuration.directory.name,
-      session.terminal.print)
+    SurveyText.write(survey, mapping: mapping, directory: directory.name, session.terminal.print)
     if survey.referrals > 0 {
       session.terminal.warn("\(survey.referrals.of("referral was", "referrals were")) not followed")
     }
@@ -66,24 +74,21 @@ struct Explain: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "explain") { session in
-      let (mapping, texts) = try session.mapping()
       let store = try session.existingStore()
-      let planner = try session.planner(store, mapping: mapping)
+      let (planners, texts) = try session.planners(store)
       var findings = texts
       let explanation: Explanation
       do {
-        explanation = try planner.explain(who, now: session.now, into: &findings)
+        explanation = try SitePlanner(planners).explain(who, now: session.now, into: &findings)
       } catch let nobody as NobodyFits {
-        return try explainAbsence(nobody, session, planner)
+        return try explainAbsence(nobody, session, planners)
       }
       session.terminal.print(
         ExplanationText.text(
           of: explanation, transition: try session.desk(store).site().transition,
           style: session.terminal.output))
-      if explanation.dn == nil, let account = explanation.account {
-        let found = try? planner.exclusions(
-          of: account.email, in: session.source(), now: session.now)
-        show(found ?? [], session)
+      if explanation.entries.isEmpty, let account = explanation.account {
+        show((try? exclusions(of: account.email, session, planners)) ?? [], session)
       }
       return nil
     }
@@ -101,14 +106,22 @@ struct Explain: ParsableCommand {
     }
   }
 
-  /// Nobody of the mapping and no account: asks the directory itself, which may know the entry.
+  /// Nobody of the mapping and no account: asks the directories themselves, which may know the entry.
   private func explainAbsence(
-    _ nobody: NobodyFits, _ session: Session, _ planner: Planner
+    _ nobody: NobodyFits, _ session: Session, _ planners: [Planner]
   ) throws -> ExitStatus? {
-    let found = try planner.exclusions(of: who, in: session.source(), now: session.now)
+    let found = try exclusions(of: who, session, planners)
     if found.isEmpty { throw nobody }
     show(found, session)
     return nil
+  }
+
+  private func exclusions(
+    of who: String, _ session: Session, _ planners: [Planner]
+  ) throws -> [(dn: String, reasons: [String])] {
+    try zip(session.configuration.directories, planners).flatMap { directory, planner in
+      try planner.exclusions(of: who, in: session.source(directory), now: session.now)
+    }
   }
 }
 
@@ -124,38 +137,52 @@ struct TestCommand: ParsableCommand {
   @Option(name: .customLong("tests"), help: "A file with more tests; may be repeated.")
   var files: [String] = []
   @Option(help: "Another mapping file.") var mapping: String?
+  @OptionGroup var which: DirectoryOption
 
   func run() throws {
     try Session.run(common, "test") { session in
-      let (mapping, texts) = try session.mapping(mapping)
-      var findings = Findings()
-      let more = files.flatMap {
-        MappingReader.readTests($0, load: Session.load, into: &findings)
+      guard mapping == nil, which.directory == nil, files.isEmpty else {
+        return try test(session, session.directory(named: which.directory)) ? nil : .failed
       }
-      if findings.hasErrors {
-        throw Failure(.badConfiguration, "the tests have faults", findings: findings)
+      var passed = true
+      for directory in session.configuration.directories {
+        passed = try test(session, directory) && passed
       }
-      let report = mapping.run(mapping.tests + more, now: session.now)
-      for failure in report.failures {
-        session.terminal.print(
-          "\(failure.position.text): \(session.terminal.output.red("failed")): \(failure.message.shown)"
-        )
-      }
-      show(try coverage(session, mapping, texts), report, mapping, session.terminal)
-      let count = mapping.tests.count + more.count
-      session.terminal.print(
-        "\(count - report.failures.count) passed, \(report.failures.count) failed")
-      return report.failures.isEmpty ? nil : .failed
+      return passed ? nil : .failed
     }
+  }
+
+  /// - Returns: whether all tests passed.
+  private func test(_ session: Session, _ directory: Configuration.Directory) throws -> Bool {
+    let (mapping, texts) = try session.mapping(of: directory, mapping)
+    var findings = Findings()
+    let more = files.flatMap {
+      MappingReader.readTests($0, load: Session.load, into: &findings)
+    }
+    if findings.hasErrors {
+      throw Failure(.badConfiguration, "the tests have faults", findings: findings)
+    }
+    let report = mapping.run(mapping.tests + more, now: session.now)
+    for failure in report.failures {
+      session.terminal.print(
+        "\(failure.position.text): \(session.terminal.output.red("failed")): \(failure.message.shown)"
+      )
+    }
+    show(try coverage(session, directory, mapping, texts), report, mapping, session.terminal)
+    let count = mapping.tests.count + more.count
+    session.terminal.print(
+      "\(count - report.failures.count) passed, \(report.failures.count) failed")
+    return report.failures.isEmpty
   }
 
   /// What rules do among the people as last read; nil where nobody was read with this mapping.
   private func coverage(
-    _ session: Session, _ mapping: CompiledMapping, _ texts: Findings
+    _ session: Session, _ directory: Configuration.Directory, _ mapping: CompiledMapping,
+    _ texts: Findings
   ) throws -> RuleCoverage? {
     guard let store = try? session.existingStore() else { return nil }
     var findings = texts
-    return try? session.planner(store, mapping: mapping)
+    return try? session.planner(store, directory, mapping: mapping)
       .coverage(now: session.now, into: &findings)
   }
 

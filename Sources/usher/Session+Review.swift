@@ -2,6 +2,7 @@ import Diagnostics
 import Mapping
 import Ports
 import Reconciliation
+import Settings
 import SiteModel
 import SiteStore
 import SyncEngine
@@ -39,18 +40,34 @@ extension Session {
     terminal.say("If it is meant: usher approve \(held.shortHash)")
   }
 
-  // MARK: A changed mapping
+  // MARK: Changed mappings
 
-  /// The planner to sync with: the mapping's own, or, while a changed mapping waits for approval, that of the one
+  /// The planners to sync with: each mapping's own, or, while a changed mapping waits for approval, that of the one
   /// which holds so far.
-  /// - Parameter opening: opens the directory; nil for the mirror.
-  /// - Returns: the planner, nil where the accepted mapping no longer fits the configuration; and what is held
-  ///   back of the mapping.
+  /// - Parameter offline: compares mappings by the mirror.
+  /// - Returns: nil planners where an accepted mapping no longer fits the configuration; and what is held back of
+  ///   the mappings.
   func reviewed(
-    _ planner: Planner, in store: SiteDatabase, opening: (() throws -> any DirectorySource)?,
-    texts: Findings
+    _ planners: [Planner], in store: SiteDatabase, offline: Bool, texts: Findings
+  ) throws -> (planners: [Planner]?, held: [HeldSet]) {
+    var chosen: [Planner] = []
+    var held: [HeldSet] = []
+    for (directory, planner) in zip(configuration.directories, planners) {
+      let (one, waiting) = try reviewed(
+        planner, of: directory, in: store,
+        opening: offline ? nil : { try source(directory) }, texts: texts)
+      if let one { chosen.append(one) }
+      if let waiting { held.append(waiting) }
+    }
+    return (chosen.count == planners.count ? chosen : nil, held)
+  }
+
+  /// - Parameter opening: opens the directory; nil for the mirror.
+  private func reviewed(
+    _ planner: Planner, of directory: Configuration.Directory, in store: SiteDatabase,
+    opening: (() throws -> any DirectorySource)?, texts: Findings
   ) throws -> (planner: Planner?, held: HeldSet?) {
-    let known = try store.acceptedMapping(of: configuration.directory.name)
+    let known = try store.acceptedMapping(of: directory.name)
     guard configuration.mappingChanges == .review, let known,
       try !planner.isAccepted(known, now: now)
     else { return (planner, nil) }
@@ -69,7 +86,7 @@ extension Session {
           ]))
       return (nil, held)
     }
-    let before = try self.planner(store, mapping: old)
+    let before = try self.planner(store, directory, mapping: old)
     var all = texts
     let difference: MappingDifference
     do {
@@ -79,6 +96,8 @@ extension Session {
         "the mapping has changed, and whether it alters what anybody gets cannot be told offline: \(failure.message)"
       )
       return (planner, nil)
+    } catch is ReadFailure where configuration.directories.count > 1 {
+      return (before, nil)  // Planning will say so, and go on with the other directories.
     }
     terminal.clearProgress()
     return difference.isEmpty ? (planner, nil) : (before, planner.held(difference))

@@ -99,12 +99,25 @@ struct Session {
     FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// The mapping, or another one to try.
+  /// The directory that is meant.
+  /// - Parameter name: as given; nil where there is only one to choose from.
+  func directory(named name: String?) throws -> Configuration.Directory {
+    let all = configuration.directories
+    let found = name == nil && all.count == 1 ? all.first : all.first { $0.name == name }
+    if let found { return found }
+    let names = all.map(\.name).joined(separator: ", ")
+    throw name.map { Failure(.usage, "there is no directory \($0)", remedy: "choose of: \(names)") }
+      ?? Failure(.usage, "there are several directories", remedy: "--directory NAME, of: \(names)")
+  }
+
+  /// A directory's mapping, or another one to try.
   ///
   /// - Returns: the mapping, and the texts of its files for diagnostics of later stages.
-  func mapping(_ other: String? = nil) throws -> (CompiledMapping, Findings) {
+  func mapping(
+    of directory: Configuration.Directory, _ other: String? = nil
+  ) throws -> (CompiledMapping, Findings) {
     var findings = Findings()
-    let mapping = readMapping(other, into: &findings)
+    let mapping = readMapping(of: directory, other, into: &findings)
     guard let mapping else {
       throw Failure(.badConfiguration, "the mapping has faults", findings: findings)
     }
@@ -114,10 +127,12 @@ struct Session {
     return (mapping, findings.texts)
   }
 
-  func readMapping(_ other: String? = nil, into findings: inout Findings) -> CompiledMapping? {
+  func readMapping(
+    of directory: Configuration.Directory, _ other: String? = nil, into findings: inout Findings
+  ) -> CompiledMapping? {
     MappingReader.read(
-      other ?? configuration.directory.mappingPath,
-      catalogue: Set(configuration.site.licenses.keys), load: Self.load, into: &findings)
+      other ?? directory.mappingPath, catalogue: Set(configuration.site.licenses.keys),
+      load: Self.load, into: &findings)
   }
 
   // MARK: Store and directory
@@ -161,12 +176,27 @@ struct Session {
       protectedGroups: Set(site.protectedGroups.map { Right(.group, $0).key }))
   }
 
-  func planner(_ store: SiteDatabase, mapping: CompiledMapping) throws -> Planner {
-    Planner(
-      desk: desk(store), directory: configuration.directory.name, mapping: mapping, store: store,
-      hashSeed: try store.hashSeed(),
-      reads: ReadMode(rawValue: configuration.directory.reads.rawValue) ?? .auto,
+  func planner(
+    _ store: SiteDatabase, _ directory: Configuration.Directory, mapping: CompiledMapping
+  ) throws -> Planner {
+    let names = configuration.directories.map(\.name)
+    return Planner(
+      desk: desk(store), directory: directory.name,
+      number: UInt8(names.firstIndex(of: directory.name) ?? 0),
+      others: names.filter { $0 != directory.name }, mapping: mapping, store: store,
+      hashSeed: try store.hashSeed(), reads: ReadMode(rawValue: directory.reads.rawValue) ?? .auto,
       progress: { [terminal] in terminal.progress($0) })
+  }
+
+  /// All directories with their mappings, and the mappings' texts.
+  func planners(_ store: SiteDatabase) throws -> ([Planner], Findings) {
+    var texts = Findings()
+    let planners = try configuration.directories.map { directory in
+      let (mapping, own) = try mapping(of: directory)
+      texts.merge(own)
+      return try planner(store, directory, mapping: mapping)
+    }
+    return (planners, texts)
   }
 
   private var limits: Limits {
@@ -184,12 +214,16 @@ struct Session {
       onLimit: given.onLimit == .holdPeople ? .holdPeople : .holdPlan)
   }
 
-  /// The directory of the configuration, not yet connected.
-  func source() throws -> any DirectorySource {
-    switch configuration.directory.location {
+  /// A directory of the configuration, not yet connected.
+  func source(_ directory: Configuration.Directory) throws -> any DirectorySource {
+    switch directory.location {
     case .file(let path): LDIFSource(path: path)
-    case .server(let server): try directory(server)
+    case .server(let server): try self.directory(server)
     }
+  }
+
+  func origins(offline: Bool = false) throws -> [Planner.Origin] {
+    try configuration.directories.map { offline ? .mirror : .directory(try source($0)) }
   }
 
   func directory(_ server: Configuration.Server) throws -> LDAPDirectory {
@@ -215,6 +249,23 @@ struct Session {
         canaries: server.canaries),
       limiter: LoadLimiter(searches: server.rate.searches, entries: server.rate.entries),
       log: { [terminal] in terminal.detail($0) })
+  }
+
+  /// The DN of somebody as last seen, with the directory where there are several; nil: no directory has them.
+  func mirroredName(_ person: String, in store: SiteDatabase) throws -> String? {
+    for directory in configuration.directories {
+      guard let name = try store.mirroredName(of: directory.name, key: person) else { continue }
+      return configuration.directories.count > 1 ? "\(name) (\(directory.name))" : name
+    }
+    return nil
+  }
+
+  /// The DNs of an account's person, as last seen.
+  func entries(of account: Account, in store: SiteDatabase) throws -> [String] {
+    guard let person = account.person else { return [] }
+    let others = try store.family(of: [person], matches: []).filter { $0.joined == person }
+      .map(\.person).sorted()
+    return try ([person] + others).compactMap { try mirroredName($0, in: store) }
   }
 
   /// Who runs the command; the giver of what is given by hand.
@@ -250,13 +301,26 @@ struct Session {
   }
 
   /// Makes a guarded plan.
-  /// - Parameter texts: the mapping's, for diagnostics.
+  /// - Parameter texts: the mappings', for diagnostics.
   func plan(
-    _ planner: Planner, _ origin: Planner.Origin, only: String? = nil, texts: Findings
-  ) throws -> Guard.Verdict {
+    _ planners: [Planner], _ origins: [Planner.Origin], only: String? = nil, texts: Findings
+  ) throws -> SitePlanner.Outcome {
     var findings = texts
-    let verdict = try planner.plan(origin, only: only, now: now, into: &findings)
+    let outcome = try SitePlanner(planners).plan(
+      origins, only: only, now: now, into: &findings)
     terminal.clearProgress()
-    return verdict
+    return outcome
+  }
+
+  /// Says which directories could not be read.
+  /// - Returns: whether there are any.
+  func report(_ failures: [(directory: String, failure: ReadFailure)]) -> Bool {
+    for (directory, failure) in failures {
+      terminal.warn(
+        "the directory \(directory) could not be read, and its people stay as they are: \(failure.message)"
+      )
+      if let remedy = failure.remedy { terminal.say("  → \(remedy)") }
+    }
+    return !failures.isEmpty
   }
 }

@@ -104,9 +104,7 @@ struct Show: ParsableCommand {
         pins: try store.pins().map(\.pin).filter { $0.account == account.id },
         holds: open.holds.filter { $0.account == account.id || $0.person == account.person },
         leaving: open.leaving.first { $0.account == account.id },
-        entry: try account.person.flatMap {
-          try store.mirroredName(of: session.configuration.directory.name, key: $0)
-        },
+        entries: try session.entries(of: account, in: store),
         waiting: open.waiting.filter { $0.value.contains(account.person ?? "") }.keys.sorted(),
         history: history)
       session.terminal.print(
@@ -163,6 +161,7 @@ struct Link: ParsableCommand {
   @Flag(help: "All accounts whose people are gone.") var all = false
   @Option(name: .customLong("by"), help: "The attribute that tells who is who, with --all.")
   var attribute: String?
+  @OptionGroup var which: DirectoryOption
   @OptionGroup var hand: HandOptions
 
   func validate() throws {
@@ -186,12 +185,7 @@ struct Link: ParsableCommand {
     _ who: String, to person: String, _ session: Session, _ store: SiteDatabase
   ) throws {
     let account = try store.accounts([who])[0]
-    var isMirrored = false
-    try store.mirrorFingerprints(of: session.configuration.directory.name, kind: .person) {
-      key, _ in
-      if key == person { isMirrored = true }
-    }
-    guard isMirrored else {
+    guard try session.mirroredName(person, in: store) != nil else {
       throw Failure(
         .failed, "the directory, as last read, has nobody with the id \(person)",
         remedy: "usher plan reads it anew and shows the ids of people who are held")
@@ -205,9 +199,10 @@ struct Link: ParsableCommand {
   }
 
   private func linkAll(by attribute: String, _ session: Session, _ store: SiteDatabase) throws {
-    let (mapping, _) = try session.mapping()
-    let relinking = try session.planner(store, mapping: mapping)
-      .relinking(by: attribute, in: session.source())
+    let directory = try session.directory(named: which.directory)
+    let (mapping, _) = try session.mapping(of: directory)
+    let relinking = try session.planner(store, directory, mapping: mapping)
+      .relinking(by: attribute, in: session.source(directory))
     for (email, reason) in relinking.left.prefix(20) {
       session.terminal.say("  \(email.shown) stays as it is: \(reason.shown)")
     }

@@ -58,10 +58,13 @@ struct TransitionCommand: ParsableCommand {
   /// Why the mapping makes people portal-only, as the directory was last read.
   private func wishes(_ session: Session, _ store: SiteDatabase) -> [String: String] {
     do {
-      let (mapping, texts) = try session.mapping()
+      let (planners, texts) = try session.planners(store)
       var findings = texts
-      return try session.planner(store, mapping: mapping)
-        .portalOnlyWishes(now: session.now, into: &findings)
+      return try planners.reduce(into: [:]) { wishes, planner in
+        wishes.merge(
+          try planner.portalOnlyWishes(now: session.now, into: &findings)
+        ) { first, _ in first }
+      }
     } catch {
       session.terminal.warn(
         "what the mapping says of marks is not known: \(Failure(error).message)")

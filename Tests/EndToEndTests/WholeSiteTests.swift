@@ -35,6 +35,50 @@ import Testing
     #expect(try place.usher("runs", "--verify").output.contains("The journal is as it was written"))
   }
 
+  @Test func aServerThatIsDownStopsItsOwnPeopleOnly() throws {
+    let place = try place()
+    let partner = """
+      usher: 1
+      search: { users: { base: "dc=partner", filter: (objectClass=person) } }
+      account: { id: entryUUID, email: mail, name: cn, match: uid }
+      rules:
+        - { name: partners, when: everyone, licenses: [jira] }
+      """
+    try place.folder.write(partner, to: "partner.yaml")
+    try place.folder.write(
+      Company.mapping.replacing("rules:", with: "account: { match: uid }\nrules:"), to: "acme.yaml")
+    let person = "objectClass: person\nentryUUID: x1\nuid: ada\ncn: Ada\nmail: a@partner\n"
+    try place.folder.write(
+      "dn: dc=partner\nobjectClass: domain\n\ndn: cn=Ada,dc=partner\n\(person)",
+      to: "partner.ldif")
+    func configure(_ location: String) throws {
+      let second = "- { name: partner, \(location), mapping: partner.yaml }"
+      try place.configure("ldif: acme.ldif\n__", extra: "")
+      let text = try place.folder.read("usher.yaml")
+      try place.folder.write(text.replacing("    __", with: "  \(second)"), to: "usher.yaml")
+    }
+    try configure("ldif: partner.ldif")
+    #expect(try place.usher("sync").status == 0)
+    let shown = try place.usher("show", "ada@acme.example").output
+    #expect(try place.usher("show", "x1").output == shown)
+    #expect(shown.contains("cn=Ada,dc=partner (partner)") && shown.contains("jira"))
+    try place.folder.write(
+      Company.ldif(people: 3).replacing("mail: p1@", with: "mail: new@")
+        .replacing("mail: ada@", with: "mail: lovelace@"), to: "acme.ldif")
+    try configure("url: \"ldaps://127.0.0.1:9\", timeout: 2s")
+    let sync = try place.usher("sync", "--quiet")
+    #expect(sync.status == 5)
+    #expect(sync.errors.contains("the directory partner could not be read, and its people stay"))
+    let export = try place.export()
+    #expect(export.contains("new@acme.example") && export.contains("ada@acme.example"))
+    #expect(try place.usher("plan", "--mapping", "acme.yaml").status == 64)
+    try place.folder.write(
+      try place.folder.read("usher.yaml").replacing("name: partner", with: "name: corporate"),
+      to: "usher.yaml")
+    let twice = try place.usher("check")
+    #expect(twice.status == 65 && twice.errors.contains("two directories are named `corporate`"))
+  }
+
   @Test func aChangedMappingWaitsAndTheOldOneGoesOn() throws {
     let place = try place()
     _ = try place.usher("sync")

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Ports
 import SiteModel
 import SiteStore
 import TestSupport
@@ -120,6 +121,27 @@ import Testing
     #expect(try SiteDatabase(path: path).account(id: 7) == account)
   }
 
+  @Test func aStoreOfVersionFourKeepsItsMirror() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/usher.db"
+    _ = try SiteDatabase(path: path)
+    try DatabaseQueue(path: path).write { db in
+      try db.execute(
+        sql: """
+          DROP INDEX person_by_match; DROP INDEX person_joined;
+          ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
+          ALTER TABLE person DROP COLUMN joined;
+          INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
+          INSERT INTO person (id, settled) VALUES ('p1', 7);
+          PRAGMA user_version = 4
+          """)
+    }
+    let store = try SiteDatabase(path: path)
+    #expect(try store.mirrorDescription(of: "corporate") != nil)
+    let person = KnownPerson(person: "p1", account: nil, settled: 7, absentSince: nil)
+    #expect(try store.family(of: ["p1"], matches: []) == [person])
+  }
+
   @Test(arguments: [2, 3])
   func aStoreOfAnEarlierVersionIsBroughtUpToDate(version: Int) throws {
     let folder = try TemporaryFolder()
@@ -130,6 +152,9 @@ import Testing
         sql: """
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
           DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
+          DROP INDEX person_by_match; DROP INDEX person_joined;
+          ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
+          ALTER TABLE person DROP COLUMN joined;
           ALTER TABLE mirror_entry DROP COLUMN hashes;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
@@ -140,7 +165,7 @@ import Testing
     #expect(try store.readEvidence(of: "corporate") == nil)
     #expect(try store.mirrorDescription(of: "corporate") == nil)
     var people: [String] = []
-    try store.people { people.append($0.person) }
+    try store.people(exceptOf: []) { people.append($0.person) }
     #expect(people == ["p1"])
     // Opened again, it is an ordinary store.
     #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)

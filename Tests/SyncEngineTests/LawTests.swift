@@ -68,6 +68,43 @@ import Testing
     }
   }
 
+  /// The same with two directories that share people, one of which cannot be read now and then.
+  @Test func skippingTheSettledOfSeveralDirectoriesChangesNothing() throws {
+    for seed in 0..<UInt64(cases(500)) {
+      var random = SeededRandom(seed)
+      var directories = [RandomDirectory(&random), RandomDirectory(&random)]
+      let mappings = directories.map { $0.mapping(&random, joining: true) }
+      let incremental = try TestSite()
+      let fromScratch = try TestSite()
+      for site in [incremental, fromScratch] { site.ceilings["jira"] = 3 }
+      for step in 0..<6 {
+        let now = Int64(1000 + step * 2400)
+        let down = Int.random(in: 0..<6, using: &random)
+        let shares = directories.indices.map { index -> TestSite.Share in
+          let ldif = directories[index].ldif(
+            shuffled: &random, disguised: false, prefix: "\(index)-")
+          return ("d\(index)", index == down ? nil : ldif, mappings[index])
+        }
+        if directories.contains(where: \.people.isEmpty) { break }
+        if Bool.random(using: &random) { _ = try incremental.plan(shares, now: now) }
+        let first = try incremental.sync(shares, now: now)
+        let second = try fromScratch.sync(
+          shares.map { ($0.name, $0.ldif, $0.mapping + "\n# \(step)\n") }, now: now)
+        let place = "seed \(seed), step \(step)"
+        #expect(first.summary == second.summary, "\(place)")
+        #expect(try incremental.export() == fromScratch.export(), "\(place)")
+        #expect(try incremental.open() == fromScratch.open(), "\(place)")
+        #expect(try incremental.plan(shares, now: now).verdict.plan.isEmpty, "\(place)")
+        for index in directories.indices {
+          for _ in 0..<Int.random(in: 0...2, using: &random) {
+            directories[index].change(&random)
+          }
+        }
+        try interfere(with: [incremental, fromScratch], now: now, &random)
+      }
+    }
+  }
+
   /// Does the same by hand to each site: an order, or a pin that ends during the next steps.
   private func interfere(
     with sites: [TestSite], now: Int64, _ random: inout SeededRandom

@@ -45,6 +45,9 @@ struct RandomDirectory {
     if Bool.random(using: &random) { attributes.append(("end", [moment])) }
     if Bool.random(using: &random) { attributes.append(("displayName", ["Shown \(index)"])) }
     if Int.random(in: 0...5, using: &random) == 0 { attributes.append(("locked", ["TRUE"])) }
+    // By which entries of several directories may be one person's; now and then by two in one.
+    let number = Int.random(in: 0...14, using: &random)
+    if number < 10 { attributes.append(("number", ["N\(number)"])) }
     return Person(
       id: "id-\(index)", uid: "u\(index)", attributes: attributes,
       unit: ["people", "vendors"].randomElement(using: &random) ?? "people")
@@ -92,10 +95,13 @@ struct RandomDirectory {
   }
 
   /// - Parameter shuffled: gives entries and values in another order, names and emails in another form.
-  func ldif(shuffled random: inout SeededRandom, disguised: Bool) -> String {
+  /// - Parameter prefix: of all ids, where several directories are.
+  func ldif(
+    shuffled random: inout SeededRandom, disguised: Bool, prefix: String = ""
+  ) -> String {
     var records: [String] = ["dn: dc=x\nobjectClass: domain\n"]
     for person in people {
-      var lines = ["objectClass: person", "entryUUID: \(person.id)", "uid: \(person.uid)"]
+      var lines = ["objectClass: person", "entryUUID: \(prefix)\(person.id)", "uid: \(person.uid)"]
       for (name, values) in person.attributes {
         for value in values {
           lines.append("\(name): \(disguised && name == "mail" ? flipped(value) : value)")
@@ -125,7 +131,8 @@ struct RandomDirectory {
   }
 
   /// A mapping whose rules name only groups that are there.
-  func mapping(_ random: inout SeededRandom) -> String {
+  /// - Parameter joining: whether people of several directories are joined.
+  func mapping(_ random: inout SeededRandom, joining: Bool = false) -> String {
     func one(_ choices: [String]) -> String { choices.randomElement(using: &random) ?? "" }
     let group = one(groups.map(\.name))
     var rules = [
@@ -151,7 +158,7 @@ struct RandomDirectory {
         email: [mail]
         name: [displayName, cn]
         username: uid
-        active: (!(locked=TRUE))
+        active: (!(locked=TRUE))\(joining ? "\n  match: number" : "")
       otherwise: \(one(["nothing", "unlicensed", "portal-only", "leaver"]))
       conflicts: \(one(["hold", "licensed", "portal-only"]))
       leavers: { after: \(one(["0h", "1h", "24h"])), then: \(one(["deactivate", "portal-only", "unlicensed", "keep"])) }

@@ -29,16 +29,23 @@ final class TestSite {
     store = try SiteDatabase(path: folder.path + "/usher.db", audit: audit)
   }
 
-  func planner(_ mapping: String) throws -> Planner {
+  /// - Parameters:
+  ///   - directory: its name, of these.
+  func planner(
+    _ mapping: String, _ directory: String = "corporate", of all: [String] = ["corporate"]
+  ) throws -> Planner {
     var findings = Findings()
     let read = MappingReader.read(
       "m.yaml", catalogue: Set(ceilings.keys), load: { $0 == "m.yaml" ? mapping : files[$0] },
       into: &findings)
     return Planner(
-      desk: desk, directory: "corporate",
+      desk: desk, directory: directory, number: UInt8(all.firstIndex(of: directory) ?? 0),
+      others: all.filter { $0 != directory },
       mapping: try #require(read, "\(findings.all.map(\.message))"),
       store: store, hashSeed: try store.hashSeed(), progress: { _ in })
   }
+
+  var noFindings: Findings { Findings() }
 
   func source(_ ldif: String) throws -> any DirectorySource {
     LDIFSource(path: try folder.write(ldif, to: "data.ldif"))
@@ -72,6 +79,32 @@ final class TestSite {
   @discardableResult
   func sync(_ ldif: String, _ mapping: String, now: Int64 = 1000) throws -> Plan {
     let verdict = try verdict(ldif, mapping, now: now)
+    let approved = try #require(verdict.approved)
+    _ = try store.apply(
+      approved,
+      run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: verdict.plan.digest))
+    return verdict.plan
+  }
+
+  /// A directory among several: what it holds, nil while it cannot be read, and its mapping.
+  typealias Share = (name: String, ldif: String?, mapping: String)
+
+  func plan(_ shares: [Share], now: Int64 = 1000) throws -> SitePlanner.Outcome {
+    let names = shares.map(\.name)
+    let planners = try shares.map { try planner($0.mapping, $0.name, of: names) }
+    var findings = Findings()
+    let origins = try shares.map { share -> Planner.Origin in
+      guard let ldif = share.ldif else {
+        return .directory(LDIFSource(path: folder.path + "/not there"))
+      }
+      return .directory(LDIFSource(path: try folder.write(ldif, to: "\(share.name).ldif")))
+    }
+    return try SitePlanner(planners).plan(origins, now: now, into: &findings)
+  }
+
+  @discardableResult
+  func sync(_ shares: [Share], now: Int64 = 1000) throws -> Plan {
+    let verdict = try plan(shares, now: now).verdict
     let approved = try #require(verdict.approved)
     _ = try store.apply(
       approved,

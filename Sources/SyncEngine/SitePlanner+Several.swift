@@ -1,0 +1,146 @@
+import Mapping
+import Ports
+import Reconciliation
+import SiteModel
+
+/// Who is gone of the people of all directories together, and what is remembered of those who are looked at.
+extension SitePlanner {
+  struct People {
+    /// People with an account whom no directory shows.
+    private(set) var gone: [String]
+    /// People without an account of their own who are gone, and may be another entry of somebody.
+    private(set) var goneEntries: [String] = []
+    /// People without an account who are gone for good.
+    private(set) var forgotten: [String]
+    private(set) var known: [String: KnownPerson] = [:]
+    /// People of directories that the configuration does not name any more.
+    private(set) var ofUnknownDirectories: [String] = []
+    /// Whether there are, or lately were, several directories.
+    var isSeveral: Bool { configured.count > 1 || !ofUnknownDirectories.isEmpty }
+    /// Somebody has to be looked at again whom the to-do list does not name.
+    var cannotNameAll = false
+    /// Directories that could not be read, and all that the configuration names.
+    private let failed: Set<String>
+    private let configured: Set<String>
+
+    init(_ shares: [Share], failed: [String]) {
+      self.failed = Set(failed)
+      configured = Set(shares.flatMap { [$0.planner.directory] + $0.planner.others } + failed)
+      if shares.count == 1 {
+        (gone, forgotten) = shares[0].reading.index.unseen
+      } else {
+        var unseen: (gone: Set<String>, forgotten: Set<String>) = ([], [])
+        let indexes = shares.map(\.reading.index)
+        for index in indexes {
+          let own = index.unseen
+          let isSeen: (String) -> Bool = { person in indexes.contains { $0.isSeen(person) } }
+          unseen.gone.formUnion(own.withAccount.filter { !isSeen($0) })
+          unseen.forgotten.formUnion(own.withoutAccount.filter { !isSeen($0) })
+        }
+        gone = unseen.gone.sorted()
+        forgotten = unseen.forgotten.sorted()
+      }
+    }
+
+    /// Leaves out whom a directory may still have that was not read, or that is not of the configuration any more.
+    mutating func sortOut(_ store: any Planner.Store) throws {
+      if gone.isEmpty, forgotten.isEmpty { return }
+      add(try store.family(of: gone + forgotten, matches: []))
+      var strangers: [String: Int] = [:]
+      gone.removeAll { person in
+        guard let directory = known[person]?.directory else { return !failed.isEmpty }
+        if configured.contains(directory) { return failed.contains(directory) }
+        strangers[directory, default: 0] += 1
+        return true
+      }
+      ofUnknownDirectories = strangers.sorted { $0.key < $1.key }.map { name, count in
+        "\(count) people of the directory \(name), which the configuration does not name any more, stay as they are"
+      }
+      forgotten.removeAll { person in
+        let directory = known[person]?.directory
+        let isUnread = directory.map(failed.contains) ?? !failed.isEmpty
+        let isJoined = known[person]?.joined != nil && directory.map(configured.contains) ?? false
+        if isJoined && !isUnread { goneEntries.append(person) }
+        return isUnread || isJoined
+      }
+    }
+
+    mutating func add(_ family: [KnownPerson]) {
+      for person in family { known[person.person] = person }
+    }
+
+    /// Whether a directory that could not be read may still show the person.
+    func isUnread(_ person: KnownPerson) -> Bool {
+      person.directory.map(failed.contains) ?? !failed.isEmpty
+    }
+
+    /// Ids that two directories bear.
+    func twins(_ shares: [Share]) -> Set<String> {
+      var twins: Set<String> = []
+      for share in shares {
+        let others = shares.filter { $0.planner.number != share.planner.number }
+        for entitlement in share.reading.entitlements
+        where others.contains(where: { $0.reading.index.isSeen(entitlement.person) }) {
+          twins.insert(entitlement.person)
+        }
+      }
+      return twins
+    }
+  }
+
+  /// Joins what the directories say of one person, and finds out which entries of people are missing.
+  func join(
+    _ entitlements: [Entitlement], _ people: People, _ several: inout World.Several
+  ) -> [Entitlement] {
+    let known = people.known
+    let firstRules = firstRules
+    let joining = Joining(
+      directories: zip(planners, firstRules).map {
+        .init(name: $0.directory, conflicts: $0.mapping.conflicts, firstRule: $1)
+      }, rules: planners.flatMap(\.mapping.references),
+      isLinked: { known[$0]?.account != nil })
+    var ids: Set<String> = []
+    let joined = joining.join(entitlements.filter { ids.insert($0.person).inserted })
+    several.names = planners.map(\.directory)
+    let absent = Set(people.gone + people.goneEntries)
+    let entries = Dictionary(
+      grouping: known.values.filter { $0.joined != nil }, by: { $0.joined ?? "" })
+    let seen = Set(joined.flatMap(\.ids))
+    let unreadMatches = Set(
+      known.values.filter { people.isUnread($0) && !seen.contains($0.person) }.compactMap(\.match))
+    for entitlement in joined {
+      let own = entitlement.ids
+      let link =
+        own.first { known[$0]?.account != nil } ?? own.lazy.compactMap { known[$0]?.joined }.first
+      let relatives = (link.map { [$0] } ?? []) + (link.flatMap { entries[$0] } ?? []).map(\.person)
+      for id in Set(relatives).subtracting(own).sorted() {
+        guard let entry = known[id] else { continue }
+        if people.isUnread(entry) { several.unread.insert(entitlement.person) }
+        let planner = planners.first { $0.directory == entry.directory }
+        guard absent.contains(id) || planner == nil && entry.account != nil else { continue }
+        several.missing[entitlement.person, default: []].append(
+          World.MissingEntry(
+            person: id, directory: entry.directory ?? "the directory", isLink: entry.account != nil,
+            since: entry.absentSince, graceSeconds: planner?.mapping.leavers.afterSeconds ?? 0))
+      }
+      if let match = entitlement.match, unreadMatches.contains(emailKey(match)) {
+        several.unread.insert(entitlement.person)
+      }
+      for id in own { several.absences[id] = known[id]?.absentSince }
+      guard entitlement.directory > 0, entitlement.outcome == .leaver else { continue }
+      several.leavers[entitlement.person] = leavers(of: Int(entitlement.directory), firstRules)
+    }
+    for id in people.gone {
+      guard let number = planners.firstIndex(where: { $0.directory == known[id]?.directory }),
+        number > 0
+      else { continue }
+      several.leavers[id] = leavers(of: number, firstRules)
+    }
+    return joined
+  }
+
+  private func leavers(of number: Int, _ firstRules: [Int]) -> World.Leavers {
+    let mapping = planners[number].mapping
+    return World.Leavers(policy: mapping.leavers, rule: firstRules[number] + mapping.leaversRule)
+  }
+}

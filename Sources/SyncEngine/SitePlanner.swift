@@ -1,0 +1,232 @@
+/// The way through the house: read, map, reconcile, guard, apply. This room brings the others together; it
+/// knows no server, no SQL and no screen.
+
+import Crypto
+import Diagnostics
+import Mapping
+import Ports
+import Reconciliation
+import SiteModel
+
+/// Plans for a whole site, whose people come from one directory or several.
+package struct SitePlanner {
+  /// By number, in the configuration's order.
+  let planners: [Planner]
+  let desk: GuardDesk
+  let store: any Planner.Store
+
+  /// - Parameter planners: one for each directory, numbered in their order; at least one.
+  package init(_ planners: [Planner]) {
+    self.planners = planners
+    desk = planners[0].desk
+    store = planners[0].store
+  }
+
+  package struct Outcome {
+    package let verdict: Guard.Verdict
+    /// Directories that could not be read; their people stay as they are.
+    package let failures: [(directory: String, failure: ReadFailure)]
+  }
+
+  /// What one directory brought.
+  struct Share {
+    let planner: Planner
+    var reading: DirectoryReading
+    /// The directory, still open; nil where the mirror was read.
+    var source: (any DirectorySource)?
+    let origin: Planner.Origin
+  }
+
+  /// Reads, maps, reconciles and guards.
+  ///
+  /// Brings the mirrors up to date; changes nothing else.
+  /// - Parameters:
+  ///   - origins: of each directory, in their order.
+  ///   - only: an email, an account id or a directory id; nil for everybody.
+  ///   - now: seconds since 1970.
+  /// - Throws: `ReadFailure` when no directory can be believed, `MappingFaults`, `StoreFailure`.
+  package func plan(
+    _ origins: [Planner.Origin], only: String? = nil, now: Int64, into findings: inout Findings
+  ) throws -> Outcome {
+    var (shares, failures) = try read(origins, now: now, into: &findings)
+    let site = try desk.site()
+    var people = People(shares, failed: failures.map(\.directory))
+    try people.sortOut(store)
+    let accounts = try decide(&shares, &people, now: now)
+    var movedOut: [String: String] = [:]
+    for index in shares.indices {
+      movedOut.merge(
+        try shares[index].planner.movedOut(
+          Set(people.gone), of: accounts, in: &shares[index].source)
+      ) { first, _ in first }
+    }
+    if let only {
+      for index in shares.indices {
+        try shares[index].planner.see([emailKey(only)], in: &shares[index].reading)
+      }
+    }
+    var entitlements = shares.flatMap(\.reading.entitlements)
+    var several = World.Several()
+    var doubled = shares.reduce(into: Set<String>()) { $0.formUnion($1.reading.doubled) }
+    if people.isSeveral {
+      let twins = people.twins(shares)
+      doubled.formUnion(twins)
+      entitlements = join(entitlements, people, &several)
+      if !twins.isEmpty { people.cannotNameAll = true }
+    }
+    let scope = try only.map { try self.scope($0, shares, entitlements, accounts) }
+    let gone = Set(people.gone)
+    let indexes = shares.map(\.reading.index)
+    let isSeveral = people.isSeveral
+    let basis = Plan.Basis(
+      site: site.name, lineage: site.lineage, generation: site.generation,
+      mappingDigest: mappingDigest, createdAt: now,
+      peopleRead: shares.map(\.reading.peopleRead).reduce(0, +),
+      groupsRead: shares.map(\.reading.groupsRead).reduce(0, +), only: only)
+    let bindings = shares.compactMap { $0.reading.evaluator?.binding }
+    let world = World(
+      site: site, accounts: accounts, entitlements: entitlements, rules: rules,
+      leavers: planners[0].mapping.leavers, leaversRule: planners[0].mapping.leaversRule,
+      isPresent: { isSeveral ? !gone.contains($0) : indexes[0].isSeen($0) },
+      isInScope: { person in scope.map { $0.contains(person) } ?? true },
+      doubled: doubled, forgotten: people.forgotten,
+      waitingSince: try store.waitingSince(), pins: try store.pins(),
+      brokenRules: bindings.reduce(into: [:]) { $0.merge($1.brokenRules) { first, _ in first } },
+      brokenDenials: bindings.reduce(into: []) { $0.formUnion($1.brokenDenials) },
+      warnings: warnings(shares, people, failures),
+      accepting: only == nil
+        ? try shares.compactMap { try $0.planner.acceptance($0.reading.evaluator?.binding) } : [],
+      replacedGroups: shares.flatMap {
+        $0.planner.replacedGroups($0.reading.evaluator?.binding)
+      }, movedOut: movedOut,
+      lookedAt: people.cannotNameAll
+        ? [] : try shares.compactMap { try $0.planner.lookedAt($0.origin, $0.reading) },
+      several: several, basis: basis)
+    return Outcome(verdict: try desk.planGuard(now: now).plan(world), failures: failures)
+  }
+
+  /// Reads every directory; one that cannot be read stops its own people only, and the run where there is no other.
+  private func read(
+    _ origins: [Planner.Origin], now: Int64, into findings: inout Findings
+  ) throws -> (shares: [Share], failures: [(directory: String, failure: ReadFailure)]) {
+    var shares: [Share] = []
+    var failures: [(directory: String, failure: ReadFailure)] = []
+    for (planner, origin) in zip(planners, origins) {
+      do {
+        var source: (any DirectorySource)?
+        let reading = try planner.read(origin, keeping: &source, now: now, into: &findings)
+        shares.append(Share(planner: planner, reading: reading, source: source, origin: origin))
+      } catch let failure as ReadFailure {
+        failures.append((planner.directory, failure))
+      }
+    }
+    if let failure = failures.first?.failure, shares.isEmpty {
+      throw failures.count == 1
+        ? failure
+        : ReadFailure(
+          failures.map { "\($0.directory): \($0.failure.message)" }.joined(separator: "; "),
+          remedy: failure.remedy)
+    }
+    return (shares, failures)
+  }
+
+  /// The rules of all mappings, one directory's after another's.
+  private var rules: [RuleReference] { planners.flatMap(\.mapping.references) }
+
+  /// The number of each directory's first rule.
+  var firstRules: [Int] {
+    planners.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.mapping.references.count) }
+  }
+
+  private var mappingDigest: String {
+    guard planners.count > 1 else { return planners[0].mappingDigest }
+    return desk.hash(planners.map(\.mappingDigest))
+  }
+
+  private func warnings(
+    _ shares: [Share], _ people: People, _ failures: [(directory: String, failure: ReadFailure)]
+  ) -> [String] {
+    let isAlone = planners.count == 1
+    var warnings = failures.map {
+      "the directory \($0.directory) could not be read, and its people stay as they are: \($0.failure.message)"
+    }
+    for share in shares {
+      warnings += share.planner.warnings(share.reading).map {
+        isAlone ? $0 : "\(share.planner.directory): \($0)"
+      }
+    }
+    return warnings + people.ofUnknownDirectories
+  }
+
+  // MARK: People to decide about
+
+  /// Decides about everybody whom changes bring into play: besides the people whom the reads evaluated those whose
+  /// accounts bear one of their emails, and those who may be the same person in another directory.
+  /// - Returns: the accounts that the plan may touch, and the ones in its way.
+  private func decide(_ shares: inout [Share], _ people: inout People, now: Int64) throws
+    -> [Account]
+  {
+    var accounts: [Account] = []
+    var known: Set<Int64> = []
+    func add(_ found: [Account]) -> [Account] {
+      let new = found.filter { known.insert($0.id).inserted }
+      accounts += new
+      return new
+    }
+    var evaluated = Set(shares.flatMap { $0.reading.entitlements.map(\.person) })
+    func evaluate(_ wanted: [String], _ shares: inout [Share]) throws -> [Entitlement] {
+      var added: [Entitlement] = []
+      for index in shares.indices {
+        let planner = shares[index].planner
+        try planner.see(wanted, in: &shares[index].reading)
+        let others = wanted.filter {
+          !evaluated.contains($0) && shares[index].reading.index.isSeen($0)
+        }
+        let found = try planner.evaluate(others, in: &shares[index].reading, now: now)
+        shares[index].reading.entitlements += found
+        added += found
+      }
+      evaluated.formUnion(added.map(\.person))
+      return added
+    }
+    var pending = shares.flatMap(\.reading.entitlements)
+    var gone = people.gone
+    while true {
+      if people.isSeveral {
+        let family = try store.family(
+          of: pending.map(\.person) + gone + people.goneEntries,
+          matches: pending.compactMap(\.match))
+        people.add(family)
+        pending += try evaluate(family.map(\.person), &shares)
+      }
+      var found = add(
+        try store.accounts(
+          ofPeople: pending.map(\.person) + gone, emails: pending.flatMap(\.emails)))
+      let matches = pending.compactMap(\.match)
+      if !matches.isEmpty { found += add(try store.unlinkedAccounts(usernames: matches)) }
+      pending = try evaluate(found.compactMap(\.person), &shares)
+      gone = []
+      if pending.isEmpty { return accounts }
+    }
+  }
+
+  /// The people whom a plan for some alone is about.
+  private func scope(
+    _ who: String, _ shares: [Share], _ entitlements: [Entitlement], _ accounts: [Account]
+  ) throws -> Set<String> {
+    let key = emailKey(who)
+    var people: Set<String> = shares.contains { $0.reading.index.isSeen(key) } ? [key] : []
+    for account in try accounts + store.accounts(ofPeople: [key], emails: [key])
+    where emailKey(account.email) == key || String(account.id) == who || account.person == key {
+      if let person = account.person { people.insert(person) }
+    }
+    for entitlement in entitlements
+    where entitlement.ids.contains(where: people.contains) || entitlement.ids.contains(key)
+      || entitlement.emails.contains(where: { emailKey($0) == key })
+    {
+      people.insert(entitlement.person)
+    }
+    guard !people.isEmpty else { throw NobodyFits(who: who) }
+    return people
+  }
+}
