@@ -72,39 +72,10 @@ struct ContentSync {
 
   private func send(_ cookie: [UInt8]?) throws -> Int32 {
     // syncRequestValue ::= SEQUENCE { mode ENUMERATED { refreshOnly (1) }, cookie OPTIONAL, … }
-    var contents: [UInt8] = [0x0A, 1, 1]
-    if let cookie { contents += [0x04] + Self.length(cookie.count) + cookie }
-    var value = [0x30] + Self.length(contents.count) + contents
-    connection.tell(search, base: base, extra: " -E '!sync=ro'")
-    let names = search.slots.names.isEmpty ? ["1.1"] : search.slots.names
-    var attributes: [UnsafeMutablePointer<CChar>?] = names.map { strdup($0) } + [nil]
-    defer { attributes.forEach { free($0) } }
-    var message: Int32 = 0
-    let sent = value.withUnsafeMutableBytes { bytes in
-      var data = berval(
-        bv_len: ber_len_t(bytes.count),
-        bv_val: bytes.baseAddress?.assumingMemoryBound(to: CChar.self))
-      var control: UnsafeMutablePointer<LDAPControl>?
-      guard ldap_control_create(Self.syncRequest, 1, &data, 1, &control) == LDAP_SUCCESS else {
-        return Int32(LDAP_NO_MEMORY)
-      }
-      defer { ldap_control_free(control) }
-      var controls = [control, nil]
-      return controls.withUnsafeMutableBufferPointer { controls in
-        ldap_search_ext(
-          connection.handle, base, search.scope == .subtree ? 2 : search.scope == .one ? 1 : 0,
-          search.filter.text, &attributes, 0, controls.baseAddress, nil, nil, 0, &message)
-      }
-    }
-    guard sent == LDAP_SUCCESS else {
-      throw ReadFailure("the search under \(base) could not be sent: \(resultWords(sent))")
-    }
-    return message
-  }
-
-  private static func length(_ count: Int) -> [UInt8] {
-    if count < 128 { return [UInt8(count)] }
-    return [0x82, UInt8(count >> 8), UInt8(count & 0xFF)]
+    let contents = [0x0A, 1, 1] + (cookie.map { BER.element(0x04, $0) } ?? [])
+    return try connection.send(
+      search, base: base, control: Self.syncRequest, BER.element(0x30, contents),
+      shownAs: "!sync=ro")
   }
 
   private mutating func take(
@@ -172,25 +143,19 @@ struct ContentSync {
   }
 
   private mutating func finish(_ message: OpaquePointer) throws -> Outcome? {
-    var code: Int32 = 0
-    var controls: UnsafeMutablePointer<UnsafeMutablePointer<LDAPControl>?>?
-    guard
-      ldap_parse_result(
-        connection.handle, message, &code, nil, nil, nil, &controls, 0) == LDAP_SUCCESS
-    else { throw strange("a result that cannot be read") }
-    defer { ldap_controls_free(controls) }
+    let result = try SearchResult(message, of: connection)
     // Not supported or not allowed here, beyond a limit, a cookie of no use (RFC 4533 §3.6) or of a future that a
     // restore took away: whatever it is, a full read goes on from here, and says what stands against it.
-    guard code == LDAP_SUCCESS else {
-      connection.say("no changes from \(connection.url) under \(base): \(resultWords(code))")
+    guard result.code == LDAP_SUCCESS else {
+      connection.say(
+        "no changes from \(connection.url) under \(base): \(resultWords(result.code))")
       return nil
     }
     // syncDoneValue ::= SEQUENCE { cookie OPTIONAL, refreshDeletes BOOLEAN DEFAULT FALSE }
-    guard let control = ldap_control_find(Self.syncDone, controls, nil) else {
+    guard var reader = result.value(of: Self.syncDone) else {
       connection.say("\(connection.url) does not carry out content synchronization under \(base)")
       return nil
     }
-    var reader = BERReader(Array(control.pointee.ldctl_value.bytes))
     guard var inside = reader.inside(0x30) else { throw strange("an end that cannot be read") }
     if let cookie = inside.contents(0x04) { outcome.cookie = Array(cookie) }
     // A cookie that the server could not read begins anew, without a word about who is gone.

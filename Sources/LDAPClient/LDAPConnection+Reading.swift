@@ -45,6 +45,41 @@ extension LDAPConnection {
     }
   }
 
+  /// Sends a search with one critical control.
+  /// - Parameter shown: the control as `ldapsearch -E` takes it; nil: by its number.
+  func send(
+    _ search: DirectorySearch, base: String, control type: String, _ value: [UInt8],
+    shownAs shown: String? = nil
+  ) throws -> Int32 {
+    let encoded = "!\(type)=::\(Data(value).base64EncodedString())"
+    tell(search, base: base, extra: " -E '\(shown ?? encoded)'")
+    var value = value
+    let names = search.slots.names.isEmpty ? ["1.1"] : search.slots.names
+    var attributes: [UnsafeMutablePointer<CChar>?] = names.map { strdup($0) } + [nil]
+    defer { attributes.forEach { free($0) } }
+    var message: Int32 = 0
+    let sent = value.withUnsafeMutableBytes { bytes in
+      var data = berval(
+        bv_len: ber_len_t(bytes.count),
+        bv_val: bytes.baseAddress?.assumingMemoryBound(to: CChar.self))
+      var control: UnsafeMutablePointer<LDAPControl>?
+      guard ldap_control_create(type, 1, &data, 1, &control) == LDAP_SUCCESS else {
+        return Int32(LDAP_NO_MEMORY)
+      }
+      defer { ldap_control_free(control) }
+      var controls = [control, nil]
+      return controls.withUnsafeMutableBufferPointer { controls in
+        ldap_search_ext(
+          handle, base, search.scope == .subtree ? 2 : search.scope == .one ? 1 : 0,
+          search.filter.text, &attributes, 0, controls.baseAddress, nil, nil, 0, &message)
+      }
+    }
+    guard sent == LDAP_SUCCESS else {
+      throw ReadFailure("the search under \(base) could not be sent: \(resultWords(sent))")
+    }
+    return message
+  }
+
   private func attributes(
     of message: OpaquePointer
   ) throws -> [(description: String, values: [[UInt8]])] {
@@ -119,4 +154,33 @@ extension LDAPConnection {
       throw failure.failure
     }
   }
+}
+
+/// The end of a search, with its controls.
+struct SearchResult {
+  let code: Int32
+  private let values: [String: [UInt8]]
+
+  init(_ message: OpaquePointer, of connection: LDAPConnection) throws {
+    var code: Int32 = 0
+    var controls: UnsafeMutablePointer<UnsafeMutablePointer<LDAPControl>?>?
+    guard
+      ldap_parse_result(connection.handle, message, &code, nil, nil, nil, &controls, 0)
+        == LDAP_SUCCESS
+    else {
+      throw ReadFailure("\(connection.url) sent a result that cannot be read", isOfServer: true)
+    }
+    defer { ldap_controls_free(controls) }
+    var values: [String: [UInt8]] = [:]
+    var next = controls
+    while let control = next?.pointee {
+      values[String(cString: control.pointee.ldctl_oid)] = Array(control.pointee.ldctl_value.bytes)
+      next = next?.advanced(by: 1)
+    }
+    self.code = code
+    self.values = values
+  }
+
+  /// A reader of a control's value; nil where the control is not there.
+  func value(of control: String) -> BERReader? { values[control].map { BERReader($0) } }
 }

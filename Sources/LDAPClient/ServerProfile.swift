@@ -59,15 +59,27 @@ package struct ServerProfile: Sendable, Hashable {
     }
   }
 
-  /// How it tells what has changed.
-  package var changes: String {
+  /// How it tells what has changed, the best way first; whether one holds for a base is only known by asking.
+  var waysOfChanges: [LDAPDirectory.Bookmark.Way] {
     switch product {
-    case .activeDirectory: "by uSNChanged, and ids alone for who is gone"
+    case .activeDirectory: hasDirSync ? [.dirSync, .numbers] : [.numbers]
+    case .openLDAP: hasContentSync ? [.contentSync, .times] : [.times]
+    case .ds389, .freeIPA: hasContentSync ? [.changelog, .times] : [.times]
+    case .other: []
+    }
+  }
+
+  /// The same in words.
+  package var changes: String {
+    let times = "by modifyTimestamp, and ids alone for who is gone"
+    return switch product {
+    case .activeDirectory:
+      "by DirSync, where the bind account may replicate changes; else by uSNChanged, and ids alone for who is gone"
     case .openLDAP where hasContentSync, .ds389 where hasContentSync, .freeIPA where hasContentSync:
-      "by content synchronization (RFC 4533), where the base offers it and `account.id` is \(identity ?? "")"
-    case .openLDAP: "not told; the overlay syncprov would"
+      "by content synchronization (RFC 4533), where the base offers it; else \(times)"
+    case .openLDAP: "\(times); the overlay syncprov would tell them better"
     case .ds389, .freeIPA:
-      "not told; the plugins Content Synchronization and Retro Changelog would"
+      "\(times); the plugins Content Synchronization and Retro Changelog would tell them better"
     case .other: "not told"
     }
   }

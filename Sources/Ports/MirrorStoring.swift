@@ -145,6 +145,8 @@ package protocol MirrorWriter: AnyObject {
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry?
   /// The keys of all entries.
   func keys(_ kind: MirrorKind) throws -> Set<String>
+  /// The keys of entries that were found under one of these hashes before anything was written.
+  func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String>
   /// Notes whom a change has touched, see `Touched`.
   func touch(people: Set<String>, members: Set<WideHash>, version: Int64) throws
   /// Keeps what this read looked like.

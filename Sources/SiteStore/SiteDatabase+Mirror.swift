@@ -280,6 +280,15 @@ private final class DatabaseMirrorWriter: MirrorWriter {
       arguments: [directory, kind.rawValue])
   }
 
+  func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
+    let entries = try MirrorBlocks(db, directory: directory, kind: kind.rawValue).find(hashes)
+    return try String.fetchSet(
+      db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
+      arguments: [
+        String(decoding: try JSONEncoder().encode(entries.map(\.entry)), as: UTF8.self)
+      ])
+  }
+
   func touch(people: Set<String>, members: Set<WideHash>, version: Int64) throws {
     let insert = try RapidStatement(db, "INSERT OR REPLACE INTO touched VALUES (?, ?, ?)")
     for person in people { try insert.run(.text(directory), .text(person), .int(version)) }

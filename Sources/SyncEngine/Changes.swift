@@ -52,7 +52,7 @@ extension Planner {
         }
         guard let changes else { throw NeedsFullRead() }
         try update.finish(changes, writer)
-        try readGroups(of: update.arrivedNames, from: &source, into: &update, writer)
+        try readGroups(of: &update, from: &source, writer)
         var evidence = before
         evidence.people += update.peopleDifference
         evidence.peopleSelected += update.peopleDifference
@@ -76,24 +76,34 @@ extension Planner {
   }
 
   /// Reads the groups of entries that bear a new name: servers that keep names in groups in step do so without
-  /// telling the groups as changed.
+  /// telling the groups as changed. That goes for the groups that hold the name now, and for those of which the mirror
+  /// says so, from somebody who had the name before.
   private func readGroups(
-    of names: [String], from source: inout any DirectorySource, into update: inout MirrorUpdate,
+    of update: inout MirrorUpdate, from source: inout any DirectorySource,
     _ writer: any MirrorWriter
   ) throws {
     guard mapping.usesGroups, let all = mapping.groupSearch() else { return }
-    var rest = names[...]
-    while !rest.isEmpty {
-      let some = rest.prefix(50)
-      rest = rest.dropFirst(50)
-      let members = some.flatMap { name in
-        ["member", "uniqueMember"].map { Filter.equal($0, Array(name.utf8)) }
+    func read(_ filters: [Filter]) throws {
+      var rest = filters[...]
+      while !rest.isEmpty {
+        let search = DirectorySearch(
+          bases: all.bases, scope: all.scope,
+          filter: .and([all.filter, .or(Array(rest.prefix(100)))]), slots: all.slots,
+          subject: .groups)
+        rest = rest.dropFirst(100)
+        _ = try source.read(search) { try update.take(mapping.searches.count, $0, writer) }
       }
-      let search = DirectorySearch(
-        bases: all.bases, scope: all.scope, filter: .and([all.filter, .or(members)]),
-        slots: all.slots, subject: .groups)
-      _ = try source.read(search) { try update.take(mapping.searches.count, $0, writer) }
     }
+    let names = update.arrivedNames, keys = update.arrivedKeys
+    try read(
+      names.flatMap { name in
+        ["member", "uniqueMember"].map { Filter.equal($0, Array(name.utf8)) }
+      })
+    guard let id = mapping.groups?.id else { return }
+    try read(
+      writer.keys(.group, foundUnder: keys).sorted().map {
+        .equal(id, DirectoryID.bytes(of: $0, id))
+      })
   }
 
   private func read(
@@ -115,6 +125,8 @@ private struct MirrorUpdate {
   private(set) var changedNames: [String] = []
   /// Names that the mirror had not, of people and groups.
   private(set) var arrivedNames: [String] = []
+  /// The keys by which groups know these names.
+  private(set) var arrivedKeys: [WideHash] = []
   private(set) var touchedPeople: Set<String> = []
   private(set) var touchedMembers: Set<WideHash> = []
   private var delivered: [MirrorKind: Set<String>] = [:]
@@ -156,6 +168,7 @@ private struct MirrorUpdate {
       let name = String(decoding: batch.dn(of: entry), as: UTF8.self)
       if old.flatMap({ $0.entry.withUnsafeBytes(EntryBatch.storedName) }) != name {
         arrivedNames.append(name)
+        arrivedKeys.append(hash.wide(batch.name(of: entry)))
       }
       if kind == .person {
         touchedPeople.insert(key)
@@ -199,7 +212,10 @@ private struct MirrorUpdate {
       let kind = search == groupSearch ? MirrorKind.group : .person
       var gone = changes.gone[search]
       if let present = changes.present[search] {
-        gone.formUnion(try writer.keys(kind).subtracting(present))
+        let known = try writer.keys(kind)
+        gone.formUnion(known.subtracting(present))
+        // Somebody is there who was not told.
+        guard present.isSubset(of: known) else { throw NeedsFullRead() }
       }
       for key in gone.subtracting(delivered[kind] ?? []) {
         guard let old = try writer.find(kind, key: key) else { continue }

@@ -8,10 +8,10 @@
 #
 # `start` prints LDAP_URL, LDAPS_URL, CA and PID, one NAME=value a line. Its ports are free ones picked at
 # random and kept in DIR/ports. Manager: cn=Directory Manager with the password "Secret-words1"; whoever is signed in may
-# read everything but passwords. Content synchronization (RFC 4533), the retro changelog, memberOf and
-# referential integrity are on. The server keeps its configuration in /etc/dirsrv, whatever it is told.
+# read everything but passwords. memberOf and referential integrity are on; content synchronization
+# (RFC 4533) and the retro changelog with SYNCPROV=1. The server keeps its configuration in /etc/dirsrv, whatever it is told.
 #
-# What `init` reads from the environment: SUFFIX (dc=acme,dc=example).
+# What `init` reads from the environment: SUFFIX (dc=acme,dc=example), SYNCPROV (0).
 set -euo pipefail
 export LC_ALL=C LDAPNOINIT=1 PATH="$PATH:/usr/sbin:/sbin"
 umask 022
@@ -44,11 +44,12 @@ make_certificates() {
 # Edits the stopped server's configuration: loopback only, plugins on, room for an import.
 configure() {
   python3 - "$configuration/dse.ldif" << 'PY'
-import sys
+import os, sys
 path = sys.argv[1]
 blocks = open(path).read().split("\n\n")
-on = ("retro changelog plugin", "content synchronization", "memberof plugin",
-      "referential integrity postoperation")
+on = ["memberof plugin", "referential integrity postoperation"]
+if os.environ.get("SYNCPROV") == "1":
+    on += ["retro changelog plugin", "content synchronization"]
 def put(lines, name, value):
     return [l for l in lines if not l.lower().startswith(name.lower() + ":")] + [f"{name}: {value}"]
 for i, block in enumerate(blocks):

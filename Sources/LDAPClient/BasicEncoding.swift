@@ -32,3 +32,15 @@ struct BERReader {
   /// A reader of the elements in the next one.
   mutating func inside(_ tag: UInt8) -> BERReader? { contents(tag).map { BERReader($0) } }
 }
+
+/// Writes it.
+enum BER {
+  static func element(_ tag: UInt8, _ contents: [UInt8]) -> [UInt8] {
+    let count = contents.count
+    let length: [UInt8] =
+      count < 0x80
+      ? [UInt8(count)]
+      : [0x84] + withUnsafeBytes(of: UInt32(count).bigEndian) { Array($0) }
+    return [tag] + length + contents
+  }
+}
