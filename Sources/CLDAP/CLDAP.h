@@ -13,10 +13,17 @@ enum {
 };
 
 /// Puts a buffer of so many bytes under the connection, so that one read takes many messages.
-static inline int usher_ldap_read_ahead(LDAP *ld, ber_len_t size) {
+/// Returns the connection's socket; NULL where that cannot be.
+static inline Sockbuf *usher_ldap_read_ahead(LDAP *ld, ber_len_t size) {
   Sockbuf *sb = NULL;
-  if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || sb == NULL) return -1;
-  return ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER + 1, &size);
+  if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || sb == NULL) return NULL;
+  int added = ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER + 1, &size);
+  return added == 0 ? sb : NULL;
+}
+
+/// Whether something was read from a socket that no message has been made of yet.
+static inline int usher_ldap_holds_data(Sockbuf *sb) {
+  return ber_sockbuf_ctrl(sb, LBER_SB_OPT_DATA_READY, NULL);
 }
 
 /// LDAP_OPT_ON, a macro with a cast.

@@ -20,6 +20,8 @@ final class LDAPConnection {
   private let words: String
   private let watch: HandshakeWatch
   private let callback: UnsafeMutablePointer<ldap_conncb>
+  /// The socket below libldap, with what it has read ahead.
+  private var socket: OpaquePointer?
 
   init(url: String, server: LDAPServer, log: @escaping (String) -> Void) throws {
     self.url = url
@@ -46,7 +48,7 @@ final class LDAPConnection {
     }
     watch.end()
     limitSocketWaits()
-    _ = usher_ldap_read_ahead(handle, 65_536)
+    socket = usher_ldap_read_ahead(handle, 1 << 18)
   }
 
   deinit {
@@ -247,6 +249,12 @@ final class LDAPConnection {
 
   // MARK: Waiting
 
+  /// In the middle of a long answer, lets messages gather: a server that wakes us for each entry spends more time on that
+  /// than on the entry.
+  func gather() {
+    if let socket, usher_ldap_holds_data(socket) == 0 { usleep(400) }
+  }
+
   /// The next message of an operation.
   func result(of message: Int32, while doing: String) throws -> OpaquePointer {
     var wait = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
@@ -357,6 +365,9 @@ struct Answer {
     defer { ber_memfree(value.bv_val) }
     return Array(UnsafeRawBufferPointer(start: value.bv_val, count: Int(value.bv_len)))
   }
+
+  /// Whether the server ended its answer at one of its limits.
+  var isLimit: Bool { code == LDAP_SIZELIMIT_EXCEEDED || code == LDAP_ADMINLIMIT_EXCEEDED }
 
   /// "Size limit exceeded: the server's own words".
   var text: String {

@@ -69,6 +69,9 @@ package struct LDAPDirectory: DirectorySource {
   private var known: ServerProfile?
   /// URLs that failed in mid-read.
   private var failed: [String] = []
+  /// Long answers are asked for in one stream, which costs the server least; whoever reads begins anew where it is cut.
+  private var streams = false
+  private var wasCut = false
 
   /// - Parameters:
   ///   - pageSize: entries asked for at a time (RFC 2696); made smaller where the server wants it so.
@@ -110,7 +113,14 @@ package struct LDAPDirectory: DirectorySource {
       remedy: failures.compactMap(\.remedy).first)
   }
 
+  package mutating func mayBeginAnew(_ isAllowed: Bool) { streams = isAllowed }
+
   package mutating func failOver() -> Bool {
+    if wasCut {
+      (wasCut, streams) = (false, false)
+      log("the server limits its answers; reading anew in pages")
+      return true
+    }
     guard let url = connection?.url else { return false }
     failed.append(url)
     connection = nil
@@ -152,12 +162,19 @@ package struct LDAPDirectory: DirectorySource {
     guard let connection else { return ReadSummary() }
     var summary = ReadSummary()
     for base in try search.bases.flatMap({ try $0.isEmpty ? namingContexts(connection) : [$0] }) {
+      let isStream = streams && profile.hasPages && profile.product != .activeDirectory
       var reader = SearchReader(
         connection: connection, search: search, base: base,
-        pageSize: profile.hasPages ? pageSize : nil, limiter: limiter)
-      let part = try reader.read(deliver)
-      summary.entries += part.entries
-      summary.referrals += part.referrals
+        pageSize: profile.hasPages && !isStream ? pageSize : nil, isStream: isStream,
+        limiter: limiter)
+      do {
+        let part = try reader.read(deliver)
+        summary.entries += part.entries
+        summary.referrals += part.referrals
+      } catch is SearchReader.StreamCut {
+        wasCut = true
+        throw ReadFailure("\(connection.url) cut its answer at a limit", isOfServer: true)
+      }
     }
     return summary
   }

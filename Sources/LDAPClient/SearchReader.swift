@@ -3,24 +3,30 @@ import DirectoryModel
 import Foundation
 import Ports
 
-/// Reads one search under one base to its end, page by page. The next page is asked for before the
-/// last one is handed on, so that the server works while we do.
+/// Reads one search under one base to its end: in one stream, or page by page. The next page is asked for before the last one is
+/// handed on, so that the server works while we do.
 struct SearchReader {
   private let connection: LDAPConnection
   private let search: DirectorySearch
   private let base: String
-  /// Entries a page; nil: the server knows no pages.
+  /// Entries a page; nil: none, the answer comes in one stream.
   private var pageSize: Int?
   private var batch: EntryBatch
   private var summary = ReadSummary()
   /// Entries of this page with an attribute of which more values are to be fetched.
   private var ranged: [RangedEntry] = []
   private let limiter: LoadLimiter
+  /// Pages are to be had, should the server cut the answer.
+  private let isStream: Bool
+
+  /// A server cut a stream at one of its limits; what came counts for nothing, and pages may get it all.
+  struct StreamCut: Error {}
 
   init(
     connection: LDAPConnection, search: DirectorySearch, base: String, pageSize: Int?,
-    limiter: LoadLimiter = LoadLimiter()
+    isStream: Bool = false, limiter: LoadLimiter = LoadLimiter()
   ) {
+    self.isStream = isStream
     self.connection = connection
     self.search = search
     self.base = base
@@ -37,6 +43,7 @@ struct SearchReader {
       while true {
         let answer = try receivePage(message, deliver)
         if answer.code != LDAP_SUCCESS {
+          if isStream, answer.isLimit { throw StreamCut() }
           guard try adaptPages(to: answer) else { throw failure(answer) }
           message = try send(cookie: [])
           continue
@@ -119,6 +126,7 @@ struct SearchReader {
     _ message: Int32, _ deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> Answer {
     while true {
+      if summary.entries > 0 { connection.gather() }
       let received = try connection.result(of: message, while: "reading under \(shownBase)")
       defer { ldap_msgfree(received) }
       switch Int(ldap_msgtype(received)) {

@@ -14,7 +14,12 @@ package protocol DirectorySource {
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary
 
-  /// Leaves the server that failed in mid-read for the next one; the whole read has to begin anew.
+  /// Says whether whoever reads begins anew where a read fails and `failOver` is true: the source may then read in the
+  /// cheapest way, even if that may not last to the end.
+  mutating func mayBeginAnew(_ isAllowed: Bool)
+
+  /// After a failure in mid-read, goes over to another server or another way of reading; the whole read has to begin
+  /// anew.
   /// - Returns: false when there is no other.
   mutating func failOver() -> Bool
 
@@ -42,6 +47,7 @@ package protocol DirectorySource {
 }
 
 extension DirectorySource {
+  package mutating func mayBeginAnew(_ isAllowed: Bool) {}
   package mutating func failOver() -> Bool { false }
   package mutating func reader() throws -> String? { nil }
   package mutating func identity() throws -> String? { nil }

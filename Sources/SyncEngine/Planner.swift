@@ -167,6 +167,8 @@ package struct Planner {
   static func read<Value>(
     _ source: inout any DirectorySource, _ body: (inout any DirectorySource) throws -> Value
   ) throws -> Value {
+    source.mayBeginAnew(true)
+    defer { source.mayBeginAnew(false) }
     while true {
       do { return try body(&source) } catch let failure as ReadFailure {
         guard failure.isOfServer, source.failOver() else { throw failure }

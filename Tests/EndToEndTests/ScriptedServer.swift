@@ -22,6 +22,11 @@ final class ScriptedServer: Sendable {
     try ScriptedServer("fake.py", String(code), String(entries))
   }
 
+  /// A server that cuts streams and does not say of a page whether it is the last.
+  static func forgettingTheLastPage() throws -> ScriptedServer {
+    try ScriptedServer("fake.py", "lastpage")
+  }
+
   /// A server that lets everybody in and takes them for nobody (RFC 4532).
   static func anonymous() throws -> ScriptedServer { try ScriptedServer("fake.py", "anonymous") }
 

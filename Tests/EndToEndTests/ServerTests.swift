@@ -271,7 +271,7 @@ import Testing
 
   /// Success with entries, but without the control that says which page was the last.
   @Test func aMissingFinalPageChangesNothing() throws {
-    let server = try ScriptedServer.answering(0, entries: 3)
+    let server = try ScriptedServer.forgettingTheLastPage()
     let place = try Workplace(directory: Workplace.server(server.url, clearText: true))
     let sync = try place.usher("sync")
     #expect(sync.status == 5)

@@ -3,6 +3,8 @@
 
 fake.py CODE [ENTRIES]     lets everybody in, answers each search with so many entries (none where not said)
                            and the result CODE (RFC 4511), and never sends a control back.
+fake.py lastpage           three entries and the code 4 (size limit) to who asks for no pages, and to who does the
+                           first page without the control that says whether it was the last.
 fake.py ranges SIZE FAULT  an Active Directory with three people and the group staff, which hands out members
                            SIZE at a time whatever is asked. FAULT: none; gap (the second part begins one
                            too late); lost (it never comes); loop (the first part comes again and again);
@@ -63,6 +65,18 @@ class Answering:
         return found, self.code
 
 
+class LastPage(Answering):
+    """Says nothing of itself but that, and of pages not whether there are more."""
+
+    def __init__(self):
+        super().__init__(0, 3)
+
+    def search(self, request):
+        paged = b"1.2.840.113556.1.4.319" in request
+        self.code = 0 if paged or b"supportedControl" in request else 4
+        return super().search(request)
+
+
 class Ranges:
     """Members in parts ([MS-ADTS] 3.1.1.3.1.3.3)."""
     people = 3
@@ -105,7 +119,7 @@ class Anonymous:
         return [entry("", [("supportedExtension", ["1.3.6.1.4.1.4203.1.11.3"])])], 0
 
 
-kinds = {"ranges": Ranges, "anonymous": Anonymous}
+kinds = {"lastpage": LastPage, "ranges": Ranges, "anonymous": Anonymous}
 server = kinds[sys.argv[1]](*sys.argv[2:]) if sys.argv[1] in kinds else Answering(*sys.argv[1:])
 
 
