@@ -25,7 +25,9 @@ package struct ByteHash: Sendable {
   }
 
   /// Wide enough that two different names never meet by chance, not among billions.
-  package func wide(_ bytes: [UInt8]) -> WideHash {
+  package func wide(_ bytes: [UInt8]) -> WideHash { bytes.withUnsafeBytes { wide($0) } }
+
+  package func wide(_ bytes: UnsafeRawBufferPointer) -> WideHash {
     WideHash(
       high: value(of: bytes, salt: 0x2D35_8DCC_AA6C_78A5),
       low: value(of: bytes, salt: 0x8BB8_4B93_962E_ACC9))

@@ -20,6 +20,9 @@ package struct DirectoryGroups: Sendable {
 
   private var groupsByName: [WideHash: [Int32]] = [:]
   private var members: [Membership] = []
+  /// Where the members begin whose keys begin with the same bits: keys are spread evenly, so that few share a place.
+  private var firstMembers: [Int32] = []
+  private var shift: UInt64 = 64
   /// Whether some members are known by other keys than their names'.
   private var knowsOtherKeys = false
   private var fingerprints: [UInt64] = []
@@ -163,6 +166,7 @@ package struct DirectoryGroups: Sendable {
   /// Call after the last group: sorts the members and works out which groups are in which.
   package mutating func close() {
     members.sort()
+    indexMembers()
     parents = (0..<entries.count).map { index in
       var found = groups(of: hash.wide(entries.name(of: index)))
       if let slot = entries.slots.slot(of: "memberOf") {
@@ -277,15 +281,26 @@ package struct DirectoryGroups: Sendable {
     DistinguishedName.normalise(value).flatMap { groupsByName[hash.wide($0)] } ?? []
   }
 
+  private mutating func indexMembers() {
+    let bits = max(1, Int.bitWidth - members.count.leadingZeroBitCount)
+    shift = UInt64(64 - bits)
+    firstMembers = Array(repeating: 0, count: (1 << bits) + 1)
+    for member in members { firstMembers[Int(member.key.high >> shift) + 1] += 1 }
+    for place in 1..<firstMembers.count { firstMembers[place] += firstMembers[place - 1] }
+  }
+
   private func groups(of key: WideHash) -> [Int32] {
-    var low = 0
-    var high = members.count
+    guard !firstMembers.isEmpty else { return [] }
+    let place = Int(key.high >> shift)
+    var low = Int(firstMembers[place])
+    let end = Int(firstMembers[place + 1])
+    var high = end
     while low < high {
       let middle = (low + high) / 2
       if members[middle].key < key { low = middle + 1 } else { high = middle }
     }
     var found: [Int32] = []
-    while low < members.count, members[low].key == key {
+    while low < end, members[low].key == key {
       found.append(members[low].group)
       low += 1
     }

@@ -16,6 +16,14 @@ package enum DirectoryID {
     return bytes.count == 16 ? guid(bytes) : "0x" + hex(bytes[...])
   }
 
+  /// The hash of an id's text, mostly without making the text.
+  package static func wide(_ value: ArraySlice<UInt8>, _ hash: ByteHash) -> WideHash {
+    if value.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !(0x41...0x5A).contains($0) }) {
+      return value.withUnsafeBytes { hash.wide($0) }
+    }
+    return hash.wide(Array(text(of: value).utf8))
+  }
+
   /// What a server is asked for to find an id again that `text(of:)` made.
   package static func bytes(of text: String, _ attribute: String) -> [UInt8] {
     let isGUID = ["objectguid", "msexchmailboxguid"].contains(attribute.lowercased())

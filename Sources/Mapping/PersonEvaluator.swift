@@ -170,6 +170,14 @@ package struct PersonEvaluator {
     return values.count == 1 && values[0].isEmpty == false ? DirectoryID.text(of: values[0]) : nil
   }
 
+  /// The hash of the person's key; nil when there is none or several.
+  package func idHash(
+    of entry: Int, in batch: EntryBatch, search: Int, _ hash: ByteHash
+  ) -> WideHash? {
+    let values = batch.values(of: entry, slot: searches[search].idSlot)
+    return values.count == 1 && !values[0].isEmpty ? DirectoryID.wide(values[0], hash) : nil
+  }
+
   /// What one person should have.
   package mutating func evaluate(
     _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, id: String?,

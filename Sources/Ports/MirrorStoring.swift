@@ -23,9 +23,9 @@ package protocol MirrorStoring: AnyObject {
   /// What changes have touched since everybody was looked at.
   func touched(of directory: String) throws -> Touched
 
-  /// Tells the key and the fingerprint of each of the mirror's entries.
+  /// Tells the key and the fingerprint of each of the mirror's entries; the key's bytes are borrowed for the call.
   func mirrorFingerprints(
-    of directory: String, kind: MirrorKind, _ body: (String, UInt64) -> Void) throws
+    of directory: String, kind: MirrorKind, _ body: (UnsafeRawBufferPointer, UInt64) -> Void) throws
 
   /// What the last complete read looked like; nil before the first.
   func readEvidence(of directory: String) throws -> ReadEvidence?

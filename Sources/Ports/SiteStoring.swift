@@ -10,6 +10,11 @@ package protocol SiteStoring: AnyObject {
   /// Tells what is remembered of every known person, but of those whom one of these other directories shows.
   func people(exceptOf others: [String], _ body: (KnownPerson) -> Void) throws
 
+  /// The same in brief: the directory id's bytes are borrowed for the call.
+  func states(
+    exceptOf others: [String], _ body: (UnsafeRawBufferPointer, KnownState) -> Void
+  ) throws
+
   /// Tells what is remembered of some people, and of those on the to-do list at a moment: not settled, or due.
   func people(
     among ids: [String], toDoAt now: Int64, exceptOf others: [String], _ body: (KnownPerson) -> Void
@@ -134,6 +139,21 @@ package struct KnownPerson: Sendable, Hashable {
     self.account = account
     self.settled = settled
     self.absentSince = absentSince
+  }
+}
+
+/// What decides whether a person is looked at.
+package struct KnownState: Sendable, Hashable {
+  package let hasAccount: Bool
+  package let settled: UInt64?
+  package let isAbsent: Bool
+  package let due: Int64?
+
+  package init(hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?) {
+    self.hasAccount = hasAccount
+    self.settled = settled
+    self.isAbsent = isAbsent
+    self.due = due
   }
 }
 

@@ -44,5 +44,47 @@ struct RapidStatement {
   }
 }
 
+/// Rows of which hundreds of thousands are read: columns come as they lie in SQLite.
+struct RapidRows {
+  private let statement: Statement
+
+  init(_ db: Database, _ sql: String, _ arguments: StatementArguments) throws {
+    statement = try db.makeStatement(sql: sql)
+    try statement.setArguments(arguments)
+  }
+
+  struct Row {
+    fileprivate let handle: SQLiteStatement
+
+    /// The bytes of a text or a blob, borrowed until the next row.
+    func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
+      let start = sqlite3_column_blob(handle, column)
+      return UnsafeRawBufferPointer(
+        start: start, count: Int(sqlite3_column_bytes(handle, column)))
+    }
+
+    /// nil for NULL.
+    func int(_ column: Int32) -> Int64? {
+      sqlite3_column_type(handle, column) == SQLITE_NULL
+        ? nil : sqlite3_column_int64(handle, column)
+    }
+  }
+
+  func forEach(_ body: (Row) throws -> Void) throws {
+    let handle = statement.sqliteStatement
+    defer { sqlite3_reset(handle) }
+    while true {
+      let result = sqlite3_step(handle)
+      if result == SQLITE_DONE { return }
+      guard result == SQLITE_ROW else {
+        throw DatabaseError(
+          resultCode: ResultCode(rawValue: result),
+          message: String(cString: sqlite3_errmsg(sqlite3_db_handle(handle))))
+      }
+      try body(Row(handle: handle))
+    }
+  }
+}
+
 /// SQLITE_TRANSIENT: SQLite takes its own copy.
 private let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)

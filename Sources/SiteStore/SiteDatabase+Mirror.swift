@@ -20,16 +20,13 @@ extension SiteDatabase {
   }
 
   package func mirrorFingerprints(
-    of directory: String, kind: MirrorKind, _ body: (String, UInt64) -> Void
+    of directory: String, kind: MirrorKind, _ body: (UnsafeRawBufferPointer, UInt64) -> Void
   ) throws {
     try read { db in
-      let rows = try Row.fetchCursor(
-        db, sql: "SELECT key, fingerprint FROM mirror_key WHERE directory = ? AND kind = ?",
-        arguments: [directory, kind.rawValue])
-      while let row = try rows.next() {
-        let fingerprint: Int64 = row[1]
-        body(row[0], UInt64(bitPattern: fingerprint))
-      }
+      try RapidRows(
+        db, "SELECT key, fingerprint FROM mirror_key NOT INDEXED WHERE directory = ? AND kind = ?",
+        [directory, kind.rawValue]
+      ).forEach { row in body(row.bytes(0), UInt64(bitPattern: row.int(1) ?? 0)) }
     }
   }
 

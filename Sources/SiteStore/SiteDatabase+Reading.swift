@@ -52,11 +52,34 @@ extension SiteDatabase {
   }
 
   package func people(exceptOf others: [String], _ body: (KnownPerson) -> Void) throws {
+    let (filter, arguments) = try except(others)
+    try people(where: filter, arguments, body)
+  }
+
+  package func states(
+    exceptOf others: [String], _ body: (UnsafeRawBufferPointer, KnownState) -> Void
+  ) throws {
+    let (filter, arguments) = try except(others)
+    try read { db in
+      try RapidRows(
+        db, "SELECT id, account, settled, absent_since, due FROM person \(filter)", arguments
+      ).forEach { row in
+        body(
+          row.bytes(0),
+          KnownState(
+            hasAccount: row.int(1) != nil, settled: row.int(2).map { UInt64(bitPattern: $0) },
+            isAbsent: row.int(3) != nil, due: row.int(4)))
+      }
+    }
+  }
+
+  private func except(_ others: [String]) throws -> (String, StatementArguments) {
     try others.isEmpty
-      ? people(where: "", [], body)
-      : people(
-        where: "WHERE directory IS NULL OR directory NOT IN (SELECT value FROM json_each(?))",
-        [json(others)], body)
+      ? ("", [])
+      : (
+        "WHERE directory IS NULL OR directory NOT IN (SELECT value FROM json_each(?))",
+        [json(others)]
+      )
   }
 
   package func people(

@@ -86,7 +86,7 @@ struct DirectoryReader {
   func evaluator(
     _ source: inout any DirectorySource, into findings: inout Findings
   ) throws -> PersonEvaluator {
-    var reading = DirectoryReading(index: PersonIndex())
+    var reading = DirectoryReading(index: PersonIndex(hash: hash))
     return try evaluator(
       &source, groupFingerprints: [:], writer: nil, &reading, into: &findings)
   }
@@ -159,16 +159,15 @@ struct DirectoryReader {
     batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
     if search > 0, reading.taken.contains(hash.wide(name)) { return }
-    let key = candidate.id ?? "dn:" + String(decoding: name, as: UTF8.self)
-    try mirror(key, candidate, entry, batch, evaluator.membership, &reading, writer)
+    let person = reading.index.row(of: candidate.key)
+    try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
     guard
       evaluator.selects(entry, of: batch, name: name, groups: candidate.groups, search: search)
     else { return }
     if mapping.searches.count > 1 { reading.taken.insert(hash.wide(name)) }
     reading.peopleRead += 1
-    let person = reading.index.entry(for: key)
     let isTwin = !reading.index.see(person)
-    if isTwin { reading.doubled.insert(key) }
+    if isTwin { reading.doubled.insert(candidate.text(entry, batch, evaluator)) }
     if isTwin
       ? reading.index.isEvaluated(person)
       : reading.index.isSettled(person, with: candidate.state, at: now)
@@ -183,12 +182,23 @@ struct DirectoryReader {
   private struct Candidate {
     let search: Int
     let name: [UInt8]
-    let id: String?
+    /// The hash of the id, or of what stands for it.
+    let key: WideHash
     let groups: GroupSet
     /// Stands for the entry as the mirror keeps it.
     let mirrored: UInt64
     /// Stands for the entry, its groups and the mapping, see *settled*.
     let state: UInt64
+
+    /// The key as text.
+    func text(_ entry: Int, _ batch: borrowing EntryBatch, _ evaluator: PersonEvaluator) -> String {
+      evaluator.id(of: entry, in: batch, search: search) ?? DirectoryReader.key(ofName: name)
+    }
+  }
+
+  /// What stands for the id of an entry that has none.
+  private static func key(ofName name: [UInt8]) -> String {
+    "dn:" + String(decoding: name, as: UTF8.self)
   }
 
   private func candidate(
@@ -202,7 +212,9 @@ struct DirectoryReader {
     // The same entry found by another search may become another account.
     if search > 0 { kept = hash.combine(kept, UInt64(search)) }
     return Candidate(
-      search: search, name: name, id: evaluator.id(of: entry, in: batch, search: search),
+      search: search, name: name,
+      key: evaluator.idHash(of: entry, in: batch, search: search, hash)
+        ?? hash.wide(Array(Self.key(ofName: name).utf8)),
       groups: groups, mirrored: hash.combine(kept, print.apart),
       state: hash.combine(kept, groups.fingerprint, salt))
   }
@@ -212,7 +224,8 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
     evaluator.evaluate(
-      entry, of: batch, name: candidate.name, groups: candidate.groups, id: candidate.id,
+      entry, of: batch, name: candidate.name, groups: candidate.groups,
+      id: evaluator.id(of: entry, in: batch, search: candidate.search),
       fingerprint: candidate.state, search: candidate.search)
   }
 
@@ -231,27 +244,28 @@ struct DirectoryReader {
 
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
   private func mirror(
-    _ key: String, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
-    _ membership: DirectoryGroups.PersonSlots, _ reading: inout DirectoryReading,
-    _ writer: (any MirrorWriter)?
+    _ person: Int, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
+    _ evaluator: PersonEvaluator, _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
   ) throws {
-    var key = key
-    var row = reading.index.entry(for: key)
+    var row = person
+    var key: String?
     if reading.index.isMirrored(row) {
-      key += " dn:" + String(decoding: candidate.name, as: UTF8.self)
-      row = reading.index.entry(for: key)
+      let own =
+        candidate.text(entry, batch, evaluator) + " " + Self.key(ofName: candidate.name)
+      row = reading.index.row(of: reading.index.wide(own))
+      key = own
     }
     let isNew = !reading.index.wasMirrored(row)
-    if reading.index.mirror(row, as: candidate.mirrored), let writer {
-      if reading.changedNames.count < 5 {
-        reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
-      }
-      try writer.write(
-        .person, key: key, search: candidate.search, isNew: isNew,
-        entry: MirroredEntry(
-          fingerprint: candidate.mirrored, entry: batch.stored(entry),
-          hashes: DirectoryGroups.ownKeys(
-            of: entry, in: batch, name: candidate.name, membership, hash)))
+    guard reading.index.mirror(row, as: candidate.mirrored), let writer else { return }
+    if reading.changedNames.count < 5 {
+      reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
     }
+    try writer.write(
+      .person, key: key ?? candidate.text(entry, batch, evaluator), search: candidate.search,
+      isNew: isNew,
+      entry: MirroredEntry(
+        fingerprint: candidate.mirrored, entry: batch.stored(entry),
+        hashes: DirectoryGroups.ownKeys(
+          of: entry, in: batch, name: candidate.name, evaluator.membership, hash)))
   }
 }

@@ -1,14 +1,23 @@
+import DirectoryModel
 import Ports
 
-/// What is remembered of each person while a directory is read: one row per person in columns, found by
-/// directory id.
+/// What is remembered of each person while a directory is read: one row per person in columns, found by a hash of the
+/// key, which is the directory id or stands for the name of an entry without one. Nobody who is as before costs a string.
 struct PersonIndex {
-  private var rows: [String: Int32] = [:]
-  private var settled: [UInt64?] = []
-  private var mirrored: [UInt64?] = []
+  let hash: ByteHash
+  /// Numbers of rows at the places that their hashes say, or at the next free ones; -1 is free.
+  private var places: [Int32] = Array(repeating: -1, count: 16)
+  private var hashes: [WideHash] = []
+  private var settled: [UInt64] = []
+  private var mirrored: [UInt64] = []
   private var flags: [Flags] = []
   /// When people have to be looked at again although nothing of theirs changes; few have such a moment.
   private var due: [Int32: Int64] = [:]
+  /// The keys of rows of which they may be asked for.
+  private var keys: [Int32: String] = [:]
+  /// How many of those whose keys are not kept are remembered, or were in the mirror, and did not come.
+  private var unseenCount = 0
+  private var goneCount = 0
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -20,76 +29,168 @@ struct PersonIndex {
     static let isSeen = Flags(rawValue: 8)
     static let isAbsent = Flags(rawValue: 16)
     static let isEvaluated = Flags(rawValue: 32)
+    static let isSettled = Flags(rawValue: 64)
+    static let wasMirrored = Flags(rawValue: 128)
   }
 
+  init(hash: ByteHash) { self.hash = hash }
+
+  // MARK: Rows
+
+  func wide(_ key: String) -> WideHash {
+    var key = key
+    return key.withUTF8 { hash.wide(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// The row of a key's hash; nil where there is none.
+  private func find(_ wide: WideHash) -> Int? {
+    var place = Int(truncatingIfNeeded: wide.low) & (places.count - 1)
+    while places[place] >= 0 {
+      let row = Int(places[place])
+      if hashes[row] == wide { return row }
+      place = (place + 1) & (places.count - 1)
+    }
+    return nil
+  }
+
+  /// The row of a key's hash; a new one where it is new.
+  mutating func row(of wide: WideHash) -> Int {
+    if let known = find(wide) { return known }
+    if (hashes.count + 1) * 4 > places.count * 3 { grow() }
+    let row = hashes.count
+    hashes.append(wide)
+    settled.append(0)
+    mirrored.append(0)
+    flags.append([])
+    put(row)
+    return row
+  }
+
+  private mutating func put(_ row: Int) {
+    var place = Int(truncatingIfNeeded: hashes[row].low) & (places.count - 1)
+    while places[place] >= 0 { place = (place + 1) & (places.count - 1) }
+    places[place] = Int32(row)
+  }
+
+  private mutating func grow() {
+    places = Array(repeating: -1, count: places.count * 2)
+    for row in hashes.indices { put(row) }
+  }
+
+  // MARK: What is known
+
+  /// - Parameter key: kept, so that it can be told should the person not come.
   mutating func add(_ person: KnownPerson) {
-    let row = entry(for: person.person)
-    settled[row] = person.settled
-    if let moment = person.due { due[Int32(row)] = moment }
+    let row = add(
+      wide(person.person), hasAccount: person.account != nil, settled: person.settled,
+      isAbsent: person.absentSince != nil, due: person.due)
+    keep(person.person, of: row)
+  }
+
+  /// - Parameter key: the person's directory id.
+  mutating func add(
+    key: UnsafeRawBufferPointer, hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?
+  ) {
+    let row = add(
+      hash.wide(key), hasAccount: hasAccount, settled: settled, isAbsent: isAbsent, due: due)
+    // Whoever was gone the last time is most likely gone still.
+    if isAbsent { keep(String(decoding: key, as: UTF8.self), of: row) }
+  }
+
+  private mutating func add(
+    _ wide: WideHash, hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?
+  ) -> Int {
+    let row = row(of: wide)
     flags[row].insert(.isRemembered)
-    if person.account != nil { flags[row].insert(.hasAccount) }
-    if person.absentSince != nil { flags[row].insert(.isAbsent) }
+    if let settled {
+      self.settled[row] = settled
+      flags[row].insert(.isSettled)
+    }
+    if hasAccount { flags[row].insert(.hasAccount) }
+    if isAbsent { flags[row].insert(.isAbsent) }
+    if let due { self.due[Int32(row)] = due }
+    unseenCount += 1
+    return row
+  }
+
+  private mutating func keep(_ key: String, of row: Int) {
+    if keys.updateValue(key, forKey: Int32(row)) == nil { unseenCount -= 1 }
   }
 
   /// The person is looked at again, whatever the fingerprint says.
-  mutating func unsettle(_ person: String) { settled[entry(for: person)] = nil }
+  mutating func unsettle(_ person: String) { flags[row(of: wide(person))].remove(.isSettled) }
 
-  mutating func addMirrored(_ key: String, fingerprint: UInt64) {
-    mirrored[entry(for: key)] = fingerprint
+  mutating func addMirrored(_ key: UnsafeRawBufferPointer, fingerprint: UInt64) {
+    let row = row(of: hash.wide(key))
+    mirrored[row] = fingerprint
+    flags[row].insert(.wasMirrored)
+    goneCount += 1
   }
 
-  /// The row of a key; a new one where the key is new.
-  mutating func entry(for key: String) -> Int {
-    if let known = rows[key] { return Int(known) }
-    let row = settled.count
-    rows[key] = Int32(row)
-    settled.append(nil)
-    mirrored.append(nil)
-    flags.append([])
-    return row
-  }
+  // MARK: What comes
 
   func isMirrored(_ row: Int) -> Bool { flags[row].contains(.isInMirror) }
 
   /// Whether the mirror had the entry before this read.
-  func wasMirrored(_ row: Int) -> Bool { mirrored[row] != nil }
+  func wasMirrored(_ row: Int) -> Bool { flags[row].contains(.wasMirrored) }
 
   /// Notes that the entry came.
   /// - Returns: whether it differs from the mirror's.
   mutating func mirror(_ row: Int, as fingerprint: UInt64) -> Bool {
-    flags[row].insert(.isInMirror)
+    let isNew = flags[row].insert(.isInMirror).inserted
+    guard flags[row].contains(.wasMirrored) else { return true }
+    if isNew { goneCount -= 1 }
     return mirrored[row] != fingerprint
   }
 
   /// Notes that a person came.
   /// - Returns: false when they came before.
-  mutating func see(_ row: Int) -> Bool { flags[row].insert(.isSeen).inserted }
+  mutating func see(_ row: Int) -> Bool {
+    guard flags[row].insert(.isSeen).inserted else { return false }
+    if flags[row].contains(.isRemembered), keys[Int32(row)] == nil { unseenCount -= 1 }
+    return true
+  }
 
   mutating func evaluate(_ row: Int) { flags[row].insert(.isEvaluated) }
   func isEvaluated(_ row: Int) -> Bool { flags[row].contains(.isEvaluated) }
 
   func isSettled(_ row: Int, with fingerprint: UInt64, at now: Int64) -> Bool {
-    guard settled[row] == fingerprint, !flags[row].contains(.isAbsent) else { return false }
+    guard flags[row].isSuperset(of: .isSettled), settled[row] == fingerprint,
+      !flags[row].contains(.isAbsent)
+    else { return false }
     return due.isEmpty || due[Int32(row)].map { $0 > now } ?? true
   }
 
+  // MARK: What is asked afterwards
+
   func isSeen(_ person: String) -> Bool {
-    rows[person].map { flags[Int($0)].contains(.isSeen) } ?? false
+    find(wide(person)).map { flags[$0].contains(.isSeen) } ?? false
   }
 
   /// Whether the person is one of those looked at.
-  func isKnown(_ person: String) -> Bool { rows[person] != nil }
+  func isKnown(_ person: String) -> Bool { find(wide(person)) != nil }
+
+  var accountCount: Int { flags.count { $0.contains(.hasAccount) } }
 
   /// People with an account who were not seen, and those without one.
-  var unseen: (withAccount: [String], withoutAccount: [String]) {
+  /// - Parameter remembered: tells the keys of all who are remembered; asked only where one of them did not come.
+  func unseen(
+    _ remembered: ((String) -> Void) throws -> Void
+  ) rethrows -> (withAccount: [String], withoutAccount: [String]) {
     var found: (withAccount: [String], withoutAccount: [String]) = ([], [])
-    for (person, row) in rows {
-      let flags = flags[Int(row)]
-      guard flags.contains(.isRemembered), !flags.contains(.isSeen) else { continue }
+    func add(_ person: String, _ row: Int) {
+      let flags = flags[row]
+      guard flags.contains(.isRemembered), !flags.contains(.isSeen) else { return }
       if flags.contains(.hasAccount) {
         found.withAccount.append(person)
       } else {
         found.withoutAccount.append(person)
+      }
+    }
+    for (row, key) in keys { add(key, Int(row)) }
+    if unseenCount > 0 {
+      try remembered { person in
+        if let row = find(wide(person)), keys[Int32(row)] == nil { add(person, row) }
       }
     }
     found.withAccount.sort()
@@ -98,10 +199,14 @@ struct PersonIndex {
   }
 
   /// Keys of the mirror that did not come.
-  var goneFromMirror: [String] {
-    rows.filter { mirrored[Int($0.value)] != nil && !flags[Int($0.value)].contains(.isInMirror) }
-      .map(\.key)
+  /// - Parameter all: tells the mirror's keys; asked only where one of them did not come.
+  func goneFromMirror(_ all: ((String) -> Void) throws -> Void) rethrows -> [String] {
+    var gone: [String] = []
+    if goneCount > 0 {
+      try all { key in
+        if let row = find(wide(key)), !flags[row].contains(.isInMirror) { gone.append(key) }
+      }
+    }
+    return gone
   }
-
-  var accountCount: Int { flags.count { $0.contains(.hasAccount) } }
 }

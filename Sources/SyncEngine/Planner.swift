@@ -127,7 +127,7 @@ package struct Planner {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
     let reading = try mirrorReader(now).read(
-      &source, index: PersonIndex(), groupFingerprints: [:], writer: nil, into: &findings)
+      &source, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil, into: &findings)
     var wishes: [String: String] = [:]
     for entitlement in reading.entitlements where entitlement.isActive {
       guard case .account(let rule?, _) = entitlement.outcome else { continue }
@@ -178,8 +178,12 @@ package struct Planner {
 
   /// What is remembered of each person.
   private func known() throws -> PersonIndex {
-    var index = PersonIndex()
-    try store.people(exceptOf: others) { index.add($0) }
+    var index = PersonIndex(hash: hash)
+    try store.states(exceptOf: others) { key, state in
+      index.add(
+        key: key, hasAccount: state.hasAccount, settled: state.settled, isAbsent: state.isAbsent,
+        due: state.due)
+    }
     for person in try pinned() where others.isEmpty || index.isKnown(person) {
       index.unsettle(person)
     }
@@ -204,7 +208,9 @@ package struct Planner {
       mirrored += 1
     }
     var groups: [String: UInt64] = [:]
-    try store.mirrorFingerprints(of: directory, kind: .group) { groups[$0] = $1 }
+    try store.mirrorFingerprints(of: directory, kind: .group) {
+      groups[String(decoding: $0, as: UTF8.self)] = $1
+    }
     var before = try store.readEvidence(of: directory)
     let counts = (
       last: max(before?.version ?? 0, try store.touched(of: directory).lookedAt?.version ?? 0),
@@ -216,7 +222,7 @@ package struct Planner {
     let bookmark = try reads == .full ? nil : bookmark(&source)
     let peopleBefore = max(index.accountCount, mirrored)
     let known = index
-    index = PersonIndex()
+    index = PersonIndex(hash: hash)
     let reader = try reader(now)
     var reading: DirectoryReading?
     do {
@@ -231,7 +237,10 @@ package struct Planner {
         try believe(
           evidence, peopleRead: new.peopleRead, since: before, people: peopleBefore,
           groups: groups.count, approved: approved)
-        for key in new.index.goneFromMirror { try writer.remove(.person, key: key) }
+        let gone = try new.index.goneFromMirror { tell in
+          for key in try writer.keys(.person) { tell(key) }
+        }
+        for key in gone { try writer.remove(.person, key: key) }
         let isNew = writer.changes > 0 || counts.full == nil
         evidence.version = counts.last + (isNew ? 1 : 0)
         evidence.fullVersion = isNew ? evidence.version : counts.full ?? 0
@@ -295,6 +304,13 @@ package struct Planner {
     return added
   }
 
+  /// Who is remembered and did not come, see `PersonIndex.unseen`.
+  func unseen(_ reading: DirectoryReading) throws -> (
+    withAccount: [String], withoutAccount: [String]
+  ) {
+    try reading.index.unseen { tell in try store.people(exceptOf: others) { tell($0.person) } }
+  }
+
   /// Notes which of these people are in the mirror, where not everybody was looked at: whoever is not on the to-do
   /// list and is there is present.
   func see(_ people: [String], in reading: inout DirectoryReading) throws {
@@ -302,7 +318,7 @@ package struct Planner {
     guard reading.isPartial, !others.isEmpty else { return }
     for key in try store.mirrorKeys(of: directory, kind: .person, among: others, hashes: [])
     where !reading.index.isKnown(key) {
-      _ = reading.index.see(reading.index.entry(for: key))
+      _ = reading.index.see(reading.index.row(of: reading.index.wide(key)))
     }
   }
 

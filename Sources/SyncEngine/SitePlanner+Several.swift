@@ -23,16 +23,16 @@ extension SitePlanner {
     private let failed: Set<String>
     private let configured: Set<String>
 
-    init(_ shares: [Share], failed: [String]) {
+    init(_ shares: [Share], failed: [String]) throws {
       self.failed = Set(failed)
       configured = Set(shares.flatMap { [$0.planner.directory] + $0.planner.others } + failed)
       if shares.count == 1 {
-        (gone, forgotten) = shares[0].reading.index.unseen
+        (gone, forgotten) = try shares[0].planner.unseen(shares[0].reading)
       } else {
         var unseen: (gone: Set<String>, forgotten: Set<String>) = ([], [])
         let indexes = shares.map(\.reading.index)
-        for index in indexes {
-          let own = index.unseen
+        for share in shares {
+          let own = try share.planner.unseen(share.reading)
           let isSeen: (String) -> Bool = { person in indexes.contains { $0.isSeen(person) } }
           unseen.gone.formUnion(own.withAccount.filter { !isSeen($0) })
           unseen.forgotten.formUnion(own.withoutAccount.filter { !isSeen($0) })

@@ -50,7 +50,7 @@ package struct SitePlanner {
   ) throws -> Outcome {
     var (shares, failures) = try read(origins, now: now, into: &findings)
     let site = try desk.site()
-    var people = People(shares, failed: failures.map(\.directory))
+    var people = try People(shares, failed: failures.map(\.directory))
     try people.sortOut(store)
     let accounts = try decide(&shares, &people, now: now)
     var movedOut: [String: String] = [:]

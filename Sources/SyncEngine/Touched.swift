@@ -23,7 +23,7 @@ extension Planner {
     let members = try everybody(in: touched.members, evaluator.groups)
     let found = try store.mirrorKeys(
       of: directory, kind: .person, among: [], hashes: Array(members))
-    var reading = DirectoryReading(index: PersonIndex())
+    var reading = DirectoryReading(index: PersonIndex(hash: hash))
     var people = found.union(touched.people)
     people.formUnion(try addKnown(people, to: &reading.index, now: now))
     reading.personValues = Array(repeating: 0, count: evaluator.slots.count)
