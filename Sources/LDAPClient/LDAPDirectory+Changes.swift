@@ -16,12 +16,13 @@ extension LDAPDirectory {
     var cookies: [[UInt8]] = []
     /// The highest update sequence number.
     var number: Int64?
-    /// The latest time at which an entry was modified.
+    /// The latest time at which an entry was modified, and a hash of each id with its time.
     var time: String?
+    var stamps: Data?
     /// Ids of all containers.
     var containers: Set<String> = []
 
-    var bytes: [UInt8] { get throws { Array(try JSONEncoder().encode(self)) } }
+    var bytes: Data { get throws { try JSONEncoder().encode(self) } }
   }
 
   /// Entries that others are below. When one of them changes, names of entries may have changed that the server
@@ -43,7 +44,7 @@ extension LDAPDirectory {
 
   package mutating func identity() throws -> String? { try profile().identity }
 
-  package mutating func bookmark(_ searches: [DirectorySearch]) throws -> [UInt8]? {
+  package mutating func bookmark(_ searches: [DirectorySearch]) throws -> Data? {
     guard try identity() != nil, let connection else { return nil }
     let server = try server()
     var containers: Set<String> = []
@@ -58,7 +59,7 @@ extension LDAPDirectory {
         case .changelog: try mark(&bookmark, contexts: contexts(searches), connection)
         case .dirSync: try markDirSync(&bookmark, contexts(searches), connection)
         case .numbers: try markNumber(&bookmark)
-        case .times: try markTime(&bookmark, parts(searches), connection)
+        case .times: try markTimes(&bookmark, searches, connection)
         }
       if isMarked { return try bookmark.bytes }
     }
@@ -66,11 +67,11 @@ extension LDAPDirectory {
   }
 
   package mutating func changes(
-    _ searches: [DirectorySearch], since bookmark: [UInt8],
+    _ searches: [DirectorySearch], since bookmark: Data,
     deliver: (Int, borrowing EntryBatch) throws -> Void
   ) throws -> DirectoryChanges? {
     guard try identity() != nil, let connection,
-      let mark = try? JSONDecoder().decode(Bookmark.self, from: Data(bookmark)),
+      let mark = try? JSONDecoder().decode(Bookmark.self, from: bookmark),
       try mark.server == server()
     else { return nil }
     switch mark.way {

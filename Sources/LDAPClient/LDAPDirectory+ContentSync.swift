@@ -1,4 +1,5 @@
 import DirectoryModel
+import Foundation
 import Ports
 
 /// Changes by content synchronization (RFC 4533).
@@ -27,7 +28,7 @@ extension LDAPDirectory {
     var mark = mark
     let parts = try parts(searches)
     guard mark.cookies.count == parts.count else { return nil }
-    var changes = DirectoryChanges(searches: searches.count, bookmark: [])
+    var changes = DirectoryChanges(searches: searches.count, bookmark: Data())
     // Containers come first: what changes in them later is told next time, with a later cookie.
     for (index, part) in parts.enumerated().reversed() {
       limiter.beforeSearch()

@@ -1,4 +1,5 @@
 import DirectoryModel
+import Foundation
 import Ports
 
 /// Changes of Active Directory, by DirSync or by update sequence numbers; and of servers that tell none, by the times
@@ -78,7 +79,7 @@ extension LDAPDirectory {
     guard let number = mark.number, let highest = try highestNumber(connection), highest >= number
     else { return nil }
     let newer = Filter.greaterOrEqual("uSNChanged", Array(String(number + 1).utf8))
-    var changes = DirectoryChanges(searches: searches.count, bookmark: [])
+    var changes = DirectoryChanges(searches: searches.count, bookmark: Data())
     var containers: Set<String> = []
     for part in try parts(searches).reversed() {
       let changed = DirectorySearch(
@@ -111,56 +112,96 @@ extension LDAPDirectory {
   // MARK: Times
 
   private static let modified = "modifyTimestamp"
+  private static let hash = ByteHash(seed: 0)
 
-  /// The latest time of any entry that is asked for; what is modified afterwards bears this time or a later one.
-  mutating func markTime(
-    _ bookmark: inout Bookmark, _ parts: [Part], _ connection: LDAPConnection
-  ) throws -> Bool {
+  /// What a sweep of all that is read finds: the entries with the times at which they were modified.
+  private struct Sweep {
+    /// The latest of the times; what is modified afterwards may bear it, too.
     var latest = ""
+    /// A hash of each id with its time.
+    var stamps: Set<UInt64> = []
+    /// Ids of each search, and those of them that may have changed since another sweep.
+    var there: [Set<String>]
+    var changed: [Set<String>]
+    var containers: Set<String> = []
+    var isOfContainers = false
+    /// Whether every entry has a time.
     var isTold = true
-    for part in parts {
-      try sweep(part, connection, attributes: [Self.modified]) { _, time in
-        guard let time else { return isTold = false }
-        latest = max(latest, String(decoding: time, as: UTF8.self))
-      }
+
+    init(searches: Int) {
+      there = Array(repeating: [], count: searches)
+      changed = there
     }
-    bookmark.time = latest
-    return isTold && latest.hasSuffix("Z")
   }
 
-  /// One sweep brings the ids of all that are there, with the times: what bears the latest time of before or a later one
-  /// is read again. The times of one server have one form, and compare as texts.
+  private mutating func sweep(
+    _ searches: [DirectorySearch], since known: (latest: String, stamps: Set<UInt64>)?,
+    _ connection: LDAPConnection
+  ) throws -> Sweep {
+    var sweep = Sweep(searches: searches.count)
+    for part in try parts(searches).reversed() {
+      try self.sweep(part, connection, attributes: [Self.modified]) { id, time in
+        guard let time else { return sweep.isTold = false }
+        let text = String(decoding: time, as: UTF8.self)
+        let stamp = Self.hash.value(of: Array("\(id) \(text)".utf8))
+        sweep.latest = max(sweep.latest, text)
+        sweep.stamps.insert(stamp)
+        // Within the latest second there may have been one more change.
+        let isChanged = known.map { !$0.stamps.contains(stamp) || text >= $0.latest } ?? true
+        guard let number = part.number else {
+          sweep.containers.insert(id)
+          sweep.isOfContainers = sweep.isOfContainers || isChanged
+          return
+        }
+        sweep.there[number].insert(id)
+        if isChanged { sweep.changed[number].insert(id) }
+      }
+    }
+    return sweep
+  }
+
+  mutating func markTimes(
+    _ bookmark: inout Bookmark, _ searches: [DirectorySearch], _ connection: LDAPConnection
+  ) throws -> Bool {
+    let sweep = try sweep(searches, since: nil, connection)
+    bookmark.note(sweep.latest, sweep.stamps)
+    return sweep.isTold && sweep.latest.hasSuffix("Z")
+  }
+
+  /// One sweep brings the ids of all that are there, with the times: what has another time than before is read again, whether
+  /// it was modified or a backup brought back what it was. The times of one server have one form, and compare as texts.
   mutating func timed(
     _ searches: [DirectorySearch], from mark: Bookmark, _ connection: LDAPConnection,
     _ deliver: (Int, borrowing EntryBatch) throws -> Void
   ) throws -> DirectoryChanges? {
-    guard let time = mark.time else { return nil }
-    var next = mark
-    var there = [Set<String>](repeating: [], count: searches.count)
-    var changed = there
-    var containers: Set<String> = []
-    var isOfContainers = false, isTold = true
-    for part in try parts(searches).reversed() {
-      try sweep(part, connection, attributes: [Self.modified]) { id, stamp in
-        guard let stamp else { return isTold = false }
-        let modified = String(decoding: stamp, as: UTF8.self)
-        next.time = max(next.time ?? "", modified)
-        guard let number = part.number else {
-          containers.insert(id)
-          // One that was modified in the second of the bookmark may have been modified once more.
-          isOfContainers = isOfContainers || modified >= time
-          return
-        }
-        there[number].insert(id)
-        if modified >= time { changed[number].insert(id) }
-      }
+    guard let known = mark.times else { return nil }
+    let sweep = try sweep(searches, since: known, connection)
+    guard sweep.isTold, !sweep.isOfContainers, sweep.containers == mark.containers else {
+      return nil
     }
-    guard isTold, !isOfContainers, containers == mark.containers else { return nil }
+    var next = mark
+    next.note(sweep.latest, sweep.stamps)
     var changes = DirectoryChanges(searches: searches.count, bookmark: try next.bytes)
     for (number, search) in searches.enumerated() {
-      _ = try readAgain(changed[number], search) { try deliver(number, $0) }
-      changes.present[number] = there[number]
+      _ = try readAgain(sweep.changed[number], search) { try deliver(number, $0) }
+      changes.present[number] = sweep.there[number]
     }
     return changes
+  }
+}
+
+extension LDAPDirectory.Bookmark {
+  fileprivate mutating func note(_ latest: String, _ stamps: Set<UInt64>) {
+    time = latest
+    self.stamps = stamps.sorted().withUnsafeBytes { Data($0) }
+  }
+
+  /// The latest time of a sweep, and the hashes of each id with its time.
+  fileprivate var times: (latest: String, stamps: Set<UInt64>)? {
+    guard let time, let stamps else { return nil }
+    let all = stride(from: 0, to: stamps.count - 7, by: 8).map { place in
+      stamps.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: UInt64.self) }
+    }
+    return (time, Set(all))
   }
 }

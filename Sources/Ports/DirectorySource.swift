@@ -2,6 +2,7 @@
 /// stands behind them. No door knows what lies behind another.
 
 import DirectoryModel
+import Foundation
 
 /// A place that people and groups are read from: a server, a file, or the mirror.
 package protocol DirectorySource {
@@ -31,13 +32,13 @@ package protocol DirectorySource {
 
   /// What stands for the directory as it is, to ask for changes from later on; nil where that cannot be. Taken
   /// before a complete read, so that what changes meanwhile is told twice, not never.
-  mutating func bookmark(_ searches: [DirectorySearch]) throws -> [UInt8]?
+  mutating func bookmark(_ searches: [DirectorySearch]) throws -> Data?
 
   /// Reads what has changed since a bookmark.
   /// - Parameter deliver: takes entries that are new or changed, whole, with the number of their search.
   /// - Returns: nil when only a complete read can tell; what was delivered then counts for nothing.
   mutating func changes(
-    _ searches: [DirectorySearch], since bookmark: [UInt8],
+    _ searches: [DirectorySearch], since bookmark: Data,
     deliver: (Int, borrowing EntryBatch) throws -> Void
   ) throws -> DirectoryChanges?
 
@@ -51,9 +52,9 @@ extension DirectorySource {
   package mutating func failOver() -> Bool { false }
   package mutating func reader() throws -> String? { nil }
   package mutating func identity() throws -> String? { nil }
-  package mutating func bookmark(_ searches: [DirectorySearch]) throws -> [UInt8]? { nil }
+  package mutating func bookmark(_ searches: [DirectorySearch]) throws -> Data? { nil }
   package mutating func changes(
-    _ searches: [DirectorySearch], since bookmark: [UInt8],
+    _ searches: [DirectorySearch], since bookmark: Data,
     deliver: (Int, borrowing EntryBatch) throws -> Void
   ) throws -> DirectoryChanges? { nil }
   package mutating func versions(of names: [String]) throws -> [String: EntryVersion] { [:] }
@@ -66,9 +67,9 @@ package struct DirectoryChanges: Sendable, Hashable {
   /// Where the server tells who is there rather than who is gone: all ids of those who are.
   package var present: [Set<String>?]
   /// To go on from next time.
-  package var bookmark: [UInt8]
+  package var bookmark: Data
 
-  package init(searches: Int, bookmark: [UInt8]) {
+  package init(searches: Int, bookmark: Data) {
     gone = Array(repeating: [], count: searches)
     present = Array(repeating: nil, count: searches)
     self.bookmark = bookmark

@@ -1,4 +1,5 @@
 import DirectoryModel
+import Foundation
 import SiteModel
 
 /// The directory as last seen: a cache, written in one transaction, deleted without loss.
@@ -105,7 +106,7 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   /// Some entries that changed lately, by name: a server that shows them older lags behind.
   package var versions: [String: EntryVersion] = [:]
   /// Where this read stood, to ask for changes from; nil: the source does not tell changes.
-  package var bookmark: [UInt8]?
+  package var bookmark: Data?
   /// When everything was last read, in seconds since 1970.
   package var fullReadAt: Int64 = 0
   /// Counts what brought something new.

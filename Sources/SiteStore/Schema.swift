@@ -23,8 +23,10 @@ enum Schema {
         sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
           + "DROP TABLE IF EXISTS evidence;" + mirror + indexes)
     }
+    // The next read brings it anew, in another form.
     try db.execute(
-      sql: ["directory", "match_key", "joined"].map { "ALTER TABLE person ADD COLUMN \($0) TEXT;" }
+      sql: "DELETE FROM evidence;"
+        + ["directory", "match_key", "joined"].map { "ALTER TABLE person ADD COLUMN \($0) TEXT;" }
         .joined() + familyIndexes + "PRAGMA user_version = \(Self.version)")
   }
 

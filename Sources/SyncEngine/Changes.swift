@@ -1,5 +1,6 @@
 import Diagnostics
 import DirectoryModel
+import Foundation
 import Mapping
 import Ports
 
@@ -23,7 +24,7 @@ extension Planner {
   }
 
   /// A mark to read changes from; nil where the source tells none, or knows entries by other ids than the mapping.
-  func bookmark(_ source: inout any DirectorySource) throws -> [UInt8]? {
+  func bookmark(_ source: inout any DirectorySource) throws -> Data? {
     guard mapping.searches.count == 1, let identity = try source.identity()?.lowercased() else {
       return nil
     }

@@ -13,14 +13,15 @@ from typing import Callable, Optional
 
 import generate
 from expected import check_export
-from report import CHANGES, FIRST, FLOOR, GATHERING_FLOOR, LDAPSEARCH, NOTHING, Measurement
+from report import (
+    CHANGES_100, CHANGES_1000, EXPLAIN, FIRST, FLOOR, LDAPSEARCH, LDAPSEARCH_VERSION, NOTHING,
+    ONE_ENTRY, SHOW, TRIAL, VERSION, Measurement)
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SLAPD = ROOT / "Tests" / "Servers" / "slapd.sh"
 
 PAGE_SIZE = 1000
-CHANGED_PEOPLE = 100
 TIMEOUT_SECONDS = 900
 
 # The 12 attributes that mapping.yaml names, and what Usher asks for besides, to resolve groups.
@@ -52,11 +53,10 @@ class Failure(Exception):
 class Bench:
     """A loaded server and an Usher that reads it, both in one folder."""
 
-    def __init__(self, folder, usher, people, layers, runs, with_gathering_floor):
+    def __init__(self, folder, usher, people, layers, runs):
         self.people = people
         self.layers = layers
         self.runs = runs
-        self.with_gathering_floor = with_gathering_floor
         self.usher = usher
         self.folder = folder
         self.server = folder / "server"
@@ -111,6 +111,9 @@ class Bench:
         self.password.touch(mode=0o600)
         self.password.write_text(generate.READER_PASSWORD)
         shutil.copy(HERE / "mapping.yaml", self.folder)
+        # Everybody gets something more by it.
+        (self.folder / "trial.yaml").write_text(
+            (HERE / "mapping.yaml").read_text() + "  - name: trial\n    when: everyone\n    groups: [trial]\n")
         for name, reads in (("usher.yaml", "full"), ("changes.yaml", "delta")):
             (self.folder / name).write_text(f"""\
 site:
@@ -137,15 +140,25 @@ directories:
     # The cases
 
     def cases(self):
-        yield Case(FLOOR, [self.floor_command("-p", str(PAGE_SIZE))])
-        if self.with_gathering_floor:
-            yield Case(GATHERING_FLOOR, [self.floor_command("-r", "65536", "-g", "400")])
+        yield Case(FLOOR, [self.floor_command("-r", "65536", "-g", "400")])
         yield Case(LDAPSEARCH, [self.ldapsearch_command(*search) for search in SEARCHES])
         yield Case(FIRST, [self.usher_command("sync")], prepare=self.empty_store)
         yield Case(NOTHING, [self.usher_command("sync")])
+        for name, count in ((CHANGES_100, 100), (CHANGES_1000, 1000)):
+            if count <= self.people:
+                yield Case(
+                    name, [self.usher_command("sync", configuration="changes.yaml")],
+                    prepare=lambda count=count: self.change_people(count))
         yield Case(
-            CHANGES, [self.usher_command("sync", configuration="changes.yaml")],
-            prepare=self.change_people)
+            TRIAL,
+            [self.usher_command("plan", "--offline", "--mapping", self.folder / "trial.yaml")])
+        who = generate.email(self.people // 2)
+        yield Case(ONE_ENTRY, [self.ldapsearch_command(
+            generate.person_dn(self.people // 2), "(objectClass=*)", PEOPLE_ATTRIBUTES, scope="base")])
+        yield Case(EXPLAIN, [self.usher_command("explain", who)])
+        yield Case(SHOW, [self.usher_command("show", who)])
+        yield Case(LDAPSEARCH_VERSION, [["ldapsearch", "-VV"]])
+        yield Case(VERSION, [[self.usher, "--version"]])
 
     def floor_command(self, *options):
         searches = [
@@ -155,10 +168,11 @@ directories:
             self.floor, "-H", self.url, "-D", generate.READER_DN, "-y", self.password, *options,
             *searches]
 
-    def ldapsearch_command(self, base, filter, attributes):
+    def ldapsearch_command(self, base, filter, attributes, scope="sub"):
+        pages = ["-E", f"!pr={PAGE_SIZE}/noprompt"] if scope == "sub" else []
         return [
             "ldapsearch", "-x", "-LLL", "-H", self.url, "-D", generate.READER_DN,
-            "-y", self.password, "-E", f"!pr={PAGE_SIZE}/noprompt", "-b", base, filter, *attributes]
+            "-y", self.password, *pages, "-s", scope, "-b", base, filter, *attributes]
 
     def usher_command(self, *words, configuration="usher.yaml"):
         return [self.usher, *words, "--config", self.folder / configuration]
@@ -167,16 +181,15 @@ directories:
         shutil.rmtree(self.store, ignore_errors=True)
         self.store.mkdir(mode=0o700)
 
-    def change_people(self):
-        """Reads everything once, so that changes can be told from then on, and gives 100 people new names."""
+    def change_people(self, count):
+        """Brings the site up to date, so that changes can be told from then on, and gives people new names."""
         self.run_tool(self.usher_command("sync", "-q", configuration="changes.yaml"), "a sync")
         self.changes += 1
-        step = max(1, self.people // CHANGED_PEOPLE)
         ldif = self.folder / "changes.ldif"
         ldif.write_text("\n".join(
             f"dn: {generate.person_dn(index)}\nchangetype: modify\nreplace: displayName\n"
             f"displayName: Changed {index} {self.changes}\n"
-            for index in range(0, self.people, step)))
+            for index in range(0, self.people, self.people // count)))
         self.run_tool(
             ["ldapmodify", "-x", "-H", self.url, "-D", f"cn=admin,{generate.SUFFIX}", "-w", "secret",
              "-f", ldif], "ldap-utils")
@@ -231,9 +244,9 @@ directories:
     # Making sure that the right thing was measured
 
     def verify_counts(self):
-        """The floor, paged as the others are, receives every person and every group."""
+        """The floor receives every person and every group, in one stream as in pages."""
         output = subprocess.run(
-            self.floor_command("-p", str(PAGE_SIZE)), capture_output=True, text=True)
+            self.floor_command("-r", "65536"), capture_output=True, text=True)
         found = [line.split()[0] for line in output.stdout.splitlines()]
         groups = generate.group_count(self.people, self.layers)
         if output.returncode != 0 or found != [f"entries={self.people}", f"entries={groups}"]:

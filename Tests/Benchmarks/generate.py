@@ -137,6 +137,10 @@ def person_dn(index):
     return f"uid=u{index:07d},{PEOPLE_BASE}"
 
 
+def email(index):
+    return f"u{index:07d}@example.com"
+
+
 def team_name(number):
     return f"g{number:05d}"
 

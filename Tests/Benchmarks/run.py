@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Measures Usher against what the directory itself costs, and prints a table in Markdown.
 
-Loads a made-up directory into a private slapd on loopback, then runs in turn, round after round:
-the floor (floor.c, which only receives), `ldapsearch`, `usher sync` into an empty store, and
-`usher sync` with nothing to do. Every figure is the median of the rounds; a first round warms up
-and is not counted. Exits 1 when a run fails, does something else than it should, or misses a
-target.
+Loads a made-up directory into a private slapd on loopback, then runs the cases in turn, round after
+round: the floor (floor.c, which only receives), `ldapsearch`, syncs of everything and of changes, and
+commands about one person. Every figure is the median of the rounds; a first round warms up and is not
+counted. Exits 1 when a run fails, does something else than it should, or misses a target.
 """
 
 import argparse
@@ -53,9 +52,6 @@ def parse_arguments():
     parser.add_argument(
         "--teams-per-person", type=generate.positive, default=1, metavar="K")
     parser.add_argument(
-        "--gathering-floor", action="store_true",
-        help="also measure the floor at its fastest: unpaged, with read-ahead and gathering")
-    parser.add_argument(
         "--json", type=pathlib.Path, metavar="FILE", help="also write every single measurement")
     parser.add_argument(
         "--keep", action="store_true", help="keep the temporary folder")
@@ -70,7 +66,7 @@ def measure(arguments, folder):
     """Every measurement, by case."""
     subject = bench.Bench(
         folder, arguments.usher, arguments.people, arguments.teams_per_person,
-        arguments.runs, arguments.gathering_floor)
+        arguments.runs)
     subject.build_floor()
     subject.load()
     try:

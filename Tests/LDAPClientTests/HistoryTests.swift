@@ -15,7 +15,8 @@ import Views
 
 /// Whatever happens to a directory, a site that reads what changed comes out as one that reads everything.
 ///
-/// USHER_HISTORIES sets how many histories are tried on each kind of server, USHER_SEED which.
+/// USHER_HISTORIES sets how many histories are tried on each kind of server, USHER_SEED which, USHER_WAY on which server
+/// alone.
 @Suite(.serialized) struct HistoryTests {
   static let histories =
     ProcessInfo.processInfo.environment["USHER_HISTORIES"].flatMap(Int.init)
@@ -39,9 +40,13 @@ import Views
       }
     }
     var isBest: Bool { rawValue == kind.rawValue }
+
+    static let chosen = allCases.filter {
+      [nil, $0.rawValue].contains(ProcessInfo.processInfo.environment["USHER_WAY"])
+    }
   }
 
-  @Test(arguments: Way.allCases)
+  @Test(arguments: Way.chosen)
   func changesGiveTheSameSiteAsCompleteReads(way: Way) throws {
     let kind = way.kind
     print("seed \(Self.seed), \(Self.histories) histories on \(way.rawValue)")
@@ -213,12 +218,12 @@ private final class Replica {
   /// Puts other cookies in place of those that the server gave, and an old number.
   func spoil() throws {
     guard var evidence = try store.readEvidence(of: "corporate"), let bookmark = evidence.bookmark,
-      var mark = try JSONSerialization.jsonObject(with: Data(bookmark)) as? [String: Any],
+      var mark = try JSONSerialization.jsonObject(with: bookmark) as? [String: Any],
       let cookies = mark["cookies"] as? [[Int]]
     else { return }
     mark["cookies"] = cookies.map { _ in Array("rid=000,csn=spoilt".utf8).map(Int.init) }
     if mark["number"] != nil { mark["number"] = 0 }
-    evidence.bookmark = Array(try JSONSerialization.data(withJSONObject: mark))
+    evidence.bookmark = try JSONSerialization.data(withJSONObject: mark)
     let details = String(decoding: try JSONEncoder().encode(evidence), as: UTF8.self)
     try DatabaseQueue(path: folder.path + "/usher.db").write {
       try $0.execute(sql: "UPDATE evidence SET details = ?", arguments: [details])
@@ -306,7 +311,8 @@ private struct RandomBranch {
     case 0:
       // Names are used again by others.
       let name = "n\(count % 20)"
-      guard people.count < 16, branch.people[name] == nil else { return nil }
+      let isTaken = branch.people.contains { $0 == name || $1.firstName == name }
+      guard people.count < 16, !isTaken else { return nil }
       return .add(name, title: count % 4 == 0 ? "guest" : "staff")
     case 1: return inside.count > 4 ? .delete(person) : nil
     case 2: return .mail(person, "m\(count)@acme.example")
