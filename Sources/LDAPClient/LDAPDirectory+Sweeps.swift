@@ -111,7 +111,6 @@ extension LDAPDirectory {
 
   // MARK: Times
 
-  private static let modified = "modifyTimestamp"
   private static let hash = ByteHash(seed: 0)
 
   /// What a sweep of all that is read finds: the entries with the times at which they were modified.
@@ -139,8 +138,10 @@ extension LDAPDirectory {
     _ connection: LDAPConnection
   ) throws -> Sweep {
     var sweep = Sweep(searches: searches.count)
+    // OpenLDAP knows the time to the microsecond.
+    let attribute = try profile().product == .openLDAP ? "entryCSN" : "modifyTimestamp"
     for part in try parts(searches).reversed() {
-      try self.sweep(part, connection, attributes: [Self.modified]) { id, time in
+      try self.sweep(part, connection, attributes: [attribute]) { id, time in
         guard let time else { return sweep.isTold = false }
         let text = String(decoding: time, as: UTF8.self)
         let stamp = Self.hash.value(of: Array("\(id) \(text)".utf8))
@@ -165,7 +166,7 @@ extension LDAPDirectory {
   ) throws -> Bool {
     let sweep = try sweep(searches, since: nil, connection)
     bookmark.note(sweep.latest, sweep.stamps)
-    return sweep.isTold && sweep.latest.hasSuffix("Z")
+    return sweep.isTold
   }
 
   /// One sweep brings the ids of all that are there, with the times: what has another time than before is read again, whether

@@ -71,7 +71,8 @@ package struct ServerProfile: Sendable, Hashable {
 
   /// The same in words.
   package var changes: String {
-    let times = "by modifyTimestamp, and ids alone for who is gone"
+    let time = product == .openLDAP ? "entryCSN" : "modifyTimestamp"
+    let times = "by a sweep of all ids with \(time)"
     return switch product {
     case .activeDirectory:
       "by DirSync, where the bind account may replicate changes; else by uSNChanged, and ids alone for who is gone"

@@ -27,8 +27,11 @@ struct Journal {
     func finishBlock() throws {
       digests.append(contentsOf: SHA256.hash(data: block.bytes))
       try db.execute(
-        sql: "INSERT INTO run_block VALUES (?, ?, ?, ?)",
-        arguments: [id, number, Data(block.bytes), Data(block.personal)])
+        sql: "INSERT INTO run_block VALUES (?, ?, ?, ?, ?, ?)",
+        arguments: [
+          id, number, Data(block.bytes), Data(block.personal), block.accounts?.lowerBound,
+          block.accounts?.upperBound,
+        ])
       number += 1
       block = JournalBlock()
     }

@@ -10,6 +10,8 @@ struct JournalBlock {
   private(set) var bytes: [UInt8] = []
   private(set) var personal: [UInt8] = []
   private(set) var count = 0
+  /// In which range the numbers of all accounts are; nil: there are none.
+  private(set) var accounts: ClosedRange<Int64>?
   /// Random bytes for salts, fetched for many at once.
   private var salts: [UInt8] = []
 
@@ -37,6 +39,10 @@ struct JournalBlock {
     if after != nil { flags.insert(.hasAfter) }
     if kind.isPersonal { flags.insert(.isPersonal) }
     if givers >= 0 { flags.insert(.hasGivers) }
+    accounts =
+      min(
+        accounts?.lowerBound ?? account, account)...max(
+        accounts?.upperBound ?? account, account)
     bytes.append(kind.number)
     bytes.append(flags.rawValue)
     bytes.appendVarint(UInt64(account))
@@ -81,23 +87,27 @@ struct JournalBlock {
   struct Damage: Error { let message: String }
 
   /// Reads a block back.
+  /// - Parameter only: the account whose changes alone are told; nil: all are.
   /// - Throws: `Damage` where the bytes are not a block, or a person's data are not what was written.
   static func read(
-    _ changes: Data, personal: Data, tables: Tables, _ body: (JournalEntry) throws -> Void
+    _ changes: Data, personal: Data, tables: Tables, only: Int64? = nil,
+    _ body: (JournalEntry) throws -> Void
   ) throws {
     try changes.withUnsafeBytes { raw in
       try personal.withUnsafeBytes { personalRaw in
         var cursor = ByteCursor(raw)
         var pieces = ByteCursor(personalRaw)
-        while !cursor.isAtEnd { try body(try entry(&cursor, &pieces, tables)) }
+        while !cursor.isAtEnd {
+          if let entry = try entry(&cursor, &pieces, tables, only: only) { try body(entry) }
+        }
         guard pieces.isAtEnd else { throw Damage(message: "there is more than was written") }
       }
     }
   }
 
   private static func entry(
-    _ cursor: inout ByteCursor, _ pieces: inout ByteCursor, _ tables: Tables
-  ) throws -> JournalEntry {
+    _ cursor: inout ByteCursor, _ pieces: inout ByteCursor, _ tables: Tables, only: Int64?
+  ) throws -> JournalEntry? {
     let damage = Damage(message: "a block cannot be read")
     guard let kindNumber = cursor.byte(), Int(kindNumber) < ChangeKind.byNumber.count,
       let flagByte = cursor.byte(), let account = cursor.varint(), let rule = cursor.varint(),
@@ -114,6 +124,7 @@ struct JournalBlock {
     if flags.contains(.isPersonal) {
       guard let digest = cursor.bytes(digestSize), let piece = pieces.field() else { throw damage }
       isErased = piece.isEmpty
+      if let only, only != Int64(account) { return nil }
       if !isErased {
         guard SHA256.hash(data: piece).prefix(digestSize).elementsEqual(digest),
           piece.count >= saltSize
@@ -124,6 +135,7 @@ struct JournalBlock {
     } else {
       values = try fields(&cursor, flags)
     }
+    if let only, only != Int64(account) { return nil }
     return JournalEntry(
       kind: ChangeKind.byNumber[Int(kindNumber)], account: Int64(account), before: values.before,
       after: values.after, rule: rule == 0 ? nil : tables.rules[Int(rule) - 1],

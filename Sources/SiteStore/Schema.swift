@@ -25,9 +25,15 @@ enum Schema {
     }
     // The next read brings it anew, in another form.
     try db.execute(
-      sql: "DELETE FROM evidence;"
-        + ["directory", "match_key", "joined"].map { "ALTER TABLE person ADD COLUMN \($0) TEXT;" }
-        .joined() + familyIndexes + "PRAGMA user_version = \(Self.version)")
+      sql: """
+        DELETE FROM evidence;
+        ALTER TABLE person ADD COLUMN directory TEXT;
+        ALTER TABLE person ADD COLUMN match_key TEXT;
+        ALTER TABLE person ADD COLUMN joined TEXT;
+        ALTER TABLE run_block ADD COLUMN first_account INTEGER;
+        ALTER TABLE run_block ADD COLUMN last_account INTEGER;
+        \(familyIndexes) PRAGMA user_version = \(Self.version)
+        """)
   }
 
   private static func migrateFirst(_ db: Database) throws {
@@ -185,6 +191,9 @@ enum Schema {
         number INTEGER NOT NULL,
         changes BLOB NOT NULL,
         personal BLOB NOT NULL,
+        -- The numbers of the block's accounts lie in this range; NULL: not known, of version 4 and before.
+        first_account INTEGER,
+        last_account INTEGER,
         PRIMARY KEY (run, number)
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE run_count (
@@ -250,6 +259,7 @@ enum Schema {
     """
 
   private static let familyIndexes = """
+    CREATE INDEX run_block_accounts ON run_block (first_account, last_account);
     CREATE INDEX person_by_match ON person (match_key) WHERE match_key IS NOT NULL;
     CREATE INDEX person_joined ON person (joined) WHERE joined IS NOT NULL;
 

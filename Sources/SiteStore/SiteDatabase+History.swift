@@ -40,36 +40,53 @@ extension SiteDatabase {
 
   package func entries(of run: Int64, _ body: (JournalEntry) throws -> Void) throws {
     try read { db in
-      guard let row = try Row.fetchOne(db, sql: "SELECT * FROM run WHERE id = ?", arguments: [run])
-      else { return }
-      do {
-        let tables = try Journal.Header(row).tables()
-        let blocks = try Row.fetchCursor(
-          db, sql: "SELECT changes, personal FROM run_block WHERE run = ? ORDER BY number",
-          arguments: [run])
-        while let block = try blocks.next() {
-          try JournalBlock.read(block[0], personal: block[1], tables: tables, body)
-        }
-      } catch let damage as JournalBlock.Damage {
-        throw StoreFailure.unusable(
-          path: path, reason: "run \(run) in the journal: \(damage.message)")
+      try entries(
+        of: run, in: db, "SELECT changes, personal FROM run_block WHERE run = ?1 ORDER BY number",
+        [run], only: nil, body)
+    }
+  }
+
+  package func history(
+    ofAccount account: Int64, _ body: (JournaledRun, JournalEntry) throws -> Void
+  ) throws {
+    let ranges =
+      "(first_account IS NULL OR first_account <= ?1 AND last_account >= ?1)"
+    let runs = try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT * FROM run WHERE changes > 0
+          AND id IN (SELECT run FROM run_block WHERE \(ranges)) ORDER BY id DESC
+          """, arguments: [account]
+      ).map { try Self.journaled($0, in: db) }
+    }
+    for run in runs {
+      try read { db in
+        try entries(
+          of: run.id, in: db,
+          "SELECT changes, personal FROM run_block WHERE run = ?2 AND \(ranges) ORDER BY number",
+          [account, run.id], only: account
+        ) { try body(run, $0) }
       }
     }
   }
 
-  /// Every change of one account, the latest first.
-  package func history(
-    ofAccount account: Int64, _ body: (JournaledRun, JournalEntry) throws -> Void
+  private func entries(
+    of run: Int64, in db: Database, _ blocks: String, _ arguments: StatementArguments,
+    only account: Int64?, _ body: (JournalEntry) throws -> Void
   ) throws {
-    let runs = try read { db in
-      try Row.fetchAll(db, sql: "SELECT * FROM run WHERE changes > 0 ORDER BY id DESC").map {
-        try Self.journaled($0, in: db)
+    guard let row = try Row.fetchOne(db, sql: "SELECT * FROM run WHERE id = ?", arguments: [run])
+    else { return }
+    do {
+      let tables = try Journal.Header(row).tables()
+      let blocks = try Row.fetchCursor(db, sql: blocks, arguments: arguments)
+      while let block = try blocks.next() {
+        try JournalBlock.read(
+          block[0], personal: block[1], tables: tables, only: account, body)
       }
-    }
-    for run in runs {
-      try entries(of: run.id) { entry in
-        if entry.account == account { try body(run, entry) }
-      }
+    } catch let damage as JournalBlock.Damage {
+      throw StoreFailure.unusable(
+        path: path, reason: "run \(run) in the journal: \(damage.message)")
     }
   }
 

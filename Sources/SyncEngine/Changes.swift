@@ -69,11 +69,13 @@ extension Planner {
           people: update.touchedPeople, members: update.touchedMembers, version: evidence.version)
         try writer.keep(evidence)
       }
+      let reading =
+        try readTouched(now: now, into: &findings) ?? read(.mirror, now: now, into: &findings)
+      try believe(reading, since: before, approved: approved)
+      return reading
     } catch is NeedsFullRead {
       return nil
     } catch let doubtful as DoubtfulRead { throw try refused(doubtful, now: now) }
-    return try readTouched(now: now, into: &findings)
-      ?? read(.mirror, now: now, into: &findings)
   }
 
   /// Reads the groups of entries that bear a new name: servers that keep names in groups in step do so without

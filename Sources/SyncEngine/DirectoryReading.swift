@@ -242,6 +242,23 @@ struct DirectoryReader {
     return evaluate(candidate, entry, of: batch, &evaluator)
   }
 
+  /// What one entry would entitle to, a person of the mapping or not.
+  func evaluate(
+    _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
+    _ evaluator: inout PersonEvaluator
+  ) -> Entitlement {
+    evaluate(
+      candidate(entry, of: batch, search, salt: salt, &evaluator), entry, of: batch, &evaluator)
+  }
+
+  /// The key under which the mirror has an entry.
+  func key(
+    of entry: Int, in batch: borrowing EntryBatch, search: Int, _ evaluator: PersonEvaluator
+  ) -> String {
+    evaluator.id(of: entry, in: batch, search: search)
+      ?? Self.key(ofName: batch.name(of: entry))
+  }
+
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
   private func mirror(
     _ person: Int, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,

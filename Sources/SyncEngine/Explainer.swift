@@ -32,13 +32,35 @@ extension SitePlanner {
     }
     if account == nil, entries.isEmpty { throw NobodyFits(who: who) }
     let wanted = account?.person ?? entries.first?.person ?? who
-    let plan =
-      (try? plan(planners.map { _ in .mirror }, only: wanted, now: now, into: &findings).verdict
-        .plan)
-      ?? Plan.empty(site: desk.siteName, now: now)
+    var plan = Plan.empty(site: desk.siteName, now: now)
+    if try !isSettled(entries, account, now: now) {
+      plan =
+        (try? self.plan(
+          planners.map { _ in .mirror }, only: wanted, now: now, into: &findings
+        ).verdict.plan) ?? plan
+    }
     return Explanation(
       entries: entries, account: account, plan: plan,
       pins: try store.pins().map(\.pin).filter { $0.account == account?.id })
+  }
+}
+
+extension SitePlanner {
+  /// Whether nothing is left to do for the person behind these entries, so that there is nothing to plan.
+  private func isSettled(
+    _ entries: [Explanation.Entry], _ account: Account?, now: Int64
+  ) throws -> Bool {
+    let known = try store.family(of: entries.map(\.person), matches: [])
+    let pinned = Set(try store.pins().map(\.pin.account))
+    guard !entries.isEmpty, known.count == entries.count,
+      account.map({ !pinned.contains($0.id) }) ?? true
+    else { return false }
+    return entries.allSatisfy { entry in
+      known.contains { person in
+        person.person == entry.person && person.settled == entry.entitlement.fingerprint
+          && person.absentSince == nil && person.due.map { $0 > now } ?? true
+      }
+    }
   }
 }
 
@@ -48,42 +70,63 @@ extension Planner {
   fileprivate func entries(
     of who: String, ids: [String]?, now: Int64, into findings: inout Findings
   ) throws -> [Explanation.Entry] {
-    let key = emailKey(who)
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    var evaluator = try mirrorReader(now).evaluator(&source, into: &findings)
+    var reader = try mirrorReader(now)
+    // Only groups of groups, until it is known whose groups are asked for.
+    reader.members = { try store.mirrorMembers(of: directory, hashes: $0.nameKeys) }
+    var evaluator = try reader.evaluator(&source, into: &findings)
+    let salt = reader.salt(evaluator)
+    let ids = try ids ?? self.ids(of: who, reader, evaluator)
+    guard !ids.isEmpty else { return [] }
+    try addMembers(of: ids, to: &evaluator)
     var found: [Explanation.Entry] = []
-    func look(_ batch: borrowing EntryBatch, _ search: Int) {
-      for entry in 0..<batch.count where ids != nil || found.isEmpty {
-        let id = evaluator.id(of: entry, in: batch, search: search)
-        let dn = String(decoding: batch.dn(of: entry), as: UTF8.self)
-        let isWanted =
-          ids.map { id.map($0.contains) ?? false }
-          ?? (id == key || dn.lowercased() == key
-            || evaluator.emails(of: entry, in: batch, search: search).contains {
-              emailKey($0) == key
-            })
-        if isWanted {
-          found.append(explained(&evaluator, entry, batch, search, id: id, dn: dn))
-        }
-      }
-    }
     for search in mapping.searches.indices {
       try store.readMirror(
         of: directory, kind: .person, search: search, slots: evaluator.slots, keys: ids
-      ) { look($0, search) }
+      ) { batch in
+        for entry in 0..<batch.count {
+          found.append(explained(&evaluator, entry, batch, search, reader, salt: salt))
+        }
+      }
     }
     return found
   }
 
+  /// The keys of the first entry whose email, id or DN somebody is named by, in the mirror.
+  private func ids(
+    of who: String, _ reader: DirectoryReader, _ evaluator: PersonEvaluator
+  ) throws -> [String] {
+    let key = emailKey(who)
+    if try store.mirroredName(of: directory, key: key) != nil { return [key] }
+    var found: String?
+    for search in mapping.searches.indices {
+      try store.readMirror(
+        of: directory, kind: .person, search: search, slots: evaluator.slots, keys: nil
+      ) { batch in
+        for entry in 0..<batch.count where found == nil {
+          let isWanted =
+            String(decoding: batch.dn(of: entry), as: UTF8.self).lowercased() == key
+            || evaluator.emails(of: entry, in: batch, search: search).contains {
+              emailKey($0) == key
+            }
+          if isWanted { found = reader.key(of: entry, in: batch, search: search, evaluator) }
+        }
+      }
+    }
+    return found.map { [$0] } ?? []
+  }
+
   private func explained(
     _ evaluator: inout PersonEvaluator, _ entry: Int, _ batch: borrowing EntryBatch,
-    _ search: Int, id: String?, dn: String
+    _ search: Int, _ reader: DirectoryReader, salt: UInt64
   ) -> Explanation.Entry {
     let name = batch.name(of: entry)
     let set = evaluator.groups(of: entry, in: batch, name: name)
+    let dn = String(decoding: batch.dn(of: entry), as: UTF8.self)
     return Explanation.Entry(
-      directory: directory, person: id ?? dn, dn: dn,
+      directory: directory, person: evaluator.id(of: entry, in: batch, search: search) ?? dn,
+      dn: dn,
       exclusion: evaluator.exclusion(entry, of: batch, name: name, groups: set, search: search),
       attributes: evaluator.slots.names.enumerated().compactMap { slot, name in
         let values = batch.values(of: entry, slot: slot, withOptions: true).map {
@@ -93,7 +136,6 @@ extension Planner {
       },
       groups: evaluator.paths(of: set),
       rules: evaluator.trace(entry, of: batch, name: name, groups: set),
-      entitlement: evaluator.evaluate(
-        entry, of: batch, name: name, groups: set, id: id, fingerprint: 0, search: search))
+      entitlement: reader.evaluate(entry, of: batch, search: search, salt: salt, &evaluator))
   }
 }

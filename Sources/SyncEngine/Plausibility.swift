@@ -73,8 +73,7 @@ extension Planner {
   ) throws {
     var causes: [String] = []
     if peopleRead == 0, people > 0 {
-      causes.append(
-        "the directory \(directory) shows no people where there were \(people) before")
+      causes.append(noPeople(before: people))
     } else if let before, lost(before.people, now.people, few: Self.fewEntries) {
       causes.append(
         "the directory \(directory) shows \(now.people) people where there were \(before.people) before"
@@ -102,6 +101,22 @@ extension Planner {
         )
       }
     }
+    try doubt(causes, approved)
+  }
+
+  /// Where changes were read, nobody of those who are there is a person of the mapping any more.
+  func believe(
+    _ reading: DirectoryReading, since before: ReadEvidence, approved: Set<String>
+  ) throws {
+    guard !reading.isPartial, reading.peopleRead == 0, before.peopleSelected > 0 else { return }
+    try doubt([noPeople(before: before.people)], approved)
+  }
+
+  private func noPeople(before: Int) -> String {
+    "the directory \(directory) shows no people where there were \(before) before"
+  }
+
+  private func doubt(_ causes: [String], _ approved: Set<String>) throws {
     guard !causes.isEmpty else { return }
     let held = HeldSet(
       kind: .read, hash: desk.hash([directory] + causes), changes: [], causes: causes)

@@ -63,7 +63,14 @@ import Views
       let full = try Replica(of: world.branch, on: server, reads: .full)
       var trace: [String] = []
       for moment in 0..<6 {
-        if moment > 0 { trace.append(try world.happen(&random)) }
+        do {
+          if moment > 0 { trace.append(try world.happen(&random)) }
+        } catch {
+          Issue.record(
+            "seed \(Self.seed), history \(history): \(trace.joined(separator: "; ")); then \(world.steps.suffix(40)): \(error)"
+          )
+          return
+        }
         let now = Int64(1000 + moment * 60)
         if moment > 0, Int.random(in: 0..<12, using: &random) == 0 {
           let isLost = Bool.random(using: &random)
@@ -247,6 +254,8 @@ private struct RandomBranch {
   private let server: DirectoryServer
   private var count = 0
   private var saved: Branch?
+  /// All that happened.
+  private(set) var steps: [String] = []
 
   init(on server: DirectoryServer) throws {
     self.server = server
@@ -260,6 +269,7 @@ private struct RandomBranch {
   }
 
   mutating func take(_ steps: [Branch.Step]) throws {
+    self.steps.append("\(steps)")
     let records = steps.map { branch.take($0) }.filter { !$0.isEmpty }
     if !records.isEmpty { try server.modify(records.joined(separator: "\n")) }
   }
@@ -268,11 +278,13 @@ private struct RandomBranch {
   mutating func happen(_ random: inout SeededRandom) throws -> String {
     switch Int.random(in: 0..<40, using: &random) {
     case 0:
+      steps.append("backup")
       try server.backUp()
       saved = branch
       return "a backup is made"
     case 1:
       guard let saved else { break }
+      steps.append("restore")
       try server.restore()
       branch = saved
       return "the server is restored from its backup"

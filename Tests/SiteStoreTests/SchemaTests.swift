@@ -128,7 +128,9 @@ import Testing
     try DatabaseQueue(path: path).write { db in
       try db.execute(
         sql: """
-          DROP INDEX person_by_match; DROP INDEX person_joined;
+          DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
+          ALTER TABLE run_block DROP COLUMN first_account;
+          ALTER TABLE run_block DROP COLUMN last_account;
           ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
           ALTER TABLE person DROP COLUMN joined;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
@@ -152,7 +154,9 @@ import Testing
         sql: """
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
           DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
-          DROP INDEX person_by_match; DROP INDEX person_joined;
+          DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
+          ALTER TABLE run_block DROP COLUMN first_account;
+          ALTER TABLE run_block DROP COLUMN last_account;
           ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
           ALTER TABLE person DROP COLUMN joined;
           ALTER TABLE mirror_entry DROP COLUMN hashes;
