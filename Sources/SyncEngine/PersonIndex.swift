@@ -167,6 +167,12 @@ struct PersonIndex {
     find(wide(person)).map { flags[$0].contains(.isSeen) } ?? false
   }
 
+  /// Whether the person came, and was not evaluated.
+  func isPassedOver(_ person: String) -> Bool {
+    find(wide(person)).map { flags[$0].contains(.isSeen) && !flags[$0].contains(.isEvaluated) }
+      ?? false
+  }
+
   /// Whether the person is one of those looked at.
   func isKnown(_ person: String) -> Bool { find(wide(person)) != nil }
 

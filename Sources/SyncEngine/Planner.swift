@@ -296,6 +296,7 @@ package struct Planner {
         for entry in 0..<batch.count {
           if let one = reader.entitlement(entry, of: batch, search: search, salt: salt, &evaluator)
           {
+            reading.index.evaluate(reading.index.row(of: reading.index.wide(one.person)))
             added.append(one)
           }
         }

@@ -65,7 +65,7 @@ package struct SitePlanner {
         try shares[index].planner.see([emailKey(only)], in: &shares[index].reading)
       }
     }
-    var entitlements = shares.flatMap(\.reading.entitlements)
+    var entitlements = Self.entitlements(of: shares)
     var several = World.Several()
     var doubled = shares.reduce(into: Set<String>()) { $0.formUnion($1.reading.doubled) }
     if people.isSeveral {
@@ -173,23 +173,19 @@ package struct SitePlanner {
       accounts += new
       return new
     }
-    var evaluated = Set(shares.flatMap { $0.reading.entitlements.map(\.person) })
     func evaluate(_ wanted: [String], _ shares: inout [Share]) throws -> [Entitlement] {
       var added: [Entitlement] = []
       for index in shares.indices {
         let planner = shares[index].planner
         try planner.see(wanted, in: &shares[index].reading)
-        let others = wanted.filter {
-          !evaluated.contains($0) && shares[index].reading.index.isSeen($0)
-        }
+        let others = wanted.filter { shares[index].reading.index.isPassedOver($0) }
         let found = try planner.evaluate(others, in: &shares[index].reading, now: now)
         shares[index].reading.entitlements += found
         added += found
       }
-      evaluated.formUnion(added.map(\.person))
       return added
     }
-    var pending = shares.flatMap(\.reading.entitlements)
+    var pending = Self.entitlements(of: shares)
     var gone = people.gone
     while true {
       if people.isSeveral {
@@ -208,6 +204,12 @@ package struct SitePlanner {
       gone = []
       if pending.isEmpty { return accounts }
     }
+  }
+
+  /// Those of one directory are not copied; they may be many.
+  private static func entitlements(of shares: [Share]) -> [Entitlement] {
+    shares.count == 1
+      ? shares[0].reading.entitlements : shares.flatMap(\.reading.entitlements)
   }
 
   /// The people whom a plan for some alone is about.
