@@ -367,7 +367,9 @@ struct Answer {
   }
 
   /// Whether the server ended its answer at one of its limits.
-  var isLimit: Bool { code == LDAP_SIZELIMIT_EXCEEDED || code == LDAP_ADMINLIMIT_EXCEEDED }
+  var isLimit: Bool {
+    [LDAP_SIZELIMIT_EXCEEDED, LDAP_TIMELIMIT_EXCEEDED, LDAP_ADMINLIMIT_EXCEEDED].contains(code)
+  }
 
   /// "Size limit exceeded: the server's own words".
   var text: String {

@@ -20,6 +20,9 @@ package protocol SiteStoring: AnyObject {
     among ids: [String], toDoAt now: Int64, exceptOf others: [String], _ body: (KnownPerson) -> Void
   ) throws
 
+  /// Whether of anybody it is remembered which directory shows them.
+  func knowsDirectories() throws -> Bool
+
   /// What is remembered of these people and of those who may be the same in another directory: who had or have one of
   /// these values of `account.match`, and who has the account together with them.
   func family(of ids: [String], matches: [String]) throws -> [KnownPerson]

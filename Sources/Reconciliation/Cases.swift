@@ -13,6 +13,8 @@ struct Case {
   /// A directory that could not be read may say more of the person.
   var isUnread = false
   /// An entry in another directory is gone, still in its grace period.
+  var hasMissing = false
+  /// The person stays as they are until it is over.
   var isAwaited = false
 
   var isHeld: Bool { !doubts.isEmpty }
@@ -52,20 +54,17 @@ struct Cases {
     for (index, entitlement) in world.entitlements.enumerated() {
       let missing = world.several.missing[entitlement.person] ?? []
       let ids = entitlement.ids + missing.map(\.person)
-      let accounts = entitlement.hasID ? ids.compactMap { accountOfPerson[$0] } : []
-      let linked = accounts.first
+      let linked = entitlement.hasID ? ids.lazy.compactMap { accountOfPerson[$0] }.first : nil
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       let isUnread = world.several.unread.contains(entitlement.person)
       var new = Case(
         entitlement: index, account: linked,
         inScope: world.isInScope(entitlement.person) && !isIgnored && !isUnread)
       new.isUnread = isUnread
-      new.isAwaited = missing.contains { $0.due(world.now) > world.now }
+      new.hasMissing = missing.contains { $0.due(world.now) > world.now }
+      // R20: whoever is inactive by the entries that are there does not wait.
+      new.isAwaited = new.hasMissing && entitlement.isActive
       for id in ids { caseOfPerson[id] = Int32(index) }
-      if accounts.count > 1 {
-        new.doubts.append(
-          Doubt.severalLinked(accounts.map { world.accounts[$0].email }, ids: entitlement.ids))
-      }
       if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
         new.doubts.append(Doubt.sameID(entitlement.person))
       }

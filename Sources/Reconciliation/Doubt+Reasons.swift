@@ -19,11 +19,11 @@ extension Doubt {
       remedy: "usher link \(emails[0]) \(person)")
   }
 
-  static func severalLinked(_ emails: [String], ids: [String]) -> Doubt {
+  static func severalLinked(_ own: String, other: String) -> Doubt {
     Doubt(
-      "`account.match` joins entries of this person that have an account each: \(emails.joined(separator: ", "))",
+      "`account.match` joins this entry with \(other), and each has an account",
       remedy:
-        "leave one of them: usher link \(emails[0]) \(ids.last ?? ""), then usher deactivate \(emails[1])"
+        "leave one account: usher deactivate \(other) && usher link \(own) \(other), or the other way round"
     )
   }
 

@@ -80,6 +80,14 @@ package struct Joining {
       one += own
     }
     if isAmbiguous { return rest + one.map { doubted($0, among: one) } }
+    let linked = one.filter { isLinked($0.person) }
+    if linked.count > 1 {
+      return rest
+        + one.map { entry in
+          let other = linked.first { $0.person != entry.person } ?? linked[0]
+          return entry.with(Doubt.severalLinked(entry.person, other: other.person))
+        }
+    }
     return one.count < 2 ? rest + one : rest + [union(one)]
   }
 

@@ -47,10 +47,12 @@ extension Reconciler {
 
   /// Deactivates an account and gives back every seat (R20): what rules gave goes, what hands and
   /// imports gave or a pin keeps is remembered for the day of return.
+  /// - Parameter person: whose entry it is by which that is decided; nil: the one that the account is linked by.
   mutating func deactivate(
-    _ account: Account, keeping kept: Set<Right> = [], reason: String, by deactivator: Givers? = nil
+    _ account: Account, of person: String? = nil, keeping kept: Set<Right> = [], reason: String,
+    by deactivator: Givers? = nil
   ) {
-    let subject = addSubject(account, account.person)
+    let subject = addSubject(account, person ?? account.person)
     for holding in account.holdings.sorted(by: { $0.right < $1.right }) {
       switch holding.right.kind {
       case .license where isWithdrawable(holding, of: account):
@@ -91,10 +93,11 @@ extension Reconciler {
   mutating func leaver(_ account: Account, person: String) {
     let place = world.movedOut[person]
     let reason = place.map { "moved out of the search, to \($0)" } ?? Reason.gone
-    let since = account.absentSince ?? world.now
+    let known = account.person == person ? account.absentSince : nil
+    let since = absentSince(person, account) ?? world.now
     let leavers = world.leavers(of: person)
     let due = since + leavers.policy.afterSeconds
-    if account.absentSince == nil { builder.absence(of: person, since: since) }
+    if known == nil { builder.absence(of: person, since: since) }
     guard world.now >= due else {
       if account.isActive, leavers.policy.action != .keep {
         builder.leaving(
@@ -104,10 +107,10 @@ extension Reconciler {
       }
       return
     }
-    builder.depart(person, since: account.absentSince, movedTo: place)
+    builder.depart(person, since: known, movedTo: place)
     switch leavers.policy.action {
     case .keep: break
-    case .deactivate: deactivate(account, reason: reason)
+    case .deactivate: deactivate(account, of: person, reason: reason)
     case .unlicensed:
       let subject = addSubject(account, person)
       releaseRuleGiven(account, subject, keeping: [], reason: reason)

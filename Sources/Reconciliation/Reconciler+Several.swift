@@ -24,6 +24,10 @@ extension Reconciler {
       builder.absence(of: other.person, since: nil)
     }
     for entry in world.several.missing[entitlement.person] ?? [] {
+      guard entry.due(world.now) <= world.now else {
+        if entry.since == nil { builder.absence(of: entry.person, since: world.now) }
+        continue
+      }
       builder.depart(entry.person, since: entry.since)
       builder.forget(entry.person)
       guard let account, entry.isLink else { continue }
@@ -32,6 +36,16 @@ extension Reconciler {
         .linkAccount, subject: subject, before: entry.person, after: entitlement.person,
         reason: "gone from \(entry.directory), and the grace period is over")
     }
+  }
+
+  /// Since when somebody is gone from all directories: the grace begins when the last entry goes.
+  mutating func absentSince(_ person: String, _ account: Account) -> Int64? {
+    var since = account.person == person ? account.absentSince : nil
+    for entry in world.several.goneEntries[person] ?? [] {
+      if entry.since == nil { builder.absence(of: entry.person, since: world.now) }
+      since = since.map { max($0, entry.since ?? world.now) }
+    }
+    return since
   }
 
   /// Notes where each entry of a person is.

@@ -59,11 +59,13 @@ package struct Reconciler {
       provide(person, entitlement, account, portalOnly: portalOnly, grants: grants)
     case .leaver:
       if let account, entitlement.isActive { leaver(account, person: entitlement.person) }
-      if let account, !entitlement.isActive { deactivate(account, reason: Reason.inactive) }
+      if let account, !entitlement.isActive {
+        deactivate(account, of: entitlement.person, reason: Reason.inactive)
+      }
     case .account(_, let grants):
       guard let account else { break }
       let kept = Set(grants.map(\.right))
-      deactivate(account, keeping: kept, reason: Reason.inactive)
+      deactivate(account, of: entitlement.person, keeping: kept, reason: Reason.inactive)
     case .nothing:
       guard let account else { break }
       if entitlement.isActive {
@@ -72,7 +74,7 @@ package struct Reconciler {
         releaseRuleGiven(account, subject, keeping: [], reason: Reason.noRule)
         unmarkRuleGiven(account, subject, reason: Reason.noRule)
       } else {
-        deactivate(account, reason: Reason.inactive)
+        deactivate(account, of: entitlement.person, reason: Reason.inactive)
       }
     }
   }
@@ -188,7 +190,7 @@ package struct Reconciler {
       let entitlement = world.entitlements[person.entitlement]
       guard entitlement.hasID, person.inScope || person.isUnread else { continue }
       let isPinned = person.account.map { world.pins[world.accounts[$0].id] != nil } ?? false
-      if person.isFrozen || isPinned || waiting.contains(entitlement.person)
+      if person.isFrozen || person.hasMissing || isPinned || waiting.contains(entitlement.person)
         || entitlement.isLeaver
       {
         for id in entitlement.ids { builder.unsettle(id) }

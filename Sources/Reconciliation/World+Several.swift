@@ -11,6 +11,8 @@ extension World {
     package var unread: Set<String> = []
     /// Entries of people that are gone while others are there, by the person.
     package var missing: [String: [MissingEntry]] = [:]
+    /// Of people who are gone altogether, the entries beside the one by which the account is linked.
+    package var goneEntries: [String: [MissingEntry]] = [:]
     /// Since when entries are gone that are back, by directory id; seconds since 1970.
     package var absences: [String: Int64] = [:]
 

@@ -23,10 +23,10 @@ enum Schema {
         sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
           + "DROP TABLE IF EXISTS evidence;" + mirror + indexes)
     }
-    // The next read brings it anew, in another form.
+    // A bookmark has another form by now; the next read takes one anew.
     try db.execute(
       sql: """
-        DELETE FROM evidence;
+        UPDATE evidence SET details = json_remove(details, '$.bookmark');
         ALTER TABLE person ADD COLUMN directory TEXT;
         ALTER TABLE person ADD COLUMN match_key TEXT;
         ALTER TABLE person ADD COLUMN joined TEXT;
@@ -260,6 +260,7 @@ enum Schema {
 
   private static let familyIndexes = """
     CREATE INDEX run_block_accounts ON run_block (first_account, last_account);
+    CREATE INDEX person_directory ON person (directory) WHERE directory IS NOT NULL;
     CREATE INDEX person_by_match ON person (match_key) WHERE match_key IS NOT NULL;
     CREATE INDEX person_joined ON person (joined) WHERE joined IS NOT NULL;
 

@@ -94,6 +94,13 @@ extension SiteDatabase {
         """, [now, json(ids), json(others)], body)
   }
 
+  package func knowsDirectories() throws -> Bool {
+    try read { db in
+      try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM person WHERE directory IS NOT NULL)") == true
+    }
+  }
+
   package func family(of ids: [String], matches: [String]) throws -> [KnownPerson] {
     var found: [KnownPerson] = []
     try people(

@@ -33,19 +33,30 @@ extension Planner {
     var people: [HeldChange] = []
     for person in Set(before.keys).union(after.keys).sorted() {
       let was = before[person], will = after[person]
-      guard was?.meaning != will?.meaning else { continue }
+      let (old, new) = (meaning(was), meaning(will))
+      guard old != new else { continue }
       let shown = will ?? was
       people.append(
         HeldChange(
           pair: "\(person)\nmapping", email: shown?.emails.first ?? person,
           name: shown?.names.first ?? person,
-          what: Self.change(was?.meaning, will?.meaning)))
+          what: Self.change(old, new)))
     }
     var causes: [String] = []
     if old.mapping.leavers != mapping.leavers {
       causes.append("another policy for leavers")
     }
     return MappingDifference(people: people, causes: causes)
+  }
+
+  /// What the person gets, and, where other directories may say more of the person, what counts there.
+  private func meaning(_ entitlement: Entitlement?) -> [String]? {
+    guard let entitlement else { return nil }
+    guard isOneOfSeveral else { return entitlement.meaning }
+    return entitlement.meaning
+      + entitlement.denied.sorted().map { "never \($0.kind.rawValue) \($0.name)" }
+      + (entitlement.match.map { ["matched by \($0)"] } ?? [])
+      + (entitlement.isByRule ? [] : ["by no rule"])
   }
 
   /// What one person loses and gains.

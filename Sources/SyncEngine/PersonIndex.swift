@@ -176,6 +176,11 @@ struct PersonIndex {
   /// Whether the person is one of those looked at.
   func isKnown(_ person: String) -> Bool { find(wide(person)) != nil }
 
+  /// How many who are remembered did not come this time, and did the last.
+  var newlyUnseenCount: Int {
+    flags.count { $0.contains(.isRemembered) && $0.isDisjoint(with: [.isSeen, .isAbsent]) }
+  }
+
   var accountCount: Int { flags.count { $0.contains(.hasAccount) } }
 
   /// People with an account who were not seen, and those without one.

@@ -22,29 +22,34 @@ package struct Planner {
   /// Its number in the configuration, and the names of the others.
   package let number: UInt8
   let others: [String]
+  /// Whether there are other directories, or once were, so that it matters which one shows a person.
+  let isOneOfSeveral: Bool
   let progress: (String) -> Void
 
   /// - Parameters:
   ///   - directory: the directory's name in the configuration.
   ///   - number: its place there, from 0.
   ///   - others: the names of the other directories of the site.
+  ///   - isOneOfSeveral: there are others, or the store knows of some.
   ///   - hashSeed: the store's.
   ///   - reads: everything, or what changed.
   ///   - progress: told how far a read is.
   package init(
     desk: GuardDesk, directory: String, number: UInt8 = 0, others: [String] = [],
-    mapping: CompiledMapping, store: any Store, hashSeed: UInt64, reads: ReadMode = .auto,
+    isOneOfSeveral: Bool = false, mapping: CompiledMapping, store: any Store, hashSeed: UInt64,
+    reads: ReadMode = .auto,
     progress: @escaping (String) -> Void
   ) {
     self.number = number
     self.others = others
+    self.isOneOfSeveral = isOneOfSeveral
     self.desk = desk
     self.directory = directory
     self.mapping = mapping
     self.store = store
     hash = ByteHash(seed: hashSeed)
     mappingDigest = Self.digest(
-      mapping, policy: desk.policy, directory: others.isEmpty ? nil : directory)
+      mapping, policy: desk.policy, directory: isOneOfSeveral ? directory : nil)
     self.reads = reads
     self.progress = progress
   }

@@ -108,7 +108,10 @@ extension Planner {
   func believe(
     _ reading: DirectoryReading, since before: ReadEvidence, approved: Set<String>
   ) throws {
-    guard !reading.isPartial, reading.peopleRead == 0, before.peopleSelected > 0 else { return }
+    let isNobodyLeft =
+      reading.isPartial
+      ? reading.index.newlyUnseenCount >= before.peopleSelected : reading.peopleRead == 0
+    guard isNobodyLeft, before.peopleSelected > 0 else { return }
     try doubt([noPeople(before: before.people)], approved)
   }
 

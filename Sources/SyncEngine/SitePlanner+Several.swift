@@ -15,8 +15,8 @@ extension SitePlanner {
     private(set) var known: [String: KnownPerson] = [:]
     /// People of directories that the configuration does not name any more.
     private(set) var ofUnknownDirectories: [String] = []
-    /// Whether there are, or lately were, several directories.
-    var isSeveral: Bool { configured.count > 1 || !ofUnknownDirectories.isEmpty }
+    /// Whether there are, or once were, several directories.
+    let isSeveral: Bool
     /// Somebody has to be looked at again whom the to-do list does not name.
     var cannotNameAll = false
     /// Directories that could not be read, and all that the configuration names.
@@ -26,6 +26,7 @@ extension SitePlanner {
     init(_ shares: [Share], failed: [String]) throws {
       self.failed = Set(failed)
       configured = Set(shares.flatMap { [$0.planner.directory] + $0.planner.others } + failed)
+      isSeveral = shares.contains(where: \.planner.isOneOfSeveral)
       if shares.count == 1 {
         (gone, forgotten) = try shares[0].planner.unseen(shares[0].reading)
       } else {
@@ -47,7 +48,13 @@ extension SitePlanner {
       if gone.isEmpty, forgotten.isEmpty { return }
       add(try store.family(of: gone + forgotten, matches: []))
       var strangers: [String: Int] = [:]
+      // Another directory may still show the same person.
+      let unread = known.values.filter { isUnread($0) }
+      let unreadLinks = Set(unread.compactMap(\.joined))
+      let unreadMatches = Set(unread.compactMap(\.match))
       gone.removeAll { person in
+        if unreadLinks.contains(person) { return true }
+        if let match = known[person]?.match, unreadMatches.contains(match) { return true }
         guard let directory = known[person]?.directory else { return !failed.isEmpty }
         if configured.contains(directory) { return failed.contains(directory) }
         strangers[directory, default: 0] += 1
@@ -56,12 +63,15 @@ extension SitePlanner {
       ofUnknownDirectories = strangers.sorted { $0.key < $1.key }.map { name, count in
         "\(count) people of the directory \(name), which the configuration does not name any more, stay as they are"
       }
-      forgotten.removeAll { person in
-        let directory = known[person]?.directory
-        let isUnread = directory.map(failed.contains) ?? !failed.isEmpty
-        let isJoined = known[person]?.joined != nil && directory.map(configured.contains) ?? false
-        if isJoined && !isUnread { goneEntries.append(person) }
-        return isUnread || isJoined
+      let candidates = forgotten
+      forgotten = []
+      for person in candidates {
+        if known[person].map({ isUnread($0) }) ?? !failed.isEmpty { continue }
+        if let link = known[person]?.joined, known[link] != nil {
+          goneEntries.append(person)
+        } else {
+          forgotten.append(person)
+        }
       }
     }
 
@@ -72,6 +82,11 @@ extension SitePlanner {
     /// Whether a directory that could not be read may still show the person.
     func isUnread(_ person: KnownPerson) -> Bool {
       person.directory.map(failed.contains) ?? !failed.isEmpty
+    }
+
+    /// Whether a directory that could not be read was the last to show the person.
+    func isOfUnread(_ person: KnownPerson) -> Bool {
+      person.directory.map(failed.contains) ?? false
     }
 
     /// Ids that two directories bear.
@@ -110,6 +125,10 @@ extension SitePlanner {
       known.values.filter { people.isUnread($0) && !seen.contains($0.person) }.compactMap(\.match))
     for entitlement in joined {
       let own = entitlement.ids
+      // Remembered of a directory that was not read, and shown by another one, too.
+      if own.contains(where: { known[$0].map(people.isOfUnread) ?? false }) {
+        several.unread.insert(entitlement.person)
+      }
       let link =
         own.first { known[$0]?.account != nil } ?? own.lazy.compactMap { known[$0]?.joined }.first
       let relatives = (link.map { [$0] } ?? []) + (link.flatMap { entries[$0] } ?? []).map(\.person)
@@ -131,6 +150,11 @@ extension SitePlanner {
       several.leavers[entitlement.person] = leavers(of: Int(entitlement.directory), firstRules)
     }
     for id in people.gone {
+      several.goneEntries[id] = (entries[id] ?? []).filter { absent.contains($0.person) }.map {
+        World.MissingEntry(
+          person: $0.person, directory: $0.directory ?? "", isLink: false, since: $0.absentSince,
+          graceSeconds: 0)
+      }
       guard let number = planners.firstIndex(where: { $0.directory == known[id]?.directory }),
         number > 0
       else { continue }

@@ -53,13 +53,7 @@ package struct SitePlanner {
     var people = try People(shares, failed: failures.map(\.directory))
     try people.sortOut(store)
     let accounts = try decide(&shares, &people, now: now)
-    var movedOut: [String: String] = [:]
-    for index in shares.indices {
-      movedOut.merge(
-        try shares[index].planner.movedOut(
-          Set(people.gone), of: accounts, in: &shares[index].source)
-      ) { first, _ in first }
-    }
+    let movedOut = try movedOut(&shares, people, accounts)
     if let only {
       for index in shares.indices {
         try shares[index].planner.see([emailKey(only)], in: &shares[index].reading)
@@ -103,6 +97,28 @@ package struct SitePlanner {
         ? [] : try shares.compactMap { try $0.planner.lookedAt($0.origin, $0.reading) },
       several: several, basis: basis)
     return Outcome(verdict: try desk.planGuard(now: now).plan(world), failures: failures)
+  }
+
+  /// Where people are now who are gone from the searches, each looked for in the directory that showed them.
+  private func movedOut(
+    _ shares: inout [Share], _ people: People, _ accounts: [Account]
+  ) throws -> [String: String] {
+    var found: [String: String] = [:]
+    for index in shares.indices {
+      let planner = shares[index].planner
+      let own = people.gone.filter {
+        people.known[$0]?.directory.map { $0 == planner.directory } ?? true
+      }
+      do {
+        found.merge(
+          try planner.movedOut(Set(own), of: accounts, in: &shares[index].source)
+        ) { first, _ in first }
+      } catch is ReadFailure where planners.count > 1 {
+        // Its people count as gone, under that limit; another directory's people do not wait for that.
+        continue
+      }
+    }
+    return found
   }
 
   /// Reads every directory; one that cannot be read stops its own people only, and the run where there is no other.

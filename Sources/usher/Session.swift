@@ -183,7 +183,9 @@ struct Session {
     return Planner(
       desk: desk(store), directory: directory.name,
       number: UInt8(names.firstIndex(of: directory.name) ?? 0),
-      others: names.filter { $0 != directory.name }, mapping: mapping, store: store,
+      others: names.filter { $0 != directory.name },
+      isOneOfSeveral: try names.count > 1 || store.knowsDirectories(), mapping: mapping,
+      store: store,
       hashSeed: try store.hashSeed(), reads: ReadMode(rawValue: directory.reads.rawValue) ?? .auto,
       progress: { [terminal] in terminal.progress($0) })
   }

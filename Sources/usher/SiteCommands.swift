@@ -190,10 +190,10 @@ struct Link: ParsableCommand {
         .failed, "the directory, as last read, has nobody with the id \(person)",
         remedy: "usher plan reads it anew and shows the ids of people who are held")
     }
-    if let other = try store.account(person), other.id != account.id {
+    if let other = try store.account(person), other.id != account.id, other.isActive {
       throw Failure(
         .failed, "\(person) has an account already: \(other.email)",
-        remedy: "link that account to another person first")
+        remedy: "if it is not needed any more: usher deactivate \(other.email)")
     }
     try session.carryOut(.link([account.id: person]), on: [account], in: store, hand)
   }

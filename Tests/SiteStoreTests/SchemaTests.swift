@@ -129,17 +129,23 @@ import Testing
       try db.execute(
         sql: """
           DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
+          DROP INDEX person_directory;
           ALTER TABLE run_block DROP COLUMN first_account;
           ALTER TABLE run_block DROP COLUMN last_account;
           ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
           ALTER TABLE person DROP COLUMN joined;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
+          INSERT INTO evidence VALUES ('corporate', '{"people": 3, "groups": 0, "peopleSelected": 3,
+            "personValues": {}, "groupValues": {}, "versions": {}, "bookmark": [1, 2], "fullReadAt": 0,
+            "version": 1, "fullVersion": 1, "needsMemberOf": true}');
           PRAGMA user_version = 4
           """)
     }
     let store = try SiteDatabase(path: path)
     #expect(try store.mirrorDescription(of: "corporate") != nil)
+    let evidence = try #require(try store.readEvidence(of: "corporate"))
+    #expect(evidence.people == 3 && evidence.bookmark == nil)
     let person = KnownPerson(person: "p1", account: nil, settled: 7, absentSince: nil)
     #expect(try store.family(of: ["p1"], matches: []) == [person])
   }
@@ -155,6 +161,7 @@ import Testing
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
           DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
           DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
+          DROP INDEX person_directory;
           ALTER TABLE run_block DROP COLUMN first_account;
           ALTER TABLE run_block DROP COLUMN last_account;
           ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;

@@ -210,15 +210,91 @@ private let max = Person(id: "m", email: "max@partner", number: "9")
     let test = try TestSite()
     try test.sync(site([ada], [adaThere], match: false))
     let held = try test.sync(site([ada], [adaThere]))
-    #expect(held.isEmpty && held.held == ["a"])
+    #expect(held.isEmpty && held.held == ["a", "b"])
     #expect(
-      held.holds[0].doubts.map(\.remedy) == [
-        "leave one of them: usher link ada@x b, then usher deactivate ada@partner"
+      held.holds.first { $0.person == "a" }?.doubts.map(\.remedy) == [
+        "leave one account: usher deactivate b && usher link a b, or the other way round"
       ])
-    let account = try #require(try test.store.account("ada@x"))
-    try test.carryOut(.link([account.id: "b"]), on: "ada@x")
-    try test.carryOut(.deactivate, on: "ada@partner")
+    try test.carryOut(.deactivate, on: "b")
+    let account = try #require(try test.store.account("a"))
+    try test.carryOut(.link([account.id: "b"]), on: "a")
     #expect(try test.sync(site([ada], [adaThere])).summary == [.grantLicense: 1])
+    #expect(try test.store.account("ada@x")?.person == "b")
+  }
+
+  @Test func entriesWithAnAccountEachAreReleasedWhereTheyAreDisabled() throws {
+    let test = try TestSite()
+    try test.sync(site([ada, eve], [adaThere, max], match: false))
+    var (own, there) = (ada, adaThere)
+    own.more = "locked: TRUE\n"
+    there.more = "locked: TRUE\n"
+    let plan = try test.sync(site([own, eve], [there, max]))
+    #expect(plan.summary == [.revokeLicense: 2, .deactivateAccount: 2] && plan.holds.isEmpty)
+  }
+
+  @Test func whoLeftOneDirectoryIsNoLeaverWhileTheOtherIsDown() throws {
+    let test = try TestSite()
+    try test.sync(site([ada, eve], [adaThere, max]))
+    try test.sync(site([eve], [adaThere, max]), now: 2000)
+    for now: Int64 in [90_000, 900_000] {
+      let plan = try test.sync(site([eve], nil), now: now)
+      #expect(plan.isEmpty && plan.leaving.isEmpty)
+    }
+    // Gone from the other, too, the grace begins then.
+    let gone = try test.sync(site([eve], [max]), now: 900_100)
+    #expect(gone.isEmpty && gone.leaving.map(\.due) == [900_100 + 86_400])
+    #expect(try test.sync(site([eve], [max]), now: 950_000).isEmpty)
+    #expect(try test.sync(site([eve], [max]), now: 990_000).summary[.deactivateAccount] == 1)
+  }
+
+  @Test func oneIdInTwoDirectoriesStaysHeldWhileOneIsDown() throws {
+    let test = try TestSite()
+    var twin = adaThere
+    twin.id = "a"
+    try test.sync(site([ada, eve], [max]))
+    #expect(try test.sync(site([ada, eve], [twin, max])).held == ["a"])
+    #expect(try test.sync(site(nil, [twin, max])).isEmpty)
+  }
+
+  @Test func whoIsDisabledDoesNotWaitForTheGraceOfAnotherDirectory() throws {
+    let test = try TestSite()
+    try test.sync(site([ada, eve], [adaThere, max]))
+    var disabled = ada
+    disabled.more = "locked: TRUE\n"
+    let plan = try test.sync(site([disabled, eve], [max]), now: 2000)
+    #expect(plan.summary == [.revokeLicense: 2, .deactivateAccount: 1])
+    #expect(try test.sync(site([disabled, eve], [max]), now: 2001).isEmpty)
+  }
+
+  @Test func aRelinkedLeaverAgesFromThenOn() throws {
+    let test = try TestSite()
+    var shares = site([ada, eve], [adaThere, max], more: "otherwise: leaver")
+    try test.sync(shares)
+    shares[1].mapping = mapping(
+      "- { name: none, when: (cn=m), licenses: [jira] }", more: "otherwise: leaver")
+    shares[0].ldif = ldif([eve])
+    try test.sync(shares, now: 2000)
+    let relinked = try test.sync(shares, now: 90_000)
+    #expect(relinked.summary == [.linkAccount: 1] && relinked.leaving.map(\.due) == [176_400])
+    #expect(try test.sync(shares, now: 180_000).summary[.deactivateAccount] == 1)
+  }
+
+  @Test func aRenamedDirectoryOfASiteThatHadSeveralKeepsItsPeople() throws {
+    let test = try TestSite()
+    let shares = site([ada, eve], [max])
+    try test.sync(shares)
+    let planner = try test.planner(shares[0].mapping, "renamed", of: ["renamed"])
+    func sync(_ people: [Person], now: Int64) throws -> Plan {
+      var findings = test.noFindings
+      let verdict = try planner.plan(test.origin(ldif(people)), now: now, into: &findings)
+      let approved = try #require(verdict.approved)
+      _ = try test.store.apply(
+        approved, run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: ""))
+      return verdict.plan
+    }
+    #expect(try sync([ada, eve], now: 2000).isEmpty)
+    #expect(try sync([eve], now: 3000).leaving.map(\.person) == ["a"])
+    #expect(try sync([eve], now: 90_000).summary[.deactivateAccount] == 1)
   }
 
   @Test func oneIdInTwoDirectoriesIsHeld() throws {

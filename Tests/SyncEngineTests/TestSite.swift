@@ -41,6 +41,7 @@ final class TestSite {
     return Planner(
       desk: desk, directory: directory, number: UInt8(all.firstIndex(of: directory) ?? 0),
       others: all.filter { $0 != directory },
+      isOneOfSeveral: try all.count > 1 || store.knowsDirectories(),
       mapping: try #require(read, "\(findings.all.map(\.message))"),
       store: store, hashSeed: try store.hashSeed(), progress: { _ in })
   }
