@@ -40,7 +40,7 @@ package protocol MirrorStoring: AnyObject {
     _ body: (any MirrorWriter) throws -> Void
   ) throws
 
-  /// Reads entries back, in the order of their keys.
+  /// Reads entries back, groups in the order of their keys.
   /// - Parameters:
   ///   - search: the number of the search that brought them; 0 for groups.
   ///   - keys: only these; nil for all.

@@ -140,16 +140,30 @@ extension SiteDatabase {
 
   package func accounts(ofPeople people: [String], emails: [String]) throws -> [Account] {
     if people.isEmpty, emails.isEmpty { return [] }
-    let isEmpty = try read { db in
-      try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM account)") == true
+    let highest = try read { db in
+      try Int.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0
     }
-    if isEmpty { return [] }
+    if highest == 0 { return [] }
+    var accounts: [Account] = []
+    // Most accounts are found faster in one pass over all than each by its place.
+    if people.count > highest / 2 {
+      let (people, emails) = (Set(people), Set(emails.map(emailKey)))
+      try read { db in
+        try fetch(db, filter: "", arguments: [], order: "account.id") { account in
+          if account.person.map(people.contains) ?? false
+            || emails.contains(emailKey(account.email))
+          {
+            accounts.append(account)
+          }
+        }
+      }
+      return accounts
+    }
     let filter = """
       WHERE account.id IN (
         SELECT account FROM person WHERE id IN (SELECT value FROM json_each(?))
         UNION SELECT id FROM account WHERE email_key IN (SELECT value FROM json_each(?)))
       """
-    var accounts: [Account] = []
     try read { db in
       try fetch(
         db, filter: filter, arguments: [json(people), json(emails.map(emailKey))],
