@@ -67,10 +67,11 @@ final class LDAPConnection {
     var wait = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
     ldap_set_option(handle, LDAP_OPT_NETWORK_TIMEOUT, &wait)
     ldap_set_option(handle, LDAP_OPT_TIMEOUT, &wait)
-    guard !url.hasPrefix("ldapi:") else { return }
+    // Where no TLS can come, reading all authorities of the system would be for nothing.
+    let isClear = url.hasPrefix("ldap:") && server.allowsClearText
+    guard !url.hasPrefix("ldapi:"), !isClear else { return }
     let ca = server.caPath ?? "/etc/ssl/certs/ca-certificates.crt"
     guard FileManager.default.isReadableFile(atPath: ca) else {
-      if server.allowsClearText && url.hasPrefix("ldap:") { return }
       throw ConnectFailure(
         failure: ReadFailure(
           "the file of certificate authorities \(ca) cannot be read",
