@@ -7,6 +7,9 @@ package protocol SiteStoring: AnyObject {
   /// - Parameter policy: what the configuration says of it.
   func site(name: String, policy: SitePolicy) throws -> Site
 
+  /// Whether the site is before or after the move to Atlassian accounts.
+  func transition() throws -> Site.Transition
+
   /// Tells what is remembered of every known person, but of those whom one of these other directories shows.
   func people(exceptOf others: [String], _ body: (KnownPerson) -> Void) throws
 

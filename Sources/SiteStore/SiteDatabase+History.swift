@@ -49,23 +49,27 @@ extension SiteDatabase {
   package func history(
     ofAccount account: Int64, _ body: (JournaledRun, JournalEntry) throws -> Void
   ) throws {
-    let ranges =
-      "(first_account IS NULL OR first_account <= ?1 AND last_account >= ?1)"
-    let runs = try read { db in
+    // Found in the index alone; the blocks are large.
+    let places = try read { db in
       try Row.fetchAll(
         db,
         sql: """
-          SELECT * FROM run WHERE changes > 0
-          AND id IN (SELECT run FROM run_block WHERE \(ranges)) ORDER BY id DESC
+          SELECT run, number FROM run_block INDEXED BY run_block_accounts
+          WHERE first_account <= ?1 AND last_account >= ?1
+          UNION ALL SELECT run, number FROM run_block INDEXED BY run_block_accounts
+          WHERE first_account IS NULL ORDER BY run DESC, number
           """, arguments: [account]
-      ).map { try Self.journaled($0, in: db) }
+      ).map { (run: $0[0] as Int64, number: $0[1] as Int64) }
     }
-    for run in runs {
+    var known: JournaledRun?
+    for place in places {
+      if known?.id != place.run { known = try run(place.run) }
+      guard let run = known else { continue }
       try read { db in
         try entries(
-          of: run.id, in: db,
-          "SELECT changes, personal FROM run_block WHERE run = ?2 AND \(ranges) ORDER BY number",
-          [account, run.id], only: account
+          of: place.run, in: db,
+          "SELECT changes, personal FROM run_block WHERE run = ? AND number = ?",
+          [place.run, place.number], only: account
         ) { try body(run, $0) }
       }
     }

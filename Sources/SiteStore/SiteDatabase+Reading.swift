@@ -35,6 +35,13 @@ extension SiteDatabase {
     }
   }
 
+  package func transition() throws -> Site.Transition {
+    try read { db in
+      try String.fetchOne(db, sql: "SELECT transition FROM site")
+        .flatMap(Site.Transition.init(rawValue:)) ?? .before
+    }
+  }
+
   private static func activeMembers(
     of groups: Set<String>, in db: Database
   ) throws -> [String: Int] {

@@ -3,7 +3,7 @@ import SiteModel
 /// All that the site knows of one account, for the administrator who looks into it.
 package struct Profile {
   package let account: Account
-  package let site: Site
+  package let transition: Site.Transition
   package let rootURL: String?
   package let portalURL: String?
   package let pins: [Pin]
@@ -17,12 +17,13 @@ package struct Profile {
   package let history: [(run: JournaledRun, entry: JournalEntry)]
 
   package init(
-    account: Account, site: Site, rootURL: String?, portalURL: String?, pins: [Pin],
+    account: Account, transition: Site.Transition, rootURL: String?, portalURL: String?,
+    pins: [Pin],
     holds: [Hold], leaving: Leaving?, entries: [String], waiting: [String],
     history: [(run: JournaledRun, entry: JournalEntry)]
   ) {
     self.account = account
-    self.site = site
+    self.transition = transition
     self.rootURL = rootURL
     self.portalURL = portalURL
     self.pins = pins
@@ -39,7 +40,7 @@ package struct Profile {
       lines.append("  \(label.padded(to: 16))\(text.shown)")
     }
     row("account", String(account.id))
-    row("kind", account.kindName(site.transition))
+    row("kind", account.kindName(transition))
     row("state", state)
     row("marked", account.isPortalOnly ? "yes, by \(account.mark.text)" : "no")
     row("sign-in", signIn)
@@ -84,7 +85,7 @@ package struct Profile {
   private var signIn: String {
     guard account.isActive else { return "cannot sign in" }
     let root = rootURL ?? "the site's root URL", portal = portalURL ?? "the portal"
-    switch (site.transition, account.isPortalOnly) {
+    switch (transition, account.isPortalOnly) {
     case (.before, false): return "by email at \(root)"
     case (.before, true):
       return "by email at \(root); from the transition on only at \(portal)"

@@ -216,7 +216,7 @@ struct Convert: ParsableCommand {
         try session.carryOut(.convert, on: store.accounts(who), in: store, hand)
         return nil
       }
-      let transition = try session.desk(store).site().transition
+      let transition = try store.transition()
       guard transition == .after else {
         throw Failure(
           .failed, "conversions come after the transition", remedy: "usher transition previews it")

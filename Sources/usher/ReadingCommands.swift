@@ -85,7 +85,7 @@ struct Explain: ParsableCommand {
       }
       session.terminal.print(
         ExplanationText.text(
-          of: explanation, transition: try session.desk(store).site().transition,
+          of: explanation, transition: try store.transition(),
           style: session.terminal.output))
       if explanation.entries.isEmpty, let account = explanation.account {
         show((try? exclusions(of: account.email, session, planners)) ?? [], session)

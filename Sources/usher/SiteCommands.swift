@@ -98,7 +98,7 @@ struct Show: ParsableCommand {
       var history: [(run: JournaledRun, entry: JournalEntry)] = []
       try store.history(ofAccount: account.id) { history.append(($0, $1)) }
       let profile = Profile(
-        account: account, site: try session.desk(store).site(),
+        account: account, transition: try store.transition(),
         rootURL: session.configuration.site.rootURL,
         portalURL: session.configuration.site.portalURL,
         pins: try store.pins().map(\.pin).filter { $0.account == account.id },
@@ -126,7 +126,7 @@ struct ExportCommand: ParsableCommand {
   func run() throws {
     try Session.run(common, "export") { session in
       let store = try session.existingStore()
-      let transition = try session.desk(store).site().transition
+      let transition = try store.transition()
       if format == .csv {
         session.terminal.print(ExportCSV.header)
         try store.allAccounts {

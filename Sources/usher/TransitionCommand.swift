@@ -21,7 +21,7 @@ struct TransitionCommand: ParsableCommand {
 
   func run() throws {
     try Session.runHoldingSite(common, "transition") { session, store in
-      guard try session.desk(store).site().transition == .before else {
+      guard try store.transition() == .before else {
         session.terminal.say("Nothing to do: the site is after the transition.")
         return nil
       }
