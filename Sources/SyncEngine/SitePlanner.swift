@@ -49,7 +49,6 @@ package struct SitePlanner {
     _ origins: [Planner.Origin], only: String? = nil, now: Int64, into findings: inout Findings
   ) throws -> Outcome {
     var (shares, failures) = try read(origins, now: now, into: &findings)
-    let site = try desk.site()
     var people = try People(shares, failed: failures.map(\.directory))
     try people.sortOut(store)
     let accounts = try decide(&shares, &people, now: now)
@@ -68,17 +67,24 @@ package struct SitePlanner {
       entitlements = join(entitlements, people, &several)
       if !twins.isEmpty { people.cannotNameAll = true }
     }
+    let world = try world(
+      of: shares, people, accounts, entitlements, doubled: doubled, movedOut: movedOut,
+      warnings: warnings(shares, people, failures), several, only: only, now: now)
+    return Outcome(verdict: try desk.planGuard(now: now).plan(world), failures: failures)
+  }
+
+  private func world(
+    of shares: [Share], _ people: People, _ accounts: [Account], _ entitlements: [Entitlement],
+    doubled: Set<String>, movedOut: [String: String], warnings: [String],
+    _ several: World.Several, only: String?, now: Int64
+  ) throws -> World {
+    let site = try desk.site()
     let scope = try only.map { try self.scope($0, shares, entitlements, accounts) }
     let gone = Set(people.gone)
     let indexes = shares.map(\.reading.index)
     let isSeveral = people.isSeveral
-    let basis = Plan.Basis(
-      site: site.name, lineage: site.lineage, generation: site.generation,
-      mappingDigest: mappingDigest, createdAt: now,
-      peopleRead: shares.map(\.reading.peopleRead).reduce(0, +),
-      groupsRead: shares.map(\.reading.groupsRead).reduce(0, +), only: only)
     let bindings = shares.compactMap { $0.reading.evaluator?.binding }
-    let world = World(
+    return World(
       site: site, accounts: accounts, entitlements: entitlements, rules: rules,
       leavers: planners[0].mapping.leavers, leaversRule: planners[0].mapping.leaversRule,
       isPresent: { isSeveral ? !gone.contains($0) : indexes[0].isSeen($0) },
@@ -87,7 +93,7 @@ package struct SitePlanner {
       waitingSince: try store.waitingSince(), pins: try store.pins(),
       brokenRules: bindings.reduce(into: [:]) { $0.merge($1.brokenRules) { first, _ in first } },
       brokenDenials: bindings.reduce(into: []) { $0.formUnion($1.brokenDenials) },
-      warnings: warnings(shares, people, failures),
+      warnings: warnings,
       accepting: only == nil
         ? try shares.compactMap { try $0.planner.acceptance($0.reading.evaluator?.binding) } : [],
       replacedGroups: shares.flatMap {
@@ -95,8 +101,12 @@ package struct SitePlanner {
       }, movedOut: movedOut,
       lookedAt: people.cannotNameAll
         ? [] : try shares.compactMap { try $0.planner.lookedAt($0.origin, $0.reading) },
-      several: several, basis: basis)
-    return Outcome(verdict: try desk.planGuard(now: now).plan(world), failures: failures)
+      several: several,
+      basis: Plan.Basis(
+        site: site.name, lineage: site.lineage, generation: site.generation,
+        mappingDigest: mappingDigest, createdAt: now,
+        peopleRead: shares.map(\.reading.peopleRead).reduce(0, +),
+        groupsRead: shares.map(\.reading.groupsRead).reduce(0, +), only: only))
   }
 
   /// Where people are now who are gone from the searches, each looked for in the directory that showed them.

@@ -128,12 +128,7 @@ import Testing
     try DatabaseQueue(path: path).write { db in
       try db.execute(
         sql: """
-          DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
-          DROP INDEX person_directory;
-          ALTER TABLE run_block DROP COLUMN first_account;
-          ALTER TABLE run_block DROP COLUMN last_account;
-          ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
-          ALTER TABLE person DROP COLUMN joined;
+          \(undoingVersionFive)
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
           INSERT INTO evidence VALUES ('corporate', '{"people": 3, "groups": 0, "peopleSelected": 3,
@@ -160,12 +155,7 @@ import Testing
         sql: """
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
           DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
-          DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
-          DROP INDEX person_directory;
-          ALTER TABLE run_block DROP COLUMN first_account;
-          ALTER TABLE run_block DROP COLUMN last_account;
-          ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
-          ALTER TABLE person DROP COLUMN joined;
+          \(undoingVersionFive)
           ALTER TABLE mirror_entry DROP COLUMN hashes;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
@@ -182,6 +172,16 @@ import Testing
     #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)
   }
 }
+
+/// Takes away what version 5 brought.
+private let undoingVersionFive = """
+  DROP INDEX person_by_match; DROP INDEX person_joined; DROP INDEX run_block_accounts;
+  DROP INDEX person_directory;
+  ALTER TABLE run_block DROP COLUMN first_account;
+  ALTER TABLE run_block DROP COLUMN last_account;
+  ALTER TABLE person DROP COLUMN directory; ALTER TABLE person DROP COLUMN match_key;
+  ALTER TABLE person DROP COLUMN joined;
+  """
 
 /// The tables of version 1 with one account.
 private let versionOne = """
