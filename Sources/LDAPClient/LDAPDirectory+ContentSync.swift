@@ -9,12 +9,22 @@ extension LDAPDirectory {
   func mark(
     _ bookmark: inout Bookmark, parts: [Part], _ connection: LDAPConnection
   ) throws -> Bool {
-    for part in parts {
-      // Nothing is selected, and the cookie stands for now.
-      let nothing = DirectorySearch(
-        bases: [part.base], scope: part.search.scope, filter: .not(.present("objectClass")),
-        slots: AttributeSlots([]))
-      var sync = ContentSync(connection: connection, search: nothing, base: part.base)
+    try mark(
+      &bookmark,
+      parts.map { part in
+        // Nothing is selected, and the cookie stands for now.
+        DirectorySearch(
+          bases: [part.base], scope: part.search.scope, filter: .not(.present("objectClass")),
+          slots: AttributeSlots([]))
+      }, connection)
+  }
+
+  /// - Parameter searches: each has one base.
+  private func mark(
+    _ bookmark: inout Bookmark, _ searches: [DirectorySearch], _ connection: LDAPConnection
+  ) throws -> Bool {
+    for search in searches {
+      var sync = ContentSync(connection: connection, search: search, base: search.bases[0])
       guard let cookie = try sync.firstCookie() else { return false }
       bookmark.cookies.append(cookie)
     }
@@ -73,14 +83,7 @@ extension LDAPDirectory {
   func mark(
     _ bookmark: inout Bookmark, contexts: [String], _ connection: LDAPConnection
   ) throws -> Bool {
-    for context in contexts {
-      var sync = ContentSync(
-        connection: connection, search: Self.everything(under: context, scope: .base),
-        base: context)
-      guard let cookie = try sync.firstCookie() else { return false }
-      bookmark.cookies.append(cookie)
-    }
-    return true
+    try mark(&bookmark, contexts.map { Self.everything(under: $0, scope: .base) }, connection)
   }
 
   mutating func told(

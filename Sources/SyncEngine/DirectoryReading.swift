@@ -167,7 +167,7 @@ struct DirectoryReader {
     if mapping.searches.count > 1 { reading.taken.insert(hash.wide(name)) }
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
-    if isTwin { reading.doubled.insert(candidate.text(entry, batch, evaluator)) }
+    if isTwin { reading.doubled.insert(self.key(of: entry, in: batch, search: search, evaluator)) }
     if isTwin
       ? reading.index.isEvaluated(person)
       : reading.index.isSettled(person, with: candidate.state, at: now)
@@ -189,11 +189,6 @@ struct DirectoryReader {
     let mirrored: UInt64
     /// Stands for the entry, its groups and the mapping, see *settled*.
     let state: UInt64
-
-    /// The key as text.
-    func text(_ entry: Int, _ batch: borrowing EntryBatch, _ evaluator: PersonEvaluator) -> String {
-      evaluator.id(of: entry, in: batch, search: search) ?? DirectoryReader.key(ofName: name)
-    }
   }
 
   /// What stands for the id of an entry that has none.
@@ -268,7 +263,8 @@ struct DirectoryReader {
     var key: String?
     if reading.index.isMirrored(row) {
       let own =
-        candidate.text(entry, batch, evaluator) + " " + Self.key(ofName: candidate.name)
+        self.key(of: entry, in: batch, search: candidate.search, evaluator) + " "
+        + Self.key(ofName: candidate.name)
       row = reading.index.row(of: reading.index.wide(own))
       key = own
     }
@@ -278,7 +274,8 @@ struct DirectoryReader {
       reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
     }
     try writer.write(
-      .person, key: key ?? candidate.text(entry, batch, evaluator), search: candidate.search,
+      .person, key: key ?? self.key(of: entry, in: batch, search: candidate.search, evaluator),
+      search: candidate.search,
       isNew: isNew,
       entry: MirroredEntry(
         fingerprint: candidate.mirrored, entry: batch.stored(entry),

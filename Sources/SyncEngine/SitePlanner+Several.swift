@@ -112,7 +112,7 @@ extension SitePlanner {
     let joining = Joining(
       directories: zip(planners, firstRules).map {
         .init(name: $0.directory, conflicts: $0.mapping.conflicts, firstRule: $1)
-      }, rules: planners.flatMap(\.mapping.references),
+      }, rules: rules,
       isLinked: { known[$0]?.account != nil })
     var ids: Set<String> = []
     let joined = joining.join(entitlements.filter { ids.insert($0.person).inserted })

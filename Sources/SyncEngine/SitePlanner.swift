@@ -157,7 +157,7 @@ package struct SitePlanner {
   }
 
   /// The rules of all mappings, one directory's after another's.
-  private var rules: [RuleReference] { planners.flatMap(\.mapping.references) }
+  var rules: [RuleReference] { planners.flatMap(\.mapping.references) }
 
   /// The number of each directory's first rule.
   var firstRules: [Int] {
