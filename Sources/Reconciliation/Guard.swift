@@ -111,7 +111,7 @@ package struct Guard: Sendable {
       if Consequence.of(kind).isEmpty { continue }
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
-      if !exempt.isEmpty, exempt.contains(plan.heldChange(at: index).pair) { continue }
+      if !exempt.isEmpty, exempt.contains(plan.pair(at: index)) { continue }
       counts[CountedChange(change), default: 0] += 1
       if isOfMoved(change, in: plan) { moved.insert(change.subject) }
     }
@@ -157,7 +157,7 @@ package struct Guard: Sendable {
       if consequences.isEmpty { continue }
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
-      if !approved.isEmpty, approved.contains(plan.heldChange(at: index).pair) { continue }
+      if !approved.isEmpty, approved.contains(plan.pair(at: index)) { continue }
       if isOfMoved(change, in: plan) { moved.insert(change.subject) }
       for consequence in consequences {
         var group: String?

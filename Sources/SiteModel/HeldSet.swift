@@ -38,12 +38,20 @@ package struct HeldChange: Sendable, Hashable, Codable {
 }
 
 extension Plan {
+  /// What identifies a change in whatever plan it comes.
+  package func pair(at index: Int) -> String { pair(of: change(at: index)) }
+
+  private func pair(of change: Change) -> String {
+    let subject = subjects[change.subject]
+    let account = subject.account.map(String.init) ?? "person \(subject.person ?? subject.email)"
+    return
+      "\(account)\n\(change.kind.rawValue)\n\(change.before?.text ?? "")\n\(change.after?.text ?? "")"
+  }
+
   /// One change as a held one.
   package func heldChange(at index: Int) -> HeldChange {
     let change = change(at: index)
     let subject = subjects[change.subject]
-    let values = [change.before, change.after].map { $0?.text ?? "" }
-    let account = subject.account.map(String.init) ?? "person \(subject.person ?? subject.email)"
     let value: String? =
       switch (change.before, change.after) {
       case (.text(let before), .text(let after)): "\(before) → \(after)"
@@ -51,7 +59,7 @@ extension Plan {
       default: nil
       }
     return HeldChange(
-      pair: "\(account)\n\(change.kind.rawValue)\n\(values.joined(separator: "\n"))",
+      pair: pair(of: change),
       email: subject.email, name: subject.name,
       what: change.kind.rawValue + (value.map { " \($0)" } ?? ""))
   }

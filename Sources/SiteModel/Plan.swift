@@ -404,6 +404,28 @@ extension Plan.Row {
 }
 
 extension Plan {
+  /// A right that nobody gave before: most changes are of this kind.
+  package struct Gift {
+    /// By number in `subjects`.
+    package let subject: Int
+    package let isGroup: Bool
+    /// The right's name, by number in `allTexts`.
+    package let name: Int
+    /// Who gives it, by number in `allGivers`.
+    package let givers: Int
+  }
+
+  /// The gift that a row is; nil for other changes.
+  package func gift(_ row: Row) -> Gift? {
+    let kind = ChangeKind.byNumber[Int(row.kind)]
+    guard kind == .grantLicense || kind == .joinGroup, !row.keepsGivers, row.givers >= 0,
+      givers[Int(row.givers)].before.isEmpty
+    else { return nil }
+    return Gift(
+      subject: Int(row.subject), isGroup: kind == .joinGroup, name: Int(row.after),
+      givers: Int(row.givers))
+  }
+
   /// A row's kind by number in `ChangeKind.allCases`.
   package func kindNumber(_ row: Row) -> UInt8 { row.kind }
   /// A row's rule by number in `rules`; -1 for none.

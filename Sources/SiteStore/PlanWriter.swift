@@ -14,6 +14,8 @@ struct PlanWriter {
   /// How many more holdings of each right there are, by the right's number.
   private var taken: [Int64: Int64] = [:]
   private var rightIDs: [Right: Int64] = [:]
+  /// The same for gifts, by the plan's text with the name; 0: not looked up yet.
+  private var licenseIDs, groupIDs: [Int64]
   private let statements: Statements
 
   private struct Statements {
@@ -26,6 +28,8 @@ struct PlanWriter {
     self.db = db
     self.plan = plan
     accounts = plan.subjects.map { $0.account ?? 0 }
+    licenseIDs = Array(repeating: 0, count: plan.allTexts.count)
+    groupIDs = licenseIDs
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     // Rows change only where they are as the plan saw them: a statement that finds no row is a stale plan.
     let asBefore = "by_rule IS ?3 AND by_hand IS ?4 AND by_import IS ?5"
@@ -85,6 +89,10 @@ struct PlanWriter {
       try statements.freeEmail.run(.int(accounts[plan.change(at: index).subject]))
     }
     for index in plan.rows.indices {
+      if let gift = plan.gift(plan.rows[index]) {
+        try give(gift)
+        continue
+      }
       let change = plan.change(at: index)
       try write(change)
       guard db.changesCount == 1 else {
@@ -130,7 +138,7 @@ struct PlanWriter {
     case .reactivateAccount:
       try statements.reactivate.run(
         account, .text(Account.Deactivator(change.givers?.before).rawValue))
-    case .grantLicense, .joinGroup: try give(change, account)
+    case .grantLicense, .joinGroup: try giveBack(change, account)
     case .revokeLicense, .leaveGroup: try take(change, account)
     }
   }
@@ -139,15 +147,22 @@ struct PlanWriter {
     (change.givers?.before ?? Givers(), change.givers?.after ?? Givers())
   }
 
-  private mutating func give(_ change: Change, _ account: RapidStatement.Value) throws {
+  private mutating func give(_ gift: Plan.Gift) throws {
+    let known = gift.isGroup ? groupIDs[gift.name] : licenseIDs[gift.name]
+    let right =
+      known != 0
+      ? known : try rightID(Right(gift.isGroup ? .group : .license, plan.allTexts[gift.name]))
+    if gift.isGroup { groupIDs[gift.name] = right } else { licenseIDs[gift.name] = right }
+    let givers = plan.allGivers[gift.givers].after
+    try statements.grant.run(
+      .int(accounts[gift.subject]), .int(right), .text(givers.rule), .text(givers.hand),
+      .text(givers.imported))
+    taken[right, default: 0] += 1
+    writtenByKind[Int((gift.isGroup ? ChangeKind.joinGroup : .grantLicense).number)] += 1
+  }
+
+  private mutating func giveBack(_ change: Change, _ account: RapidStatement.Value) throws {
     let right = try rightID(of: change, change.after)
-    let (before, after) = givers(of: change)
-    if !change.keepsGivers, before.isEmpty {
-      try statements.grant.run(
-        account, .int(right), .text(after.rule), .text(after.hand), .text(after.imported))
-      taken[right, default: 0] += 1
-      return
-    }
     try update(change.keepsGivers ? statements.resume : statements.regive, account, right, change)
     if !change.isGiverOnly { taken[right, default: 0] += 1 }
   }
@@ -203,7 +218,10 @@ struct PlanWriter {
   private mutating func rightID(of change: Change, _ value: Change.Value?) throws -> Int64 {
     guard case .text(let name) = value else { return 0 }
     let isGroup = change.kind == .joinGroup || change.kind == .leaveGroup
-    let right = Right(isGroup ? .group : .license, name)
+    return try rightID(Right(isGroup ? .group : .license, name))
+  }
+
+  private mutating func rightID(_ right: Right) throws -> Int64 {
     if let known = rightIDs[right] { return known }
     try db.execute(
       sql: "INSERT INTO rights (kind, name, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

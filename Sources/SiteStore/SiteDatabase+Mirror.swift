@@ -243,8 +243,11 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     let hashes = WideHash.bytes(of: entry.hashes)
     if !isNew, let known = try row(kind, key) {
       let place: Int64 = known[0]
-      note(&removed, kind, WideHash.all(in: known[2]), place)
-      note(&added, kind, entry.hashes, place)
+      let before = WideHash.all(in: known[2])
+      if before != entry.hashes {
+        note(&removed, kind, before, place)
+        note(&added, kind, entry.hashes, place)
+      }
       try updateEntry.run(.bytes(entry.entry), .bytes(hashes), .int(place))
       try updateKey.run(
         fingerprint, .int(Int64(search)), .text(directory), .int(Int64(kind.rawValue)), .text(key))

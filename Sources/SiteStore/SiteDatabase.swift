@@ -25,7 +25,10 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     // References are kept by triggers that let nothing be deleted, which costs an insert nothing.
     configuration.foreignKeysEnabled = false
     configuration.prepareDatabase { db in
-      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -8000")
+      // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
+      try db.execute(
+        sql:
+          "PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000")
     }
     let before = umask(0o077)
     defer { umask(before) }

@@ -12,28 +12,22 @@ package struct PlanComparison {
   }
 
   package func write(_ style: TextStyle, all: Bool, _ line: (String) -> Void) {
-    let now = Set(current.rows.indices.map { current.heldChange(at: $0).pair })
-    let then = Set(other.rows.indices.map { other.heldChange(at: $0).pair })
+    let now = Set(current.rows.indices.map { current.pair(at: $0) })
+    let isShared = other.rows.indices.map { !now.isEmpty && now.contains(other.pair(at: $0)) }
+    let shared = other.rows.indices.filter { isShared[$0] }
+    let then = Set(shared.map { other.pair(at: $0) })
     line(style.bold("What the other mapping changes") + ", \(timeText(other.basis.createdAt))")
     line(
       "Read: \(other.basis.peopleRead.of("person", "people")), with the current mapping \(current.basis.peopleRead.grouped)."
     )
     for warning in other.warnings { line(style.yellow("warning: ") + warning.shown) }
     write(
-      "Caused by the mapping", other,
-      other.rows.indices.filter {
-        !now.contains(other.heldChange(at: $0).pair)
-      }, style, all, line)
+      "Caused by the mapping", other, other.rows.indices.filter { !isShared[$0] }, style, all, line)
     write(
       "No longer done, which the current mapping would do", current,
-      current.rows.indices.filter {
-        !then.contains(current.heldChange(at: $0).pair)
-      }, style, all, line)
+      current.rows.indices.filter { !then.contains(current.pair(at: $0)) }, style, all, line)
     write(
-      "Caused by the directory, with either mapping", other,
-      other.rows.indices.filter {
-        now.contains(other.heldChange(at: $0).pair)
-      }, style, false, line)
+      "Caused by the directory, with either mapping", other, shared, style, false, line)
     writeHolds(style, line)
   }
 
@@ -45,16 +39,18 @@ package struct PlanComparison {
     line("")
     line(
       style.bold(title) + (rows.isEmpty ? ": nothing" : ": \(rows.count.of("change", "changes"))"))
-    var byRule: [String: [HeldChange]] = [:]
+    var byRule: [String: [Int]] = [:]
     for index in rows {
       let change = plan.change(at: index)
       let rule = change.rule.map { "\($0.name) (\($0.file):\($0.line))" } ?? change.reason ?? "-"
-      byRule[rule, default: []].append(plan.heldChange(at: index))
+      byRule[rule, default: []].append(index)
     }
     for (rule, changes) in byRule.sorted(by: { $0.key < $1.key }) {
       line("  \(rule.shown): \(changes.count.grouped)")
       let most = all ? changes.count : 10
-      for change in changes.prefix(most) { line("      \(HeldChangeText.text(change))") }
+      for change in changes.prefix(most) {
+        line("      \(HeldChangeText.text(plan.heldChange(at: change)))")
+      }
       if changes.count > most {
         line("      … and \((changes.count - most).grouped) more: --all")
       }
