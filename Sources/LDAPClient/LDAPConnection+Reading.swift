@@ -9,6 +9,11 @@ extension LDAPConnection {
   func readEntry(
     _ dn: String, attributes: [String]
   ) throws -> [(description: String, values: [[UInt8]])] {
+    try receiveEntry(dn, message: askForEntry(dn, attributes: attributes))
+  }
+
+  /// Sends the search for one entry; several may be under way at once.
+  func askForEntry(_ dn: String, attributes: [String]) throws -> Int32 {
     tell(
       DirectorySearch(
         bases: [dn], scope: .base, filter: .present("objectClass"),
@@ -22,6 +27,13 @@ extension LDAPConnection {
     guard sent == LDAP_SUCCESS else {
       throw ReadFailure("the search for \(dn) could not be sent: \(resultWords(sent))")
     }
+    return message
+  }
+
+  /// The answer to `askForEntry`.
+  func receiveEntry(
+    _ dn: String, message: Int32
+  ) throws -> [(description: String, values: [[UInt8]])] {
     var found: [(description: String, values: [[UInt8]])]?
     do {
       while true {

@@ -22,6 +22,8 @@ final class LDAPConnection {
   private let callback: UnsafeMutablePointer<ldap_conncb>
   /// The socket below libldap, with what it has read ahead.
   private var socket: OpaquePointer?
+  /// When it was last read from in the middle of an answer, in nanoseconds of the machine's uptime.
+  private var gatheredAt: UInt64 = 0
 
   init(url: String, server: LDAPServer, log: @escaping (String) -> Void) throws {
     self.url = url
@@ -48,7 +50,7 @@ final class LDAPConnection {
     }
     watch.end()
     limitSocketWaits()
-    socket = usher_ldap_read_ahead(handle, 1 << 18)
+    socket = usher_ldap_read_ahead(handle, 1 << 20)
   }
 
   deinit {
@@ -250,10 +252,15 @@ final class LDAPConnection {
 
   // MARK: Waiting
 
-  /// In the middle of a long answer, lets messages gather: a server that wakes us for each entry spends more time on that
-  /// than on the entry.
-  func gather() {
-    if let socket, usher_ldap_holds_data(socket) == 0 { usleep(400) }
+  /// In the middle of a long answer, lets messages gather: where somebody reads all the time, each entry travels in a
+  /// segment of its own, which costs the server half as much again as the entry. The longer the answer, the longer.
+  func gather(after entries: Int) {
+    guard entries > 0, let socket, usher_ldap_holds_data(socket) == 0 else { return }
+    let wait = min(15_000, UInt64(entries))
+    let now = DispatchTime.now().uptimeNanoseconds
+    let passed = (now - gatheredAt) / 1000
+    if passed < wait { usleep(UInt32(wait - passed)) }
+    gatheredAt = DispatchTime.now().uptimeNanoseconds
   }
 
   /// The next message of an operation.

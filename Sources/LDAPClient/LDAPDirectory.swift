@@ -67,11 +67,15 @@ package struct LDAPDirectory: DirectorySource {
   let limiter: LoadLimiter
   private(set) var connection: LDAPConnection?
   private var known: ServerProfile?
+  /// Who the server takes us for; nil where it does not say.
+  private var signedInAs: String?
   /// URLs that failed in mid-read.
   private var failed: [String] = []
   /// Long answers are asked for in one stream, which costs the server least; whoever reads begins anew where it is cut.
   private var streams = false
   private var wasCut = false
+  /// A search that was sent before it is read.
+  private var announced: (search: DirectorySearch, message: Int32)?
 
   /// - Parameters:
   ///   - pageSize: entries asked for at a time (RFC 2696); made smaller where the server wants it so.
@@ -116,6 +120,7 @@ package struct LDAPDirectory: DirectorySource {
   package mutating func mayBeginAnew(_ isAllowed: Bool) { streams = isAllowed }
 
   package mutating func failOver() -> Bool {
+    announced = nil
     if wasCut {
       (wasCut, streams) = (false, false)
       log("the server limits its answers; reading anew in pages")
@@ -140,11 +145,13 @@ package struct LDAPDirectory: DirectorySource {
   package mutating func versions(of names: [String]) throws -> [String: EntryVersion] {
     let profile = try profile()
     guard let connection else { return [:] }
+    // Asked for together: one after the other would cost a round trip each.
+    let asked = try names.map {
+      (name: $0, message: try connection.askForEntry($0, attributes: ServerProfile.versions))
+    }
     var found: [String: EntryVersion] = [:]
-    for name in names {
-      guard let entry = try? connection.readEntry(name, attributes: ServerProfile.versions) else {
-        continue
-      }
+    for (name, message) in asked {
+      guard let entry = try? connection.receiveEntry(name, message: message) else { continue }
       found[name] = profile.version(of: entry)
     }
     return found
@@ -152,23 +159,41 @@ package struct LDAPDirectory: DirectorySource {
 
   package mutating func reader() throws -> String? {
     _ = try connect()
-    return try profile().knowsWhoAmI ? connection?.whoAmI() : nil
+    return signedInAs
+  }
+
+  /// Sends a search of one base that is to be answered in one stream; others wait until they are read.
+  package mutating func announce(_ search: DirectorySearch) throws {
+    let profile = try profile()
+    guard let connection, announced == nil, isStream(profile), let base = search.bases.first,
+      search.bases.count == 1, !base.isEmpty
+    else { return }
+    let reader = SearchReader(
+      connection: connection, search: search, base: base, pageSize: nil, isStream: true,
+      limiter: limiter)
+    announced = (search, try reader.send())
+  }
+
+  private func isStream(_ profile: ServerProfile) -> Bool {
+    streams && profile.hasPages && profile.product != .activeDirectory
   }
 
   package mutating func read(
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
     let profile = try profile()
+    let sent = announced?.search == search ? announced?.message : nil
+    announced = nil
     guard let connection else { return ReadSummary() }
     var summary = ReadSummary()
     for base in try search.bases.flatMap({ try $0.isEmpty ? namingContexts(connection) : [$0] }) {
-      let isStream = streams && profile.hasPages && profile.product != .activeDirectory
+      let isStream = isStream(profile)
       var reader = SearchReader(
         connection: connection, search: search, base: base,
         pageSize: profile.hasPages && !isStream ? pageSize : nil, isStream: isStream,
         limiter: limiter)
       do {
-        let part = try reader.read(deliver)
+        let part = try reader.read(sent: sent, deliver)
         summary.entries += part.entries
         summary.referrals += part.referrals
       } catch is SearchReader.StreamCut {
@@ -191,10 +216,9 @@ package struct LDAPDirectory: DirectorySource {
   }
 
   /// A server that takes somebody with a name for nobody shows less than it should.
-  private func refuseAnonymity(_ connection: LDAPConnection) throws {
-    guard case .simple(let dn, _) = server.bind, known?.knowsWhoAmI == true,
-      try connection.whoAmI()?.isEmpty == true
-    else { return }
+  private mutating func refuseAnonymity(_ connection: LDAPConnection) throws {
+    signedInAs = known?.knowsWhoAmI == true ? try connection.whoAmI() : nil
+    guard case .simple(let dn, _) = server.bind, signedInAs?.isEmpty == true else { return }
     throw ReadFailure(
       "\(connection.url) let \(dn) in, but takes us for an anonymous user",
       remedy: "check bind.dn and what stands between here and the server")

@@ -35,11 +35,19 @@ struct SearchReader {
     batch = EntryBatch(slots: search.slots)
   }
 
+  /// Sends the search ahead of `read`.
+  func send() throws -> Int32 {
+    connection.tell(search, base: base, pageSize: pageSize)
+    return try send(cookie: [])
+  }
+
+  /// - Parameter sent: the search, where it was sent already.
   /// - Throws: `ReadFailure` for any answer but a complete one.
-  mutating func read(_ deliver: (borrowing EntryBatch) throws -> Void) throws -> ReadSummary {
+  mutating func read(
+    sent: Int32? = nil, _ deliver: (borrowing EntryBatch) throws -> Void
+  ) throws -> ReadSummary {
     do {
-      connection.tell(search, base: base, pageSize: pageSize)
-      var message = try send(cookie: [])
+      var message = try sent ?? send()
       while true {
         let answer = try receivePage(message, deliver)
         if answer.code != LDAP_SUCCESS {
@@ -126,7 +134,7 @@ struct SearchReader {
     _ message: Int32, _ deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> Answer {
     while true {
-      if summary.entries > 0 { connection.gather() }
+      connection.gather(after: summary.entries)
       let received = try connection.result(of: message, while: "reading under \(shownBase)")
       defer { ldap_msgfree(received) }
       switch Int(ldap_msgtype(received)) {

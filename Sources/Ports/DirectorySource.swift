@@ -15,6 +15,9 @@ package protocol DirectorySource {
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary
 
+  /// Says that this search is read next, so that the source can begin to answer it.
+  mutating func announce(_ search: DirectorySearch) throws
+
   /// Says whether whoever reads begins anew where a read fails and `failOver` is true: the source may then read in the
   /// cheapest way, even if that may not last to the end.
   mutating func mayBeginAnew(_ isAllowed: Bool)
@@ -48,6 +51,7 @@ package protocol DirectorySource {
 }
 
 extension DirectorySource {
+  package mutating func announce(_ search: DirectorySearch) throws {}
   package mutating func mayBeginAnew(_ isAllowed: Bool) {}
   package mutating func failOver() -> Bool { false }
   package mutating func reader() throws -> String? { nil }

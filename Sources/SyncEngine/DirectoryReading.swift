@@ -61,7 +61,8 @@ struct DirectoryReader {
   ) throws -> DirectoryReading {
     var reading = DirectoryReading(index: index)
     var evaluator = try evaluator(
-      &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
+      &source, before: mapping.personSearches.first, groupFingerprints: groupFingerprints,
+      writer: writer, &reading, into: &findings)
     reading.stateSalt = salt(evaluator)
     reading.personValues = Array(repeating: 0, count: mapping.personSlots.count)
     for (search, asked) in mapping.personSearches.enumerated() {
@@ -77,6 +78,12 @@ struct DirectoryReader {
     return reading
   }
 
+  /// Has the source begin with what is read first.
+  func announce(_ source: inout any DirectorySource) throws {
+    let groups = mapping.usesGroups ? mapping.groupSearch() : nil
+    if let first = groups ?? mapping.personSearches.first { try source.announce(first) }
+  }
+
   /// Stands for the mapping and the directory groups that its rules mean.
   func salt(_ evaluator: PersonEvaluator) -> UInt64 {
     hash.combine(mappingFingerprint, hash.value(of: Array(evaluator.binding.text.utf8)))
@@ -88,12 +95,14 @@ struct DirectoryReader {
   ) throws -> PersonEvaluator {
     var reading = DirectoryReading(index: PersonIndex(hash: hash))
     return try evaluator(
-      &source, groupFingerprints: [:], writer: nil, &reading, into: &findings)
+      &source, before: nil, groupFingerprints: [:], writer: nil, &reading, into: &findings)
   }
 
+  /// - Parameter next: the search that is read afterwards.
   private func evaluator(
-    _ source: inout any DirectorySource, groupFingerprints: [String: UInt64],
-    writer: (any MirrorWriter)?, _ reading: inout DirectoryReading, into findings: inout Findings
+    _ source: inout any DirectorySource, before next: DirectorySearch?,
+    groupFingerprints: [String: UInt64], writer: (any MirrorWriter)?,
+    _ reading: inout DirectoryReading, into findings: inout Findings
   ) throws -> PersonEvaluator {
     var groups = DirectoryGroups(
       slots: mapping.groupSearch()?.slots ?? AttributeSlots([]),
@@ -101,6 +110,8 @@ struct DirectoryReader {
     if mapping.usesGroups, let search = mapping.groupSearch() {
       try readGroups(
         &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
+      // The server works on people while the groups are worked out.
+      if let next { try source.announce(next) }
     }
     if let members { groups.add(try members(groups)) }
     groups.close()

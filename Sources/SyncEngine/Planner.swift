@@ -203,19 +203,9 @@ package struct Planner {
   private func readToMirror(
     _ source: inout any DirectorySource, now: Int64, into findings: inout Findings
   ) throws -> DirectoryReading {
-    var index = try known()
     let description = MirrorDescription(mapping, readAt: now)
     // Asked for something else, the mirror is written anew.
     let isSame = try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
-    var mirrored = 0
-    try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
-      if isSame { index.addMirrored(key, fingerprint: fingerprint) }
-      mirrored += 1
-    }
-    var groups: [String: UInt64] = [:]
-    try store.mirrorFingerprints(of: directory, kind: .group) {
-      groups[String(decoding: $0, as: UTF8.self)] = $1
-    }
     var before = try store.readEvidence(of: directory)
     let counts = (
       last: max(before?.version ?? 0, try store.touched(of: directory).lookedAt?.version ?? 0),
@@ -225,10 +215,22 @@ package struct Planner {
     if !isSame { before = nil }
     let approved = try approvedReads(now: now)
     let bookmark = try reads == .full ? nil : bookmark(&source)
+    let reader = try reader(now)
+    // The server works while what is remembered is fetched.
+    try reader.announce(&source)
+    var index = try known()
+    var mirrored = 0
+    try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
+      if isSame { index.addMirrored(key, fingerprint: fingerprint) }
+      mirrored += 1
+    }
+    var groups: [String: UInt64] = [:]
+    try store.mirrorFingerprints(of: directory, kind: .group) {
+      groups[String(decoding: $0, as: UTF8.self)] = $1
+    }
     let peopleBefore = max(index.accountCount, mirrored)
     let known = index
     index = PersonIndex(hash: hash)
-    let reader = try reader(now)
     var reading: DirectoryReading?
     do {
       try store.updateMirror(of: directory, description: description) { writer in
