@@ -1,40 +1,23 @@
-"""The server, the cases and their measuring: everything but the arguments and the table."""
+"""The cases, measuring them, and making sure that the right thing was measured."""
 
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from typing import Callable, Optional
 
 import generate
+import servers
 from expected import check_export
 from report import (
     CHANGES_100, CHANGES_1000, EXPLAIN, FIRST, FLOOR, LDAPSEARCH, LDAPSEARCH_VERSION, NOTHING,
     ONE_ENTRY, SHOW, TRIAL, VERSION, Measurement)
+from subject import PEOPLE_ATTRIBUTES, Failure, Subject, say
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-SLAPD = ROOT / "Tests" / "Servers" / "slapd.sh"
-
-PAGE_SIZE = 1000
 TIMEOUT_SECONDS = 900
-
-# The 12 attributes that mapping.yaml names, and what Usher asks for besides, to resolve groups.
-MAPPED = [
-    "entryUUID", "mail", "uid", "displayName", "cn", "employeeType", "ou", "departmentNumber",
-    "l", "preferredLanguage", "title", "employeeNumber",
-]
-PEOPLE_ATTRIBUTES = [*MAPPED, "memberOf", "primaryGroupID"]
-GROUP_ATTRIBUTES = ["entryUUID", "cn", "member", "uniqueMember", "memberUid", "objectSid"]
-SEARCHES = [
-    (generate.PEOPLE_BASE, "(objectClass=inetOrgPerson)", PEOPLE_ATTRIBUTES),
-    (generate.GROUPS_BASE, "(objectClass=groupOfNames)", GROUP_ATTRIBUTES),
-]
 
 
 @dataclass
@@ -46,102 +29,23 @@ class Case:
     prepare: Optional[Callable[[], None]] = None
 
 
-class Failure(Exception):
-    """Something that makes the figures worthless: said in one sentence, exit status 1."""
+class Bench(Subject):
+    """Cases that take turns, round after round."""
 
-
-class Bench:
-    """A loaded server and an Usher that reads it, both in one folder."""
-
-    def __init__(self, folder, usher, people, layers, runs):
-        self.people = people
-        self.layers = layers
+    def __init__(self, folder, usher, people, layers, runs, kind=servers.SLAPD):
+        super().__init__(folder, usher, people, layers, kind)
         self.runs = runs
-        self.usher = usher
-        self.folder = folder
-        self.server = folder / "server"
-        self.store = folder / "store"
-        self.floor = folder / "floor"
-        self.password = folder / "password"
-        self.log = folder / "log"
-        self.server_env = {}
-        self.changes = 0
-
-    # Making ready
-
-    def build_floor(self):
-        self.run_tool(
-            ["cc", "-O2", "-o", self.floor, HERE / "floor.c", "-lldap", "-llber"],
-            "needs a C compiler and libldap2-dev")
-
-    def load(self):
-        say(f"generating and loading {self.people:,} people")
-        ldif = self.folder / "people.ldif"
-        with ldif.open("wb") as output:
-            subprocess.run(
-                [sys.executable, HERE / "generate.py", str(self.people),
-                 "--teams-per-person", str(self.layers)],
-                stdout=output, check=True)
-        room = (1 << 30) + self.people * self.layers * 16_384
-        self.slapd("init", ldif, MAXSIZE=str(room), MEMBEROF="0", SYNCPROV="1", SUFFIX=generate.SUFFIX)
-        ldif.unlink()
-
-    def start(self):
-        self.slapd("start")
-        lines = (self.server / "server.env").read_text().splitlines()
-        self.server_env = dict(line.split("=", 1) for line in lines if "=" in line)
-
-    def stop(self):
-        if (self.server / "server.env").exists():
-            self.slapd("stop")
-
-    def slapd(self, command, *more, **environment):
-        self.run_tool(
-            [SLAPD, command, self.server, *more], "needs slapd and ldap-utils",
-            {**os.environ, **environment})
-
-    def run_tool(self, command, needs, environment=None):
-        try:
-            with self.log.open("wb") as log:
-                subprocess.run(command, env=environment, stdout=log, stderr=log, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise Failure(f"{error} ({needs})\n{self.log_tail()}") from error
-
-    def configure(self):
-        self.password.touch(mode=0o600)
-        self.password.write_text(generate.READER_PASSWORD)
-        shutil.copy(HERE / "mapping.yaml", self.folder)
-        # Everybody gets something more by it.
-        (self.folder / "trial.yaml").write_text(
-            (HERE / "mapping.yaml").read_text() + "  - name: trial\n    when: everyone\n    groups: [trial]\n")
-        for name, reads in (("usher.yaml", "full"), ("changes.yaml", "delta")):
-            (self.folder / name).write_text(f"""\
-site:
-  name: benchmark
-  store: sqlite:store/usher.db
-  licenses:
-    jira-software: {{}}
-    jira-servicemanagement: {{}}
-    confluence: {{}}
-    bitbucket: {{}}
-directories:
-  - name: corporate
-    url: {self.url}
-    bind: {{ dn: "{generate.READER_DN}", password: {{ file: password }} }}
-    tls: {{ clear-text: true }}
-    read: {reads}
-    mapping: mapping.yaml
-""")
-
-    @property
-    def url(self):
-        return self.server_env["LDAP_URL"]
 
     # The cases
 
     def cases(self):
+        yield from self.sync_cases()
+        if self.kind is servers.SLAPD:
+            yield from self.command_cases()
+
+    def sync_cases(self):
         yield Case(FLOOR, [self.floor_command("-r", "65536", "-g", "400")])
-        yield Case(LDAPSEARCH, [self.ldapsearch_command(*search) for search in SEARCHES])
+        yield Case(LDAPSEARCH, [self.ldapsearch_command(*search) for search in self.searches])
         yield Case(FIRST, [self.usher_command("sync")], prepare=self.empty_store)
         yield Case(NOTHING, [self.usher_command("sync")])
         for name, count in ((CHANGES_100, 100), (CHANGES_1000, 1000)):
@@ -149,50 +53,23 @@ directories:
                 yield Case(
                     name, [self.usher_command("sync", configuration="changes.yaml")],
                     prepare=lambda count=count: self.change_people(count))
+
+    def command_cases(self):
         yield Case(
             TRIAL,
             [self.usher_command("plan", "--offline", "--mapping", self.folder / "trial.yaml")])
-        who = generate.email(self.people // 2)
+        someone = self.people // 2
         yield Case(ONE_ENTRY, [self.ldapsearch_command(
-            generate.person_dn(self.people // 2), "(objectClass=*)", PEOPLE_ATTRIBUTES, scope="base")])
-        yield Case(EXPLAIN, [self.usher_command("explain", who)])
-        yield Case(SHOW, [self.usher_command("show", who)])
+            self.kind.form.person_dn(someone), "(objectClass=*)", PEOPLE_ATTRIBUTES, scope="base")])
+        yield Case(EXPLAIN, [self.usher_command("explain", generate.email(someone))])
+        yield Case(SHOW, [self.usher_command("show", generate.email(someone))])
         yield Case(LDAPSEARCH_VERSION, [["ldapsearch", "-VV"]])
         yield Case(VERSION, [[self.usher, "--version"]])
-
-    def floor_command(self, *options):
-        searches = [
-            word for base, filter, attributes in SEARCHES
-            for word in (base, filter, ",".join(attributes))]
-        return [
-            self.floor, "-H", self.url, "-D", generate.READER_DN, "-y", self.password, *options,
-            *searches]
-
-    def ldapsearch_command(self, base, filter, attributes, scope="sub"):
-        pages = ["-E", f"!pr={PAGE_SIZE}/noprompt"] if scope == "sub" else []
-        return [
-            "ldapsearch", "-x", "-LLL", "-H", self.url, "-D", generate.READER_DN,
-            "-y", self.password, *pages, "-s", scope, "-b", base, filter, *attributes]
-
-    def usher_command(self, *words, configuration="usher.yaml"):
-        return [self.usher, *words, "--config", self.folder / configuration]
-
-    def empty_store(self):
-        shutil.rmtree(self.store, ignore_errors=True)
-        self.store.mkdir(mode=0o700)
 
     def change_people(self, count):
         """Brings the site up to date, so that changes can be told from then on, and gives people new names."""
         self.run_tool(self.usher_command("sync", "-q", configuration="changes.yaml"), "a sync")
-        self.changes += 1
-        ldif = self.folder / "changes.ldif"
-        ldif.write_text("\n".join(
-            f"dn: {generate.person_dn(index)}\nchangetype: modify\nreplace: displayName\n"
-            f"displayName: Changed {index} {self.changes}\n"
-            for index in range(0, self.people, self.people // count)))
-        self.run_tool(
-            ["ldapmodify", "-x", "-H", self.url, "-D", f"cn=admin,{generate.SUFFIX}", "-w", "secret",
-             "-f", ldif], "ldap-utils")
+        self.rename(range(0, self.people, self.people // count)[:count])
 
     # Measuring
 
@@ -208,6 +85,7 @@ directories:
                     results[case.name].append(measurement)
             if number == 0:
                 self.verify_site()
+                self.verify_changes()
         return results
 
     def measure_case(self, case):
@@ -233,18 +111,15 @@ directories:
         return command[0] == "ldapsearch"
 
     def server_cpu_seconds(self):
-        """User and system time of slapd so far, in steps of a clock tick (10 ms)."""
+        """User and system time of the server so far, in steps of a clock tick (10 ms)."""
         stat = pathlib.Path("/proc", self.server_env["PID"], "stat").read_text()
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
-    def log_tail(self):
-        return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
-
     # Making sure that the right thing was measured
 
     def verify_counts(self):
-        """The floor receives every person and every group, in one stream as in pages."""
+        """The floor receives every person and every group."""
         output = subprocess.run(
             self.floor_command("-r", "65536"), capture_output=True, text=True)
         found = [line.split()[0] for line in output.stdout.splitlines()]
@@ -271,6 +146,17 @@ directories:
             raise Failure(difference)
         export.unlink()
 
+    def verify_changes(self):
+        """A sync of changes does not ask for everybody."""
+        self.change_people(1)
+        with self.log.open("wb") as log:
+            command = self.usher_command("sync", "--verbose", configuration="changes.yaml")
+            status = subprocess.run(command, stdout=log, stderr=log).returncode
+        everybody = f"'{self.searches[0][1]}'"
+        lines = self.log.read_text().splitlines()
+        if status != 0 or any(everybody in line and "sync=" not in line for line in lines):
+            raise Failure(f"a sync of one change has read everything\n{self.log_tail()}")
+
 
 def run_measured(command, log, quiet):
     """Wall seconds, exit status and the kernel's account of one process."""
@@ -281,12 +167,14 @@ def run_measured(command, log, quiet):
         command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, env=environment)
     watchdog = threading.Timer(TIMEOUT_SECONDS, os.kill, (process.pid, signal.SIGKILL))
     watchdog.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    watchdog.cancel()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        watchdog.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     return seconds, process.returncode, usage
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
