@@ -76,6 +76,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "SettingsTests", dependencies: ["Settings", "Diagnostics"], swiftSettings: strict),
+    .testTarget(
       name: "ReconciliationTests", dependencies: ["Reconciliation", "SiteModel"],
       swiftSettings: strict),
     .testTarget(

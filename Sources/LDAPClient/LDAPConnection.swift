@@ -15,7 +15,7 @@ final class LDAPConnection {
   let handle: OpaquePointer
   let timeoutSeconds: Int
   /// Told each search, as a line that ldapsearch would take.
-  private let log: (String) -> Void
+  private let log: @Sendable (String) -> Void
   /// How ldapsearch would connect and sign in.
   private let words: String
   private let watch: HandshakeWatch
@@ -25,7 +25,7 @@ final class LDAPConnection {
   /// When it was last read from in the middle of an answer, in nanoseconds of the machine's uptime.
   private var gatheredAt: UInt64 = 0
 
-  init(url: String, server: LDAPServer, log: @escaping (String) -> Void) throws {
+  init(url: String, server: LDAPServer, log: @escaping @Sendable (String) -> Void) throws {
     self.url = url
     self.log = log
     words = Self.commandWords(url, server)

@@ -62,8 +62,10 @@ package struct LDAPServer: Sendable {
 /// A directory server as a source of entries. Connects at the first read, and stays connected.
 package struct LDAPDirectory: DirectorySource {
   private let server: LDAPServer
-  let log: (String) -> Void
+  let log: @Sendable (String) -> Void
   let pageSize: Int
+  /// How many bases of a search are read at once.
+  private let connections: Int
   let limiter: LoadLimiter
   private(set) var connection: LDAPConnection?
   private var known: ServerProfile?
@@ -74,17 +76,20 @@ package struct LDAPDirectory: DirectorySource {
   /// Long answers are asked for in one stream, which costs the server least; whoever reads begins anew where it is cut.
   private var streams = false
   private var wasCut = false
+  package private(set) var isLimited = false
   /// A search that was sent before it is read.
   private var announced: (search: DirectorySearch, message: Int32)?
 
   /// - Parameters:
   ///   - pageSize: entries asked for at a time (RFC 2696); made smaller where the server wants it so.
+  ///   - connections: how many bases of a search are read at once, each over a connection of its own.
   ///   - limiter: shared by all who read this server.
   ///   - log: told each connection and each search, as a line that ldapsearch would take.
   package init(
-    server: LDAPServer, pageSize: Int = 1000, limiter: LoadLimiter = LoadLimiter(),
-    log: @escaping (String) -> Void
+    server: LDAPServer, pageSize: Int = 1000, connections: Int = 1,
+    limiter: LoadLimiter = LoadLimiter(), log: @escaping @Sendable (String) -> Void
   ) {
+    self.connections = connections
     self.server = server
     self.pageSize = pageSize
     self.limiter = limiter
@@ -117,12 +122,15 @@ package struct LDAPDirectory: DirectorySource {
       remedy: failures.compactMap(\.remedy).first)
   }
 
-  package mutating func mayBeginAnew(_ isAllowed: Bool) { streams = isAllowed }
+  package mutating func mayBeginAnew(_ isAllowed: Bool) { streams = isAllowed && !isLimited }
+
+  package mutating func expectLimits() { (isLimited, streams) = (true, false) }
 
   package mutating func failOver() -> Bool {
     announced = nil
     if wasCut {
-      (wasCut, streams) = (false, false)
+      wasCut = false
+      expectLimits()
       log("the server limits its answers; reading anew in pages")
       return true
     }
@@ -185,23 +193,54 @@ package struct LDAPDirectory: DirectorySource {
     let sent = announced?.search == search ? announced?.message : nil
     announced = nil
     guard let connection else { return ReadSummary() }
-    var summary = ReadSummary()
-    for base in try search.bases.flatMap({ try $0.isEmpty ? namingContexts(connection) : [$0] }) {
-      let isStream = isStream(profile)
-      var reader = SearchReader(
-        connection: connection, search: search, base: base,
-        pageSize: profile.hasPages && !isStream ? pageSize : nil, isStream: isStream,
-        limiter: limiter)
-      do {
+    let bases = try search.bases.flatMap { try $0.isEmpty ? namingContexts(connection) : [$0] }
+    do {
+      if connections > 1, bases.count > 1 {
+        return try readSideBySide(search, bases, profile, connection.url, deliver)
+      }
+      var summary = ReadSummary()
+      for base in bases {
+        var reader = SearchReader(
+          connection: connection, search: search, base: base, pageSize: pages(profile),
+          isStream: isStream(profile), limiter: limiter)
         let part = try reader.read(sent: sent, deliver)
         summary.entries += part.entries
         summary.referrals += part.referrals
-      } catch is SearchReader.StreamCut {
-        wasCut = true
-        throw ReadFailure("\(connection.url) cut its answer at a limit", isOfServer: true)
       }
+      return summary
+    } catch is SearchReader.StreamCut {
+      wasCut = true
+      throw ReadFailure("\(connection.url) cut its answer at a limit", isOfServer: true)
     }
-    return summary
+  }
+
+  private func pages(_ profile: ServerProfile) -> Int? {
+    profile.hasPages && !isStream(profile) ? pageSize : nil
+  }
+
+  /// Reads each base over a connection of its own to the server that let us in.
+  private func readSideBySide(
+    _ search: DirectorySearch, _ bases: [String], _ profile: ServerProfile, _ url: String,
+    _ deliver: (borrowing EntryBatch) throws -> Void
+  ) throws -> ReadSummary {
+    let (server, log, signedInAs) = (server, log, signedInAs)
+    let (pages, isStream) = (pages(profile), isStream(profile))
+    return try SideBySideReading(bases: bases, connections: connections).run {
+      [limiter] base, put in
+      do {
+        let connection = try LDAPConnection(url: url, server: server, log: log)
+        log("connected to \(url) once more")
+        if let signedInAs, try connection.whoAmI() != signedInAs {
+          throw ReadFailure("\(url) takes us for somebody else on another connection")
+        }
+        var reader = SearchReader(
+          connection: connection, search: search, base: base, pageSize: pages, isStream: isStream,
+          limiter: limiter)
+        return try reader.read(put)
+      } catch let failure as ConnectFailure { throw failure.failure }
+    } deliver: {
+      try deliver($0)
+    }
   }
 
   /// What the server holds.

@@ -22,6 +22,12 @@ package protocol DirectorySource {
   /// cheapest way, even if that may not last to the end.
   mutating func mayBeginAnew(_ isAllowed: Bool)
 
+  /// Whether the source has cut an answer at a limit, and is read in smaller parts since.
+  var isLimited: Bool { get }
+
+  /// Says that it has done so before, so that it is read in small parts from the beginning.
+  mutating func expectLimits()
+
   /// After a failure in mid-read, goes over to another server or another way of reading; the whole read has to begin
   /// anew.
   /// - Returns: false when there is no other.
@@ -53,6 +59,8 @@ package protocol DirectorySource {
 extension DirectorySource {
   package mutating func announce(_ search: DirectorySearch) throws {}
   package mutating func mayBeginAnew(_ isAllowed: Bool) {}
+  package var isLimited: Bool { false }
+  package mutating func expectLimits() {}
   package mutating func failOver() -> Bool { false }
   package mutating func reader() throws -> String? { nil }
   package mutating func identity() throws -> String? { nil }

@@ -115,6 +115,8 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   package var fullVersion: Int64 = 0
   /// Whether `memberOf` of people says more than the members of groups do. Changes do not tell it reliably.
   package var needsMemberOf = true
+  /// Whether the source cuts answers at a limit; nil: it did not.
+  package var isLimited: Bool?
   package init() {}
 }
 

@@ -90,6 +90,9 @@ package protocol SiteStoring: AnyObject {
 
   func run(_ id: Int64) throws -> JournaledRun?
 
+  /// When the last sync began, in seconds since 1970.
+  func lastSync() throws -> Int64?
+
   /// Tells every change of a run, in the order in which they were made.
   func entries(of run: Int64, _ body: (JournalEntry) throws -> Void) throws
 

@@ -13,6 +13,8 @@ package struct Configuration: Sendable {
   package let journalKeepSeconds: Int64
   /// The key of the audit chain; nil: none.
   package let auditKey: SecretSource?
+  /// What `usher serve` does by itself.
+  package let schedule: Schedule
 
   /// What a mapping whose change alters what people get waits for.
   package enum MappingChanges: String, Sendable, CaseIterable { case review, apply }
@@ -61,6 +63,8 @@ package struct Configuration: Sendable {
     /// Allows a bind without TLS.
     package let allowsClearText: Bool
     package let timeoutSeconds: Int
+    /// How many bases of a search are read at once, each over a connection of its own.
+    package let connections: Int
     package let rate: Rate
     /// Entries that must be seen, or the read is not believed.
     package let canaries: [String]

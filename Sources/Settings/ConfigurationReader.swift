@@ -3,7 +3,7 @@ import Diagnostics
 /// Turns the text of `usher.yaml` into a configuration and reports every fault in it at once.
 package struct ConfigurationReader {
   private let path: String
-  private var findings: Findings
+  var findings: Findings
 
   /// - Parameter path: the file; the paths that it names are relative to its folder.
   /// - Returns: nil when there are errors; `findings` holds them.
@@ -25,8 +25,10 @@ package struct ConfigurationReader {
     guard let root = YAMLDocument.read(text, file: path, into: &findings),
       let map = MapReader(
         root, what: "the configuration",
-        known: ["site", "directories", "limits", "mapping-changes", "journal", "audit"],
-        planned: ["schedule", "notify", "console"],
+        known: [
+          "site", "directories", "limits", "mapping-changes", "journal", "audit", "schedule",
+        ],
+        planned: ["notify", "console"],
         into: &findings)
     else { return nil }
     let site = map.required("site", "name, store and licenses", into: &findings).flatMap {
@@ -56,7 +58,8 @@ package struct ConfigurationReader {
     return Configuration(
       path: path, site: site, directories: directories, limits: limits,
       mappingChanges: changes ?? .review,
-      journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit)
+      journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit,
+      schedule: map["schedule"].flatMap { schedule($0) } ?? .standard)
   }
 
   // MARK: The site
@@ -153,7 +156,9 @@ package struct ConfigurationReader {
       let map = MapReader(
         node, what: "a directory",
         known: [
-          "name", "url", "ldif", "bind", "tls", "read", "timeout", "rate", "canaries", "mapping",
+          "name", "url", "ldif", "bind", "tls", "read", "timeout", "connections", "rate",
+          "canaries",
+          "mapping",
         ], into: &findings)
     else { return nil }
     let name = map.required("name", "the directory's name in plans", into: &findings).flatMap {
@@ -172,7 +177,8 @@ package struct ConfigurationReader {
 
   private mutating func location(_ map: MapReader) -> Configuration.Location? {
     if let ldif = map["ldif"] {
-      for key in ["url", "bind", "tls", "timeout", "rate", "canaries"] where map[key] != nil {
+      for key in ["url", "bind", "tls", "timeout", "connections", "rate", "canaries"]
+      where map[key] != nil {
         findings.error(
           "`\(key)` has no meaning beside `ldif`", at: map[key]?.position ?? ldif.position,
           hint: "keep either the file or the server")
@@ -198,12 +204,15 @@ package struct ConfigurationReader {
       node.seconds("`timeout`", into: &findings).map { max(1, $0) }
     }
     let canaries = map["canaries"]?.strings("`canaries`", into: &findings) ?? []
+    let connections = map["connections"].flatMap {
+      $0.int("`connections`", in: 1...16, into: &findings)
+    }
     guard !urls.isEmpty else { return nil }
     return .server(
       Configuration.Server(
         urls: urls, bind: bind, caPath: ca, certificatePath: certificate.map(resolved),
         keyPath: key.map(resolved), allowsClearText: clearText, timeoutSeconds: timeout ?? 30,
-        rate: rate(map["rate"]), canaries: canaries))
+        connections: connections ?? 1, rate: rate(map["rate"]), canaries: canaries))
   }
 
   private mutating func rate(_ node: YAMLNode?) -> Configuration.Rate {

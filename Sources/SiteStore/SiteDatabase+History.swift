@@ -21,6 +21,13 @@ extension SiteDatabase {
     }
   }
 
+  package func lastSync() throws -> Int64? {
+    try read { db in
+      try Int64.fetchOne(
+        db, sql: "SELECT started_at FROM run WHERE command = 'sync' ORDER BY id DESC LIMIT 1")
+    }
+  }
+
   private static func journaled(_ row: Row, in db: Database) throws -> JournaledRun {
     let header = Journal.Header(row)
     let link: Data = row["link"]

@@ -38,13 +38,12 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
         (
           application: try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0,
           version: try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0,
-          tables: try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+          tables: try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0,
+          isLogged: try String.fetchOne(db, sql: "PRAGMA journal_mode") == "wal"
         )
       }
       if found.tables == 0, isNew || found.application == 0 {
-        try queue.writeWithoutTransaction {
-          try $0.execute(sql: "PRAGMA journal_mode = WAL")
-        }
+        try writeAheadLog()
         try queue.write { try Schema.create($0) }
       } else if found.application != Schema.applicationID {
         throw StoreFailure.notOurs(path: path)
@@ -54,8 +53,31 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       } else if found.version < Schema.version {
         try queue.write { try Schema.migrate($0, from: found.version) }
       }
+      // A backup that was put in the place of the store has none yet.
+      if found.tables > 0, !found.isLogged { try writeAheadLog() }
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
+    }
+  }
+
+  private func writeAheadLog() throws {
+    try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+  }
+
+  /// Writes a copy as of one moment, while others read and write; it is there whole or not at all.
+  /// - Throws: `StoreFailure` also where there is something under the copy's name.
+  package func backUp(to copy: String) throws {
+    let partial = copy + ".partial"
+    unlink(partial)
+    let before = umask(0o077)
+    defer { umask(before) }
+    do { try queue.vacuum(into: partial) } catch let error as DatabaseError {
+      unlink(partial)
+      throw StoreFailure(error, path: copy)
+    }
+    defer { unlink(partial) }
+    guard link(partial, copy) == 0 else {
+      throw StoreFailure.unusable(path: copy, reason: String(cString: strerror(errno)))
     }
   }
 

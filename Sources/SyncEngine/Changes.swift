@@ -38,7 +38,7 @@ extension Planner {
     _ source: inout any DirectorySource, now: Int64, into findings: inout Findings
   ) throws -> DirectoryReading? {
     let description = MirrorDescription(mapping, readAt: now)
-    guard reads != .full, let before = try store.readEvidence(of: directory),
+    guard reads != .full, !readsEverything, let before = try store.readEvidence(of: directory),
       let bookmark = before.bookmark, !before.needsMemberOf || !mapping.usesGroups,
       reads == .delta || now - before.fullReadAt < Self.daySeconds,
       try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true

@@ -19,6 +19,8 @@ package struct Planner {
   /// Stands for the mapping's files and the catalogue: what people get depends on nothing else of ours.
   let mappingDigest: String
   let reads: ReadMode
+  /// Whether everything is read this time, whatever `reads` says; changes can be told from then on.
+  let readsEverything: Bool
   /// Its number in the configuration, and the names of the others.
   package let number: UInt8
   let others: [String]
@@ -33,11 +35,12 @@ package struct Planner {
   ///   - isOneOfSeveral: there are others, or the store knows of some.
   ///   - hashSeed: the store's.
   ///   - reads: everything, or what changed.
+  ///   - readsEverything: everything this time.
   ///   - progress: told how far a read is.
   package init(
     desk: GuardDesk, directory: String, number: UInt8 = 0, others: [String] = [],
     isOneOfSeveral: Bool = false, mapping: CompiledMapping, store: any Store, hashSeed: UInt64,
-    reads: ReadMode = .auto,
+    reads: ReadMode = .auto, readsEverything: Bool = false,
     progress: @escaping (String) -> Void
   ) {
     self.number = number
@@ -51,6 +54,7 @@ package struct Planner {
     mappingDigest = Self.digest(
       mapping, policy: desk.policy, directory: isOneOfSeveral ? directory : nil)
     self.reads = reads
+    self.readsEverything = readsEverything
     self.progress = progress
   }
 
@@ -213,6 +217,7 @@ package struct Planner {
     )
     _ = try refuseLag(of: &source, since: before?.versions ?? [:], now: now)
     if !isSame { before = nil }
+    if before?.isLimited == true { source.expectLimits() }
     let approved = try approvedReads(now: now)
     let bookmark = try reads == .full ? nil : bookmark(&source)
     let reader = try reader(now)
@@ -240,6 +245,7 @@ package struct Planner {
         var evidence = try evidence(of: new, from: &source, since: before)
         evidence.bookmark = bookmark
         evidence.fullReadAt = now
+        evidence.isLimited = source.isLimited ? true : nil
         evidence.needsMemberOf = new.evaluator?.groups.memberOfAdds ?? true
         try believe(
           evidence, peopleRead: new.peopleRead, since: before, people: peopleBefore,

@@ -26,6 +26,8 @@ package struct SitePlanner {
     package let verdict: Guard.Verdict
     /// Directories that could not be read; their people stay as they are.
     package let failures: [(directory: String, failure: ReadFailure)]
+    /// How long reading took, mirrors brought up to date.
+    package let readTime: Duration
   }
 
   /// What one directory brought.
@@ -48,7 +50,9 @@ package struct SitePlanner {
   package func plan(
     _ origins: [Planner.Origin], only: String? = nil, now: Int64, into findings: inout Findings
   ) throws -> Outcome {
+    let start = ContinuousClock.now
     var (shares, failures) = try read(origins, now: now, into: &findings)
+    let readTime = ContinuousClock.now - start
     var people = try People(shares, failed: failures.map(\.directory))
     try people.sortOut(store)
     let accounts = try decide(&shares, &people, now: now)
@@ -70,7 +74,8 @@ package struct SitePlanner {
     let world = try world(
       of: shares, people, accounts, entitlements, doubled: doubled, movedOut: movedOut,
       warnings: warnings(shares, people, failures), several, only: only, now: now)
-    return Outcome(verdict: try desk.planGuard(now: now).plan(world), failures: failures)
+    return Outcome(
+      verdict: try desk.planGuard(now: now).plan(world), failures: failures, readTime: readTime)
   }
 
   private func world(

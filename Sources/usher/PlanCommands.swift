@@ -150,42 +150,60 @@ struct Sync: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
   @Flag(help: "List every change, however many there are.") var all = false
+  @Flag(help: "Read everything this time, whatever `read` says.") var full = false
+
+  @Option(
+    help: "Also write what the sync came to into a file, for Prometheus's textfile collector.")
+  var metrics: String?
 
   func run() throws {
-    try Session.run(common, "sync") { session in
-      let lease = try session.lease()
-      defer { withExtendedLifetime(lease) {} }
-      let store = try session.store()
-      let (planners, texts) = try session.planners(store)
-      let (chosen, waiting) = try session.reviewed(
-        planners, in: store, offline: false, texts: texts)
-      guard let chosen else {
-        for held in waiting { try session.say(held, in: store) }
-        throw Failure(
-          .heldBack,
-          "the mapping has changed, and the one that holds so far no longer fits the configuration. Nothing was changed",
-          remedy: "review and apply a plan: usher plan --out FILE, usher apply FILE")
+    let record = SyncRecord(file: metrics)
+    try record.keeping {
+      try Session.run(common, "sync") { session in
+        var session = session
+        session.readsEverything = full
+        return try sync(session, record)
       }
-      let outcome = try session.plan(chosen, session.origins(), texts: texts)
-      let verdict = outcome.verdict
-      if !session.terminal.quiet {
-        PlanText(verdict.plan, all: all, style: session.terminal.output).write(
-          session.terminal.print)
-      }
-      guard let approved = verdict.approved else {
-        try session.report(verdict, in: store)
-        throw Failure(
-          .heldBack, "the plan goes beyond the limits. Nothing was changed",
-          remedy: "look at it with usher plan; if it is meant: usher approve HASH")
-      }
-      try session.apply(approved, to: store)
-      try session.report(verdict, in: store)
-      for held in waiting {
-        try session.say(held, in: store)
-        session.terminal.warn("until then the mapping holds as it was")
-      }
-      if session.report(outcome.failures) { return .directoryUnread }
-      return verdict.excesses.isEmpty && waiting.isEmpty ? nil : .heldBack
     }
+  }
+
+  private func sync(_ session: Session, _ record: SyncRecord) throws -> ExitStatus? {
+    record.begin(session)
+    let lease = try session.lease()
+    defer { withExtendedLifetime(lease) {} }
+    let store = try session.store()
+    try record.note(lastSync: store.lastSync())
+    let (planners, texts) = try session.planners(store)
+    let (chosen, waiting) = try session.reviewed(
+      planners, in: store, offline: false, texts: texts)
+    guard let chosen else {
+      for held in waiting { try session.say(held, in: store) }
+      throw Failure(
+        .heldBack,
+        "the mapping has changed, and the one that holds so far no longer fits the configuration. Nothing was changed",
+        remedy: "review and apply a plan: usher plan --out FILE, usher apply FILE")
+    }
+    let outcome = try record.planning {
+      try session.plan(chosen, session.origins(), texts: texts)
+    }
+    let verdict = outcome.verdict
+    if !session.terminal.quiet {
+      PlanText(verdict.plan, all: all, style: session.terminal.output).write(
+        session.terminal.print)
+    }
+    guard let approved = verdict.approved else {
+      try session.report(verdict, in: store)
+      throw Failure(
+        .heldBack, "the plan goes beyond the limits. Nothing was changed",
+        remedy: "look at it with usher plan; if it is meant: usher approve HASH")
+    }
+    try record.applying(at: session.now) { try session.apply(approved, to: store) }
+    try session.report(verdict, in: store)
+    for held in waiting {
+      try session.say(held, in: store)
+      session.terminal.warn("until then the mapping holds as it was")
+    }
+    if session.report(outcome.failures) { return .directoryUnread }
+    return verdict.excesses.isEmpty && waiting.isEmpty ? nil : .heldBack
   }
 }

@@ -18,6 +18,8 @@ struct Session {
   let command: String
   /// When the command began, in seconds since 1970.
   let now: Int64
+  /// Whether everything is read this time, whatever `read` says.
+  var readsEverything = false
 
   /// Runs a command's body and ends the process with its exit code.
   static func run(
@@ -64,7 +66,7 @@ struct Session {
 
   // MARK: Files
 
-  private static func configuration(
+  static func configuration(
     _ options: CommonOptions, _ terminal: Terminal
   ) throws -> Configuration {
     let path = try configurationPath(options)
@@ -82,7 +84,7 @@ struct Session {
     return configuration
   }
 
-  private static func configurationPath(_ options: CommonOptions) throws -> String {
+  static func configurationPath(_ options: CommonOptions) throws -> String {
     if let given = options.config { return given }
     if let given = ProcessInfo.processInfo.environment["USHER_CONFIG"], !given.isEmpty {
       return given
@@ -187,6 +189,7 @@ struct Session {
       isOneOfSeveral: try names.count > 1 || store.knowsDirectories(), mapping: mapping,
       store: store,
       hashSeed: try store.hashSeed(), reads: ReadMode(rawValue: directory.reads.rawValue) ?? .auto,
+      readsEverything: readsEverything,
       progress: { [terminal] in terminal.progress($0) })
   }
 
@@ -249,6 +252,7 @@ struct Session {
         urls: server.urls, bind: bind, caPath: server.caPath, clientIdentity: identity,
         allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds,
         canaries: server.canaries),
+      connections: server.connections,
       limiter: LoadLimiter(searches: server.rate.searches, entries: server.rate.entries),
       log: { [terminal] in terminal.detail($0) })
   }

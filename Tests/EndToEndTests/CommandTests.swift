@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "notify: {}", "console: {}", "schedule: { every: 15m }",
+    "notify: {}", "console: {}",
   ])
   func keysWhoseFeatureIsNotThereAreRefusedAsSuch(key: String) throws {
     let place = try place()
@@ -257,11 +257,71 @@ import Testing
     #expect(try wrong.usher("test").status == 1)
   }
 
+  @Test func aSyncTellsPrometheusHoweverItEnds() throws {
+    let place = try place()
+    let file = place.folder.path + "/usher.prom"
+    func sync() throws -> (status: Int32, lines: Set<String>) {
+      let status = try place.usher("sync", "--metrics", file).status
+      let text = try String(contentsOfFile: file, encoding: .utf8)
+      return (status, Set(text.split(separator: "\n").map(String.init)))
+    }
+    let first = try sync()
+    #expect(first.status == 0)
+    for line in [
+      "# TYPE usher_sync_exit_code gauge", #"usher_sync_exit_code{site="acme"} 0"#,
+      #"usher_entries_read{site="acme",kind="person"} 4"#,
+      #"usher_planned_changes{site="acme",kind="create-account"} 4"#,
+      #"usher_seats_taken{site="acme",product="confluence"} 4"#,
+      #"usher_seats_ceiling{site="acme",product="confluence"} 50"#,
+      #"usher_limit_exceeded{site="acme",limit="deactivations"} 0"#,
+      #"usher_directories_unread{site="acme"} 0"#,
+    ] { #expect(first.lines.contains(line), "\(line)\n\(first.lines.sorted())") }
+    let stages = first.lines.filter { $0.hasPrefix("usher_sync_stage_seconds{") }
+    #expect(stages.count == 3)
+    let applied = first.lines.filter { $0.hasPrefix("usher_sync_applied_timestamp_seconds{") }
+    #expect(applied.count == 1)
+    try place.folder.write("", to: "acme.ldif")
+    let failed = try sync()
+    #expect(failed.status == 5)
+    #expect(failed.lines.contains(#"usher_sync_exit_code{site="acme"} 5"#))
+    #expect(failed.lines.isSuperset(of: applied))
+    #expect(!failed.lines.contains { $0.hasPrefix("usher_planned_changes") })
+  }
+
+  @Test func aBackupIsWholeAndAPlanSavedSinceIsStaleOnIt() throws {
+    let place = try place()
+    #expect(try place.usher("sync").status == 0)
+    let before = try place.usher("export", "--format", "json").output
+    let backup = try place.usher("backup", "copy.db")
+    #expect(backup.status == 0 && backup.errors.contains("Saved to copy.db"), "\(backup.errors)")
+    #expect(try place.usher("backup", "copy.db").status == 1)
+    #expect(try place.usher("backup", "nowhere/copy.db").errors.contains("nowhere/copy.db"))
+    #expect(try place.usher("grant", "ada@acme.example", "--license", "jira", "--yes").status == 0)
+    try place.folder.write(Company.ldif(people: 4), to: "acme.ldif")
+    #expect(try place.usher("plan", "--out", "p.usher").status == 0)
+    #expect(try place.usher("export", "--format", "json").output != before)
+    let path = place.folder.path
+    let mode = try FileManager.default.attributesOfItem(atPath: path + "/copy.db")
+    #expect((mode[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+    for end in ["", "-wal", "-shm"] {
+      try? FileManager.default.removeItem(atPath: path + "/usher.db" + end)
+    }
+    try FileManager.default.moveItem(atPath: path + "/copy.db", toPath: path + "/usher.db")
+    #expect(try place.usher("export", "--format", "json").output == before)
+    #expect(try place.usher("apply", "p.usher").status == 4)
+    #expect(try place.usher("runs", "--verify").status == 0)
+    #expect(try place.usher("sync").output.contains("create-account"))
+  }
+
   @Test func theUnitsRunASyncEveryQuarterOfAnHour() throws {
     let deploy = repositoryRoot + "/Deploy"
     let service = try String(contentsOfFile: deploy + "/systemd/usher.service", encoding: .utf8)
     #expect(service.contains("Type=oneshot"))
     #expect(service.contains("ExecStart=/usr/bin/usher sync --config /etc/usher/usher.yaml"))
+    let served = try String(
+      contentsOfFile: deploy + "/systemd/usher-serve.service", encoding: .utf8)
+    #expect(served.contains("Type=notify") && served.contains("Conflicts=usher.timer"))
+    #expect(served.contains("ExecStart=/usr/bin/usher serve --config /etc/usher/usher.yaml"))
     let timer = try String(contentsOfFile: deploy + "/systemd/usher.timer", encoding: .utf8)
     #expect(timer.contains("OnCalendar=*:0/15") && timer.contains("Persistent=true"))
     let cron = try String(contentsOfFile: deploy + "/cron/usher", encoding: .utf8)

@@ -99,6 +99,60 @@ import Testing
     let sync = try place.usher("sync")
     #expect(sync.status == 0, "\(sync.errors)")
     #expect(sync.output.contains("create-account       1,501"))
+    // The next one knows, and asks in pages from the beginning.
+    let again = try place.usher("sync", "--full", "--verbose")
+    #expect(again.output.contains("Nothing to do"), "\(again.errors)")
+    #expect(!again.errors.contains("reading anew in pages") && again.errors.contains("-E pr=1000/"))
+  }
+
+  @Test func severalBasesAreReadSideBySide() throws {
+    let bases = ["people", "more", "others"]
+    let added = bases.dropFirst().map { name in
+      """
+
+      dn: ou=\(name),dc=acme,dc=example
+      objectClass: organizationalUnit
+      ou: \(name)
+
+      """
+        + (0..<600).map { number in
+          """
+
+          dn: uid=\(name)\(number),ou=\(name),dc=acme,dc=example
+          objectClass: inetOrgPerson
+          uid: \(name)\(number)
+          cn: \(name) \(number)
+          sn: \(number)
+          mail: \(name)\(number)@acme.example
+
+          """
+        }.joined()
+    }.joined()
+    // The server cuts answers, so that each base is read anew in pages.
+    let slapd = try Slapd(ldif: Company.ldif(people: 600) + added, settings: ["SIZELIMIT": "500"])
+    let names = bases.map { "\"ou=\($0),dc=acme,dc=example\"" }.joined(separator: ", ")
+    let mapping = Company.mapping.replacing(
+      "base: \"ou=people,dc=acme,dc=example\"", with: "base: [\(names)]"
+    ).replacing("member-of: staff", with: "when: everyone")
+    let server = Workplace.server(slapd.tlsURL, ca: slapd.ca)
+    let alone = try Workplace(directory: server, mapping: mapping)
+    #expect(try alone.usher("sync").status == 0)
+    let place = try Workplace(directory: server + "\nconnections: 2", mapping: mapping)
+    let sync = try place.usher("sync", "--verbose")
+    #expect(sync.status == 0, "\(sync.errors)")
+    #expect(sync.output.contains("create-account       1,801"))
+    #expect(sync.errors.components(separatedBy: "once more").count > 3)
+    #expect(
+      try place.usher("export", "--format", "json").output
+        == alone.usher("export", "--format", "json").output)
+    #expect(try place.usher("sync").output.contains("Nothing to do"))
+    // One base that fails is enough.
+    try place.folder.write(mapping.replacing("ou=others", with: "ou=nowhere"), to: "acme.yaml")
+    try place.folder.write(
+      try String(contentsOfFile: place.folder.path + "/usher.yaml", encoding: .utf8)
+        + "\nmapping-changes: apply\n", to: "usher.yaml")
+    let failed = try place.usher("sync")
+    #expect(failed.status == 5 && failed.errors.contains("ou=nowhere"), "\(failed.errors)")
   }
 
   @Test func anAnswerCutShortByALimitChangesNothing() throws {

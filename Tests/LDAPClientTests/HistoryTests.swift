@@ -165,7 +165,9 @@ private final class Replica {
     mapping = try #require(read, "\(findings.all.map(\.message))")
   }
 
-  private func planner(_ log: @escaping (String) -> Void) throws -> (Planner, LDAPDirectory) {
+  private func planner(_ log: @escaping @Sendable (String) -> Void) throws -> (
+    Planner, LDAPDirectory
+  ) {
     let desk = GuardDesk(
       siteName: "acme", policy: SitePolicy(ceilings: ["confluence": nil, "jira": 2]),
       limits: Limits(limits: [:], freeBelow: 0, onLimit: .holdPeople), store: store)

@@ -1,0 +1,207 @@
+import ArgumentParser
+import Foundation
+import Settings
+import Synchronization
+
+struct Serve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Keeps the site in step: syncs by itself at the times that `schedule` says.",
+    discussion: """
+      Each sync is a run of `usher sync` of its own and reads configuration and mapping as they are then. SIGHUP \
+      reads the schedule anew, SIGTERM stops within five seconds; what a sync was about to change then is not \
+      changed at all.
+      """)
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try Session.reporting(common) { terminal, _ in
+      try Service(common, terminal).run()
+      return nil
+    }
+  }
+}
+
+/// Starts syncs by the clock until it is told to stop. Everything is decided on one thread; signals and the end of a
+/// sync only wake it.
+final class Service {
+  /// Clocks are put forward and back, and machines sleep: so often, in seconds, the time of day is looked at again.
+  private static let longestWait = 20.0
+  /// After a sync that found the site held by another run.
+  private static let busySeconds: Int64 = 30
+  private static let killSeconds = 4.0
+
+  private let options: CommonOptions
+  private let terminal: Terminal
+  private let manager = ServiceManager()
+  private let events = Events()
+  private var schedule: Schedule
+  /// How far this site puts its times off, from 0 to 1 of the jitter: the same at each start.
+  private let shift: Double
+  /// When syncs last began, in seconds since 1970.
+  private var lastSync, lastFull: Int64?
+  private var notBefore: Int64 = 0
+  private var sync: Running?
+
+  private struct Running {
+    let program: StartedProgram
+    let began: Int64
+    let isFull: Bool
+  }
+
+  init(_ options: CommonOptions, _ terminal: Terminal) throws {
+    self.options = options
+    self.terminal = terminal
+    let configuration = try Session.configuration(options, terminal)
+    schedule = configuration.schedule
+    let name = ProcessInfo.processInfo.hostName + configuration.site.name
+    shift = Double(name.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) } % 1000) / 1000
+    try lookUp(configuration)
+  }
+
+  /// When the site was last synced, and everything was last read.
+  private func lookUp(_ configuration: Configuration) throws {
+    let session = Session(
+      terminal: terminal, configuration: configuration, command: "serve", now: Self.now)
+    guard FileManager.default.fileExists(atPath: configuration.site.storePath) else { return }
+    let store = try session.store()
+    lastSync = try store.lastSync()
+    lastFull = try configuration.directories.map {
+      try store.readEvidence(of: $0.name)?.fullReadAt ?? 0
+    }.min()
+  }
+
+  private static var now: Int64 { Int64(Date().timeIntervalSince1970) }
+
+  func run() throws {
+    let signals = [(SIGTERM, Events.Kind.stop), (SIGINT, .stop), (SIGHUP, .reload)].map {
+      events.add($1, at: $0)
+    }
+    defer { signals.forEach { $0.cancel() } }
+    manager.tell("READY=1")
+    if let next { terminal.say("The next sync begins at \(next).") }
+    while true {
+      let happened = events.take()
+      if happened.contains(.stop) { break }
+      if happened.contains(.reload) { reload() }
+      if let sync, happened.contains(.syncEnded) { ended(sync) }
+      if sync == nil { try startWhatIsDue() }
+      manager.tell("WATCHDOG=1")
+      events.wait(seconds: wait)
+    }
+    stop()
+  }
+
+  /// How long nothing has to be done, unless something happens.
+  private var wait: Double {
+    var seconds = Self.longestWait
+    if let watchdog = manager.watchdogSeconds { seconds = min(seconds, watchdog / 2) }
+    guard sync == nil, case .nothing(let until) = due else { return seconds }
+    return max(0.05, min(seconds, Double(until) - Date().timeIntervalSince1970))
+  }
+
+  private var due: Schedule.Due {
+    let now = Self.now
+    if now < notBefore, notBefore - now <= Self.busySeconds { return .nothing(until: notBefore) }
+    return schedule.due(
+      now: now, lastSync: lastSync, lastFull: lastFull, shift: shift, in: .current)
+  }
+
+  // MARK: Syncs
+
+  private func startWhatIsDue() throws {
+    let due = due
+    guard due == .sync || due == .full else { return }
+    var words = ["sync", "--config", try Session.configurationPath(options)]
+    if due == .full { words.append("--full") }
+    if options.quiet { words.append("--quiet") }
+    if options.verbose { words.append("--verbose") }
+    manager.tell("STATUS=Syncing")
+    let program = try StartedProgram("/proc/self/exe", words) { [events] in events.add(.syncEnded) }
+    sync = Running(program: program, began: Self.now, isFull: due == .full)
+  }
+
+  private func ended(_ running: Running) {
+    guard let status = running.program.status else { return }
+    sync = nil
+    let isBusy = status == ExitStatus.busy.rawValue
+    if isBusy {
+      notBefore = Self.now + Self.busySeconds
+    } else {
+      lastSync = running.began
+      if running.isFull { lastFull = running.began }
+    }
+    let word =
+      "The sync ended with exit code \(status)" + (next.map { "; the next begins at \($0)" } ?? "")
+    manager.tell("STATUS=\(word)")
+    terminal.say("\(word).")
+  }
+
+  /// When the next sync begins, in local time; nil: now.
+  private var next: String? {
+    guard case .nothing(let until) = due else { return nil }
+    let format = ISO8601DateFormatter()
+    format.timeZone = .current
+    return format.string(from: Date(timeIntervalSince1970: TimeInterval(until)))
+  }
+
+  // MARK: Signals
+
+  private func reload() {
+    manager.tell("RELOADING=1")
+    do {
+      schedule = try Session.configuration(options, terminal).schedule
+      terminal.say("The schedule was read anew.")
+    } catch {
+      terminal.report(Failure(error))
+      terminal.warn("the schedule stays as it was")
+    }
+    manager.tell("READY=1")
+  }
+
+  /// A sync that is stopped changes nothing: its transaction is never committed.
+  private func stop() {
+    manager.tell("STOPPING=1")
+    guard let program = sync?.program, program.status == nil else { return }
+    terminal.warn("the sync that is under way is stopped, and changes nothing")
+    program.send(SIGTERM)
+    let deadline = Date(timeIntervalSinceNow: Self.killSeconds)
+    while program.status == nil, Date() < deadline {
+      _ = events.take()
+      events.wait(seconds: deadline.timeIntervalSinceNow)
+    }
+    program.send(SIGKILL)
+  }
+}
+
+/// What has happened since it was last asked.
+private final class Events: Sendable {
+  enum Kind { case stop, reload, syncEnded }
+
+  private let happened = Mutex<Set<Kind>>([])
+  private let news = DispatchSemaphore(value: 0)
+
+  /// Notes a signal from now on instead of ending by it, for as long as the source is kept.
+  func add(_ kind: Kind, at number: Int32) -> any DispatchSourceSignal {
+    signal(number, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+    source.setEventHandler { self.add(kind) }
+    source.resume()
+    return source
+  }
+
+  func add(_ kind: Kind) {
+    happened.withLock { _ = $0.insert(kind) }
+    news.signal()
+  }
+
+  func take() -> Set<Kind> {
+    happened.withLock { happened in
+      defer { happened = [] }
+      return happened
+    }
+  }
+
+  /// Returns when something happens, or has happened.
+  func wait(seconds: Double) { _ = news.wait(timeout: .now() + seconds) }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import Reconciliation
+import SyncEngine
+import Views
+
+/// What a sync comes to, kept for Prometheus's textfile collector where somebody wants it.
+final class SyncRecord {
+  private let file: String?
+  private var metrics: SyncMetrics?
+
+  init(file: String?) { self.file = file }
+
+  /// Runs the sync and writes the file, however it ends.
+  func keeping(_ sync: () throws -> Void) throws {
+    var status: Int32 = 0
+    do { try sync() } catch let exit as ExitCode { status = exit.rawValue }
+    if let file { try write(status, to: file) }
+    if status != 0 { throw ExitCode(status) }
+  }
+
+  /// Whoever reads the file finds the old one or the new one, never a part.
+  private func write(_ status: Int32, to file: String) throws {
+    var metrics =
+      metrics ?? SyncMetrics(site: "", startedAt: Int64(Date().timeIntervalSince1970))
+    metrics.exitCode = status
+    do {
+      try Data(metrics.text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+      try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
+    } catch {
+      FileHandle.standardError.write(Data("warning: \(file) cannot be written\n".utf8))
+    }
+  }
+
+  func begin(_ session: Session) {
+    metrics = SyncMetrics(site: session.configuration.site.name, startedAt: session.now)
+  }
+
+  func note(lastSync: Int64?) { metrics?.appliedAt = lastSync }
+
+  func planning(_ body: () throws -> SitePlanner.Outcome) throws -> SitePlanner.Outcome {
+    let start = ContinuousClock.now
+    let outcome = try body()
+    let read = outcome.readTime / .seconds(1)
+    metrics?.stages = [
+      ("read", read), ("plan", (ContinuousClock.now - start) / .seconds(1) - read),
+    ]
+    let exceeded = Set(outcome.verdict.excesses.map(\.consequence))
+    metrics?.plan = outcome.verdict.plan
+    metrics?.limits = Consequence.allCases.map { ($0.rawValue, exceeded.contains($0)) }
+    metrics?.unreadDirectories = outcome.failures.count
+    return outcome
+  }
+
+  func applying(at now: Int64, _ body: () throws -> Void) throws {
+    let start = ContinuousClock.now
+    try body()
+    metrics?.stages.append(("apply", (ContinuousClock.now - start) / .seconds(1)))
+    metrics?.appliedAt = now
+  }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `usher serve` at work in a folder, ended with the value.
+private final class Served: Sendable {
+  let child: Child
+  private let folder: TemporaryFolder
+
+  init(_ place: Workplace, _ arguments: String..., environment: [String: String] = [:]) throws {
+    folder = place.folder
+    child = try Child(
+      Workplace.binary, ["serve"] + arguments, in: place.folder.path, environment: environment,
+      output: folder.path + "/serve.out", errors: folder.path + "/serve.err")
+  }
+
+  /// Everything printed so far, once these words are in it.
+  func printed(_ words: String, within seconds: Double = 60) throws -> String {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while true {
+      let text = try folder.read("serve.out") + folder.read("serve.err")
+      if text.contains(words) { return text }
+      try #require(Date() < deadline, "\(words) is not in:\n\(text)")
+      usleep(20_000)
+    }
+  }
+
+  /// - Returns: the exit status, and how long the end took in seconds.
+  func end(_ signal: Int32 = SIGTERM) -> (status: Int32, seconds: Double) {
+    let start = Date()
+    kill(child.pid, signal)
+    return (child.wait(), Date().timeIntervalSince(start))
+  }
+}
+
+@Suite struct ServeTests {
+  private func place() throws -> Workplace {
+    let place = try Workplace(directory: "ldif: acme.ldif")
+    try place.folder.write(Company.ldif(), to: "acme.ldif")
+    return place
+  }
+
+  private func runs(_ place: Workplace) throws -> Int {
+    try place.usher("runs", "--format", "csv").output.split(separator: "\n").count - 1
+  }
+
+  @Test func aNewSiteIsSyncedAtOnceAndNotAgainBeforeItsTime() throws {
+    let place = try place()
+    let served = try Served(place)
+    let text = try served.printed("The sync ended with exit code 0; the next begins at ")
+    #expect(text.contains("create-account"))
+    let end = served.end()
+    #expect(end.status == 0 && end.seconds < 5)
+    #expect(try runs(place) == 1)
+    let again = try Served(place)
+    _ = try again.printed("The next sync begins at ")
+    #expect(again.end(SIGINT).status == 0)
+    #expect(try runs(place) == 1)
+  }
+
+  @Test func aSyncThatHangsIsStoppedWithinFiveSeconds() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let proxy = try ScriptedServer.stalling(before: slapd.url)
+    let place = try Workplace(
+      directory: Workplace.server(proxy.url, clearText: true, timeout: "120s"))
+    let served = try Served(place, "--verbose")
+    _ = try served.printed("ldapsearch")
+    let end = served.end()
+    #expect(end.status == 0 && end.seconds < 5, "\(end)")
+    #expect(try place.folder.read("serve.err").contains("is stopped, and changes nothing"))
+    // Nobody holds the site any more.
+    try place.configure(Workplace.server(slapd.url, clearText: true))
+    #expect(try place.usher("sync").status == 0)
+  }
+
+  @Test func aFaultyConfigurationLeavesTheScheduleAsItWas() throws {
+    let place = try place()
+    let served = try Served(place)
+    _ = try served.printed("the next begins at ")
+    try place.configure("ldif: acme.ldif", extra: "schedule: { every: never }")
+    kill(served.child.pid, SIGHUP)
+    let text = try served.printed("the schedule stays as it was")
+    #expect(text.contains("usher.yaml:") && text.contains("must be a length of time"))
+    try place.configure("ldif: acme.ldif", extra: "schedule: { every: 2h }")
+    kill(served.child.pid, SIGHUP)
+    _ = try served.printed("The schedule was read anew")
+    #expect(served.end().status == 0)
+    try place.configure("ldif: acme.ldif", extra: "schedule: { every: never }")
+    #expect(try place.usher("serve").status == 65)
+  }
+
+  @Test func aSiteThatAnotherRunHoldsIsTriedAgainSoon() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let proxy = try ScriptedServer.stalling(before: slapd.url)
+    let other = try Workplace(
+      directory: Workplace.server(proxy.url, clearText: true, timeout: "120s"))
+    let holder = try Served(other, "--verbose")
+    _ = try holder.printed("ldapsearch")
+    let served = try Served(other)
+    let text = try served.printed("ended with exit code 75")
+    #expect(text.contains("another run holds the site"))
+    #expect(served.end().status == 0)
+    #expect(holder.end().status == 0)
+  }
+
+  @Test func theServiceManagerHearsWhenItIsReadyAndWhenItStops() throws {
+    let place = try place()
+    let path = place.folder.path + "/notify"
+    let listener = try Listener(path)
+    let served = try Served(
+      place, environment: ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"])
+    #expect(listener.next() == "READY=1")
+    var heard: Set<String> = []
+    while !heard.contains("WATCHDOG=1") || !heard.contains("STATUS=Syncing") {
+      heard.insert(listener.next())
+    }
+    // Twice as often as it wants to hear it.
+    _ = try served.printed("the next begins at ")
+    while listener.next() != "WATCHDOG=1" {}
+    kill(served.child.pid, SIGHUP)
+    while listener.next() != "RELOADING=1" {}
+    while listener.next() != "READY=1" {}
+    #expect(served.end().status == 0)
+    while listener.next() != "STOPPING=1" {}
+  }
+}
+
+/// A socket as a service manager has it.
+private final class Listener: Sendable {
+  private let descriptor: Int32
+
+  init(_ path: String) throws {
+    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    var name = sockaddr_un()
+    name.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+    let bound = withUnsafePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(bound == 0)
+    var patience = timeval(tv_sec: 60, tv_usec: 0)
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next message; ends the test where none comes within a minute.
+  func next() -> String {
+    var bytes = [UInt8](repeating: 0, count: 512)
+    let count = recv(descriptor, &bytes, bytes.count, 0)
+    precondition(count > 0, "the service manager hears nothing")
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+}
