@@ -18,8 +18,12 @@ struct PlanWriter {
   private var licenseIDs, groupIDs: [Int64]
   private let statements: Statements
 
+  private let newAccounts, newHoldings: RapidInsert
+  /// The number that the next new account gets.
+  private var nextAccount: Int64
+
   private struct Statements {
-    let create, link, unlink, grant, regive, resume, suspend, revoke: RapidStatement
+    let link, unlink, regive, resume, suspend, revoke: RapidStatement
     let mark, deactivate, reactivate: RapidStatement
     let freeEmail, email, name, username: RapidStatement
   }
@@ -33,12 +37,16 @@ struct PlanWriter {
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     // Rows change only where they are as the plan saw them: a statement that finds no row is a stale plan.
     let asBefore = "by_rule IS ?3 AND by_hand IS ?4 AND by_import IS ?5"
+    newAccounts = try RapidInsert(
+      db,
+      into: """
+        account (id, email, email_key, name, username, mark_rule, mark_hand, mark_import,
+          email_verified, deactivated_by)
+        """, columns: 10)
+    newHoldings = try RapidInsert(
+      db, into: "holding (account, right_id, by_rule, by_hand, by_import)", columns: 5)
+    nextAccount = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
     statements = Statements(
-      create: try make(
-        """
-        INSERT INTO account (email, email_key, name, username, mark_rule, mark_hand, mark_import,
-          email_verified, deactivated_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """),
       link: try make(
         """
         INSERT INTO person (id, account) VALUES (?, ?)
@@ -47,9 +55,6 @@ struct PlanWriter {
         """),
       unlink: try make(
         "UPDATE person SET account = NULL, settled = NULL WHERE id = ? AND account = ?"),
-      grant: try make(
-        "INSERT INTO holding (account, right_id, by_rule, by_hand, by_import) VALUES (?, ?, ?, ?, ?)"
-      ),
       regive: try make(
         """
         UPDATE holding SET by_rule = ?6, by_hand = ?7, by_import = ?8
@@ -94,6 +99,14 @@ struct PlanWriter {
         continue
       }
       let change = plan.change(at: index)
+      writtenByKind[Int(change.kind.number)] += 1
+      if change.kind == .createAccount {
+        try create(change)
+        continue
+      }
+      // Later changes may be to what earlier ones made.
+      try newAccounts.flush()
+      try newHoldings.flush()
       try write(change)
       guard db.changesCount == 1 else {
         throw StorePlanIsStale(
@@ -101,8 +114,9 @@ struct PlanWriter {
             "\(change.kind.rawValue) for \(plan.subjects[change.subject].email) does not fit the site any more"
         )
       }
-      writtenByKind[Int(change.kind.number)] += 1
     }
+    try newAccounts.flush()
+    try newHoldings.flush()
     let count = try RapidStatement(db, "UPDATE rights SET taken = taken + ? WHERE id = ?")
     for (right, delta) in taken { try count.run(.int(delta), .int(right)) }
   }
@@ -119,7 +133,7 @@ struct PlanWriter {
   private mutating func write(_ change: Change) throws {
     let account = RapidStatement.Value.int(accounts[change.subject])
     switch change.kind {
-    case .createAccount: try create(change)
+    case .createAccount: break  // Many at a time, see `create`.
     case .linkAccount: try link(change, account)
     case .updateProfile:
       guard case .field(let field, let value) = change.after else { return }
@@ -154,7 +168,8 @@ struct PlanWriter {
       ? known : try rightID(Right(gift.isGroup ? .group : .license, plan.allTexts[gift.name]))
     if gift.isGroup { groupIDs[gift.name] = right } else { licenseIDs[gift.name] = right }
     let givers = plan.allGivers[gift.givers].after
-    try statements.grant.run(
+    try newAccounts.flush()
+    try newHoldings.add(
       .int(accounts[gift.subject]), .int(right), .text(givers.rule), .text(givers.hand),
       .text(givers.imported))
     taken[right, default: 0] += 1
@@ -207,11 +222,12 @@ struct PlanWriter {
   private mutating func create(_ change: Change) throws {
     let subject = plan.subjects[change.subject]
     let mark = subject.portalOnly ? givers(of: change).after : Givers()
-    try statements.create.run(
-      .text(subject.email), .text(emailKey(subject.email)), .text(subject.name),
+    try newAccounts.add(
+      .int(nextAccount), .text(subject.email), .text(emailKey(subject.email)), .text(subject.name),
       .text(subject.username), .text(mark.rule), .text(mark.hand), .text(mark.imported),
       .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"))
-    accounts[change.subject] = db.lastInsertedRowID
+    accounts[change.subject] = nextAccount
+    nextAccount += 1
     created.append(change.subject)
   }
 

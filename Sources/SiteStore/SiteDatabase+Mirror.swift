@@ -210,7 +210,10 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   /// What becomes of the blocks, by kind.
   private var removed: [MirrorKind: [HashedEntry]] = [:]
   private var added: [MirrorKind: [HashedEntry]] = [:]
-  private let insertEntry, insertKey, updateEntry, updateKey, removeEntry, removeKey: RapidStatement
+  private let newEntries, newKeys: RapidInsert
+  /// The number that the next new entry gets.
+  private var nextEntry: Int64
+  private let updateEntry, updateKey, removeEntry, removeKey: RapidStatement
 
   init(_ db: Database, directory: String) throws {
     self.db = db
@@ -221,12 +224,10 @@ private final class DatabaseMirrorWriter: MirrorWriter {
         SELECT entry, fingerprint, hashes, data FROM mirror_key
         JOIN mirror_entry ON mirror_entry.id = entry WHERE directory = ? AND kind = ? AND key = ?
         """)
-    insertEntry = try make("INSERT INTO mirror_entry (data, hashes) VALUES (?, ?)")
-    insertKey = try make(
-      """
-      INSERT INTO mirror_key (directory, kind, key, search, fingerprint, entry)
-      VALUES (?, ?, ?, ?, ?, ?)
-      """)
+    newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)
+    newKeys = try RapidInsert(
+      db, into: "mirror_key (directory, kind, key, search, fingerprint, entry)", columns: 6)
+    nextEntry = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM mirror_entry") ?? 0) + 1
     updateEntry = try make("UPDATE mirror_entry SET data = ?, hashes = ? WHERE id = ?")
     updateKey = try make(
       "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE directory = ? AND kind = ? AND key = ?"
@@ -252,12 +253,12 @@ private final class DatabaseMirrorWriter: MirrorWriter {
       try updateKey.run(
         fingerprint, .int(Int64(search)), .text(directory), .int(Int64(kind.rawValue)), .text(key))
     } else {
-      try insertEntry.run(.bytes(entry.entry), .bytes(hashes))
-      let place = db.lastInsertedRowID
-      note(&added, kind, entry.hashes, place)
-      try insertKey.run(
+      try newEntries.add(.int(nextEntry), .bytes(entry.entry), .bytes(hashes))
+      note(&added, kind, entry.hashes, nextEntry)
+      try newKeys.add(
         .text(directory), .int(Int64(kind.rawValue)), .text(key), .int(Int64(search)),
-        fingerprint, .int(place))
+        fingerprint, .int(nextEntry))
+      nextEntry += 1
     }
   }
 
@@ -278,12 +279,14 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   }
 
   func keys(_ kind: MirrorKind) throws -> Set<String> {
-    try String.fetchSet(
+    try flush()
+    return try String.fetchSet(
       db, sql: "SELECT key FROM mirror_key WHERE directory = ? AND kind = ?",
       arguments: [directory, kind.rawValue])
   }
 
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
+    try flush()
     let entries = try MirrorBlocks(db, directory: directory, kind: kind.rawValue).find(hashes)
     return try String.fetchSet(
       db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
@@ -310,6 +313,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
 
   /// Brings the blocks up to date with what was written.
   func finish() throws {
+    try flush()
     for kind in [MirrorKind.person, .group] {
       try MirrorBlocks(db, directory: directory, kind: kind.rawValue)
         .change(removed: removed[kind] ?? [], added: added[kind] ?? [])
@@ -323,7 +327,13 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     for hash in hashes { list[kind, default: []].append(HashedEntry(hash: hash, entry: entry)) }
   }
 
+  private func flush() throws {
+    try newEntries.flush()
+    try newKeys.flush()
+  }
+
   private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
+    try flush()
     findEntry.setUncheckedArguments([directory, kind.rawValue, key])
     return try Row.fetchOne(findEntry)
   }

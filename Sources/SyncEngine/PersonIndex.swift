@@ -1,16 +1,14 @@
 import DirectoryModel
 import Ports
 
-/// What is remembered of each person while a directory is read: one row per person in columns, found by a hash of the
-/// key, which is the directory id or stands for the name of an entry without one. Nobody who is as before costs a string.
+/// What is remembered of each person while a directory is read: one row per person, found by a hash of the key, which is
+/// the directory id or stands for the name of an entry without one. Nobody who is as before costs a string. What is known of one person lies
+/// together, since with many people each place that is looked at is a wait for memory.
 struct PersonIndex {
   let hash: ByteHash
   /// Numbers of rows at the places that their hashes say, or at the next free ones; -1 is free.
   private var places: [Int32] = Array(repeating: -1, count: 16)
-  private var hashes: [WideHash] = []
-  private var settled: [UInt64] = []
-  private var mirrored: [UInt64] = []
-  private var flags: [Flags] = []
+  private var rows: [Row] = []
   /// When people have to be looked at again although nothing of theirs changes; few have such a moment.
   private var due: [Int32: Int64] = [:]
   /// The keys of rows of which they may be asked for.
@@ -18,6 +16,13 @@ struct PersonIndex {
   /// How many of those whose keys are not kept are remembered, or were in the mirror, and did not come.
   private var unseenCount = 0
   private var goneCount = 0
+
+  private struct Row {
+    let hash: WideHash
+    var settled: UInt64 = 0
+    var mirrored: UInt64 = 0
+    var flags: Flags = []
+  }
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -33,7 +38,12 @@ struct PersonIndex {
     static let wasMirrored = Flags(rawValue: 128)
   }
 
-  init(hash: ByteHash) { self.hash = hash }
+  /// - Parameter count: about so many people are expected.
+  init(hash: ByteHash, expecting count: Int = 0) {
+    self.hash = hash
+    while places.count * 3 < count * 4 { places += places }
+    rows.reserveCapacity(count)
+  }
 
   // MARK: Rows
 
@@ -47,7 +57,7 @@ struct PersonIndex {
     var place = Int(truncatingIfNeeded: wide.low) & (places.count - 1)
     while places[place] >= 0 {
       let row = Int(places[place])
-      if hashes[row] == wide { return row }
+      if rows[row].hash == wide { return row }
       place = (place + 1) & (places.count - 1)
     }
     return nil
@@ -56,25 +66,22 @@ struct PersonIndex {
   /// The row of a key's hash; a new one where it is new.
   mutating func row(of wide: WideHash) -> Int {
     if let known = find(wide) { return known }
-    if (hashes.count + 1) * 4 > places.count * 3 { grow() }
-    let row = hashes.count
-    hashes.append(wide)
-    settled.append(0)
-    mirrored.append(0)
-    flags.append([])
+    if (rows.count + 1) * 4 > places.count * 3 { grow() }
+    let row = rows.count
+    rows.append(Row(hash: wide))
     put(row)
     return row
   }
 
   private mutating func put(_ row: Int) {
-    var place = Int(truncatingIfNeeded: hashes[row].low) & (places.count - 1)
+    var place = Int(truncatingIfNeeded: rows[row].hash.low) & (places.count - 1)
     while places[place] >= 0 { place = (place + 1) & (places.count - 1) }
     places[place] = Int32(row)
   }
 
   private mutating func grow() {
     places = Array(repeating: -1, count: places.count * 2)
-    for row in hashes.indices { put(row) }
+    for row in rows.indices { put(row) }
   }
 
   // MARK: What is known
@@ -101,13 +108,13 @@ struct PersonIndex {
     _ wide: WideHash, hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?
   ) -> Int {
     let row = row(of: wide)
-    flags[row].insert(.isRemembered)
+    rows[row].flags.insert(.isRemembered)
     if let settled {
-      self.settled[row] = settled
-      flags[row].insert(.isSettled)
+      rows[row].settled = settled
+      rows[row].flags.insert(.isSettled)
     }
-    if hasAccount { flags[row].insert(.hasAccount) }
-    if isAbsent { flags[row].insert(.isAbsent) }
+    if hasAccount { rows[row].flags.insert(.hasAccount) }
+    if isAbsent { rows[row].flags.insert(.isAbsent) }
     if let due { self.due[Int32(row)] = due }
     unseenCount += 1
     return row
@@ -118,45 +125,48 @@ struct PersonIndex {
   }
 
   /// The person is looked at again, whatever the fingerprint says.
-  mutating func unsettle(_ person: String) { flags[row(of: wide(person))].remove(.isSettled) }
+  mutating func unsettle(_ person: String) {
+    let row = row(of: wide(person))
+    rows[row].flags.remove(.isSettled)
+  }
 
   mutating func addMirrored(_ key: UnsafeRawBufferPointer, fingerprint: UInt64) {
     let row = row(of: hash.wide(key))
-    mirrored[row] = fingerprint
-    flags[row].insert(.wasMirrored)
+    rows[row].mirrored = fingerprint
+    rows[row].flags.insert(.wasMirrored)
     goneCount += 1
   }
 
   // MARK: What comes
 
-  func isMirrored(_ row: Int) -> Bool { flags[row].contains(.isInMirror) }
+  func isMirrored(_ row: Int) -> Bool { rows[row].flags.contains(.isInMirror) }
 
   /// Whether the mirror had the entry before this read.
-  func wasMirrored(_ row: Int) -> Bool { flags[row].contains(.wasMirrored) }
+  func wasMirrored(_ row: Int) -> Bool { rows[row].flags.contains(.wasMirrored) }
 
   /// Notes that the entry came.
   /// - Returns: whether it differs from the mirror's.
   mutating func mirror(_ row: Int, as fingerprint: UInt64) -> Bool {
-    let isNew = flags[row].insert(.isInMirror).inserted
-    guard flags[row].contains(.wasMirrored) else { return true }
+    let isNew = rows[row].flags.insert(.isInMirror).inserted
+    guard rows[row].flags.contains(.wasMirrored) else { return true }
     if isNew { goneCount -= 1 }
-    return mirrored[row] != fingerprint
+    return rows[row].mirrored != fingerprint
   }
 
   /// Notes that a person came.
   /// - Returns: false when they came before.
   mutating func see(_ row: Int) -> Bool {
-    guard flags[row].insert(.isSeen).inserted else { return false }
-    if flags[row].contains(.isRemembered), keys[Int32(row)] == nil { unseenCount -= 1 }
+    guard rows[row].flags.insert(.isSeen).inserted else { return false }
+    if rows[row].flags.contains(.isRemembered), keys[Int32(row)] == nil { unseenCount -= 1 }
     return true
   }
 
-  mutating func evaluate(_ row: Int) { flags[row].insert(.isEvaluated) }
-  func isEvaluated(_ row: Int) -> Bool { flags[row].contains(.isEvaluated) }
+  mutating func evaluate(_ row: Int) { rows[row].flags.insert(.isEvaluated) }
+  func isEvaluated(_ row: Int) -> Bool { rows[row].flags.contains(.isEvaluated) }
 
   func isSettled(_ row: Int, with fingerprint: UInt64, at now: Int64) -> Bool {
-    guard flags[row].isSuperset(of: .isSettled), settled[row] == fingerprint,
-      !flags[row].contains(.isAbsent)
+    guard rows[row].flags.isSuperset(of: .isSettled), rows[row].settled == fingerprint,
+      !rows[row].flags.contains(.isAbsent)
     else { return false }
     return due.isEmpty || due[Int32(row)].map { $0 > now } ?? true
   }
@@ -164,12 +174,14 @@ struct PersonIndex {
   // MARK: What is asked afterwards
 
   func isSeen(_ person: String) -> Bool {
-    find(wide(person)).map { flags[$0].contains(.isSeen) } ?? false
+    find(wide(person)).map { rows[$0].flags.contains(.isSeen) } ?? false
   }
 
   /// Whether the person came, and was not evaluated.
   func isPassedOver(_ person: String) -> Bool {
-    find(wide(person)).map { flags[$0].contains(.isSeen) && !flags[$0].contains(.isEvaluated) }
+    find(wide(person)).map {
+      rows[$0].flags.contains(.isSeen) && !rows[$0].flags.contains(.isEvaluated)
+    }
       ?? false
   }
 
@@ -178,10 +190,12 @@ struct PersonIndex {
 
   /// How many who are remembered did not come this time, and did the last.
   var newlyUnseenCount: Int {
-    flags.count { $0.contains(.isRemembered) && $0.isDisjoint(with: [.isSeen, .isAbsent]) }
+    rows.count {
+      $0.flags.contains(.isRemembered) && $0.flags.isDisjoint(with: [.isSeen, .isAbsent])
+    }
   }
 
-  var accountCount: Int { flags.count { $0.contains(.hasAccount) } }
+  var accountCount: Int { rows.count { $0.flags.contains(.hasAccount) } }
 
   /// People with an account who were not seen, and those without one.
   /// - Parameter remembered: tells the keys of all who are remembered; asked only where one of them did not come.
@@ -190,7 +204,7 @@ struct PersonIndex {
   ) rethrows -> (withAccount: [String], withoutAccount: [String]) {
     var found: (withAccount: [String], withoutAccount: [String]) = ([], [])
     func add(_ person: String, _ row: Int) {
-      let flags = flags[row]
+      let flags = rows[row].flags
       guard flags.contains(.isRemembered), !flags.contains(.isSeen) else { return }
       if flags.contains(.hasAccount) {
         found.withAccount.append(person)
@@ -215,7 +229,7 @@ struct PersonIndex {
     var gone: [String] = []
     if goneCount > 0 {
       try all { key in
-        if let row = find(wide(key)), !flags[row].contains(.isInMirror) { gone.append(key) }
+        if let row = find(wide(key)), !rows[row].flags.contains(.isInMirror) { gone.append(key) }
       }
     }
     return gone

@@ -187,7 +187,8 @@ package struct Planner {
 
   /// What is remembered of each person.
   private func known() throws -> PersonIndex {
-    var index = PersonIndex(hash: hash)
+    var index = PersonIndex(
+      hash: hash, expecting: try store.readEvidence(of: directory)?.people ?? 0)
     try store.states(exceptOf: others) { key, state in
       index.add(
         key: key, hasAccount: state.hasAccount, settled: state.settled, isAbsent: state.isAbsent,
