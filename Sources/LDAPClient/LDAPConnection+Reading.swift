@@ -25,7 +25,8 @@ extension LDAPConnection {
     let sent = ldap_search_ext(
       handle, dn, 0, "(objectClass=*)", &names, 0, nil, nil, nil, 0, &message)
     guard sent == LDAP_SUCCESS else {
-      throw ReadFailure("the search for \(dn) could not be sent: \(resultWords(sent))")
+      throw ReadFailure(
+        "the search for \(dn) could not be sent: \(resultWords(sent))", isOfServer: true)
     }
     return message
   }

@@ -217,6 +217,18 @@ final class LDAPConnection {
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &wait, size)
   }
 
+  /// The address of the server at the other end, as the system has it; empty where it has none.
+  var peer: [UInt8] {
+    var descriptor: Int32 = -1
+    var address = sockaddr_storage()
+    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    guard ldap_get_option(handle, LDAP_OPT_DESC, &descriptor) == LDAP_OPT_SUCCESS else { return [] }
+    let found = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &size) }
+    }
+    return found == 0 ? withUnsafeBytes(of: address) { Array($0.prefix(Int(size))) } : []
+  }
+
   // MARK: Telling
 
   /// Tells a search as a line that can be pasted.

@@ -196,7 +196,7 @@ package struct LDAPDirectory: DirectorySource {
     let bases = try search.bases.flatMap { try $0.isEmpty ? namingContexts(connection) : [$0] }
     do {
       if connections > 1, bases.count > 1 {
-        return try readSideBySide(search, bases, profile, connection.url, deliver)
+        return try readSideBySide(search, bases, profile, connection, deliver)
       }
       var summary = ReadSummary()
       for base in bases {
@@ -220,16 +220,23 @@ package struct LDAPDirectory: DirectorySource {
 
   /// Reads each base over a connection of its own to the server that let us in.
   private func readSideBySide(
-    _ search: DirectorySearch, _ bases: [String], _ profile: ServerProfile, _ url: String,
+    _ search: DirectorySearch, _ bases: [String], _ profile: ServerProfile, _ first: LDAPConnection,
     _ deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
     let (server, log, signedInAs) = (server, log, signedInAs)
+    let (url, peer) = (first.url, first.peer)
     let (pages, isStream) = (pages(profile), isStream(profile))
     return try SideBySideReading(bases: bases, connections: connections).run {
       [limiter] base, put in
       do {
         let connection = try LDAPConnection(url: url, server: server, log: log)
         log("connected to \(url) once more")
+        // A name may stand for several servers, and parts of two fit nowhere.
+        if connection.peer != peer {
+          throw ReadFailure(
+            "\(url) leads to several servers",
+            remedy: "name one of them under `url`, or leave out `connections`")
+        }
         if let signedInAs, try connection.whoAmI() != signedInAs {
           throw ReadFailure("\(url) takes us for somebody else on another connection")
         }

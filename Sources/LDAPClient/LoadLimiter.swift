@@ -19,10 +19,10 @@ package final class LoadLimiter: Sendable {
   }
 
   /// Waits while more has come than may come.
-  /// - Parameter entries: those of the search under way so far.
-  func after(entries: Int) {
+  /// - Parameter entries: those that came since this was last called for their search.
+  func after(newEntries entries: Int) {
     if isUnlimited { return }
-    wait { $0.secondsAfter(entries: entries, at: $1) }
+    wait { $0.secondsAfter(newEntries: entries, at: $1) }
   }
 
   private func wait(_ body: (inout Pace, Double) -> Double) {
@@ -38,7 +38,6 @@ package struct Pace: Sendable {
   private let entries: Int?
   private var nextSearch = -Double.infinity
   private var entriesEarliest = -Double.infinity
-  private var counted = 0
 
   package init(searches: Int?, entries: Int?) {
     self.searches = searches
@@ -47,7 +46,6 @@ package struct Pace: Sendable {
 
   /// How long to wait before a search, which is then taken as sent.
   package mutating func secondsBeforeSearch(at now: Double) -> Double {
-    counted = 0
     guard let searches else { return 0 }
     let start = max(now, nextSearch)
     nextSearch = start + 1 / Double(searches)
@@ -55,10 +53,8 @@ package struct Pace: Sendable {
   }
 
   /// How long to wait until so many entries may have been read; the entries of a second may come at once.
-  package mutating func secondsAfter(entries total: Int, at now: Double) -> Double {
+  package mutating func secondsAfter(newEntries new: Int, at now: Double) -> Double {
     guard let entries else { return 0 }
-    let new = max(0, total - counted)
-    counted = max(counted, total)
     entriesEarliest = max(entriesEarliest, now) + Double(new) / Double(entries)
     return max(0, entriesEarliest - now - 1)
   }

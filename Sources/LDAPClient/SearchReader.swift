@@ -16,6 +16,8 @@ struct SearchReader {
   /// Entries of this page with an attribute of which more values are to be fetched.
   private var ranged: [RangedEntry] = []
   private let limiter: LoadLimiter
+  /// How many entries the limiter knows of.
+  private var paced = 0
   /// Pages are to be had, should the server cut the answer.
   private let isStream: Bool
 
@@ -144,7 +146,10 @@ struct SearchReader {
       default: break
       }
       if batch.isFull, batch.count < pageSize ?? .max { try flush(deliver) }
-      if summary.entries % 100 == 0 { limiter.after(entries: summary.entries) }
+      if summary.entries - paced >= 100 {
+        limiter.after(newEntries: summary.entries - paced)
+        paced = summary.entries
+      }
     }
   }
 

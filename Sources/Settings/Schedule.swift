@@ -151,7 +151,8 @@ package struct CronLine: Sendable, Hashable {
       return hours.contains(Int(minute / 60)) && minutes.contains(Int(minute % 60))
     }
     var found: [Int64] = []
-    var latest = local(start) - 60
+    // The minutes between midnight and the first one of a day that a change of the clock makes begin later are skipped, too.
+    var latest = local(start) - (local(start) % 86_400 + 86_400) % 86_400 - 60
     for time in stride(from: start, to: end, by: 60) {
       let own = local(time)
       if own > latest {
@@ -191,9 +192,7 @@ extension Schedule {
     let delay = Int64(Double(jitterSeconds) * shift)
     func next(_ recurrence: Recurrence, _ last: Int64?) -> Int64 {
       guard let last else { return now }
-      // A clock that was put back must not keep everything waiting until it has caught up. The time before was put
-      // off, too.
-      let base = min(last, now) - delay
+      let base = last - delay  // The time before was put off, too.
       guard let next = recurrence.next(after: base, in: zone) else { return .max }
       return next + delay
     }
@@ -201,5 +200,59 @@ extension Schedule {
     if nextFull <= now { return .full }
     let nextSync = next(sync, [lastSync, lastFull].compactMap(\.self).max())
     return nextSync <= now ? .sync : .nothing(until: min(nextSync, nextFull))
+  }
+}
+
+/// When a site was synced, held against its schedule.
+package struct Timetable: Sendable {
+  package var schedule: Schedule
+  private let zone: TimeZone
+  private let shift: Double
+  private var lastSync, lastFull: Int64?
+  /// A full read failed: the next sync makes up for it.
+  private var owesFull = false
+  private var notBefore: Int64 = 0
+
+  /// After a sync that found the site held by another run.
+  private static let busySeconds: Int64 = 30
+
+  /// How a sync ended.
+  package enum Outcome: Sendable, Hashable { case done, failed, busy }
+
+  /// - Parameters:
+  ///   - lastSync, lastFull: see `Schedule.due`.
+  ///   - shift: how far this site's times are put off, from 0 to 1 of the jitter.
+  package init(
+    _ schedule: Schedule, lastSync: Int64?, lastFull: Int64?, shift: Double, in zone: TimeZone
+  ) {
+    self.schedule = schedule
+    self.lastSync = lastSync
+    self.lastFull = lastFull
+    self.shift = shift
+    self.zone = zone
+  }
+
+  /// What is to be done now, in seconds since 1970.
+  package mutating func due(now: Int64) -> Schedule.Due {
+    // A clock that was put back must not keep everything waiting until it has caught up.
+    lastSync = lastSync.map { min($0, now) }
+    lastFull = lastFull.map { min($0, now) }
+    notBefore = min(notBefore, now + Self.busySeconds)
+    if now < notBefore { return .nothing(until: notBefore) }
+    let due = schedule.due(
+      now: now, lastSync: lastSync, lastFull: lastFull, shift: shift, in: zone)
+    return due == .sync && owesFull ? .full : due
+  }
+
+  /// Notes how a sync ended.
+  package mutating func note(_ outcome: Outcome, began: Int64, isFull: Bool, now: Int64) {
+    if outcome == .busy {
+      notBefore = now + Self.busySeconds
+      return
+    }
+    lastSync = began
+    guard isFull else { return }
+    lastFull = began
+    owesFull = outcome == .failed
   }
 }

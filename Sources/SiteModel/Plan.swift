@@ -419,6 +419,7 @@ extension Plan {
   package func gift(_ row: Row) -> Gift? {
     let kind = ChangeKind.byNumber[Int(row.kind)]
     guard kind == .grantLicense || kind == .joinGroup, !row.keepsGivers, row.givers >= 0,
+      row.after >= 0,
       givers[Int(row.givers)].before.isEmpty
     else { return nil }
     return Gift(

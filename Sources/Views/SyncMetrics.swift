@@ -13,8 +13,8 @@ package struct SyncMetrics: Sendable {
   package var plan: Plan?
   /// Limits by name, and whether the plan went beyond them.
   package var limits: [(name: String, isExceeded: Bool)] = []
-  /// How many directories could not be read.
-  package var unreadDirectories = 0
+  /// How many directories could not be read; nil where that is not known.
+  package var unreadDirectories: Int?
 
   package init(site: String, startedAt: Int64) {
     self.site = site
@@ -32,9 +32,11 @@ package struct SyncMetrics: Sendable {
     page.gauge(
       "sync_stage_seconds", "How long each stage of the last sync took.",
       stages.map { ([("stage", $0.name)], "\($0.seconds)") })
-    page.gauge(
-      "directories_unread", "Directories that the last sync could not read.",
-      Int64(unreadDirectories))
+    if let unreadDirectories {
+      page.gauge(
+        "directories_unread", "Directories that the last sync could not read.",
+        Int64(unreadDirectories))
+    }
     page.gauge(
       "limit_exceeded", "1 where the last plan went beyond a limit.",
       limits.map { ([("limit", $0.name)], $0.isExceeded ? "1" : "0") })

@@ -13,10 +13,13 @@ struct Serve: ParsableCommand {
       """)
 
   @OptionGroup var common: CommonOptions
+  @Option(
+    help: "Have each sync write what it came to into a file, for Prometheus's textfile collector.")
+  var metrics: String?
 
   func run() throws {
     try Session.reporting(common) { terminal, _ in
-      try Service(common, terminal).run()
+      try Service(common, terminal, metrics: metrics).run()
       return nil
     }
   }
@@ -27,20 +30,14 @@ struct Serve: ParsableCommand {
 final class Service {
   /// Clocks are put forward and back, and machines sleep: so often, in seconds, the time of day is looked at again.
   private static let longestWait = 20.0
-  /// After a sync that found the site held by another run.
-  private static let busySeconds: Int64 = 30
   private static let killSeconds = 4.0
 
   private let options: CommonOptions
   private let terminal: Terminal
   private let manager = ServiceManager()
   private let events = Events()
-  private var schedule: Schedule
-  /// How far this site puts its times off, from 0 to 1 of the jitter: the same at each start.
-  private let shift: Double
-  /// When syncs last began, in seconds since 1970.
-  private var lastSync, lastFull: Int64?
-  private var notBefore: Int64 = 0
+  private let metrics: String?
+  private var timetable: Timetable
   private var sync: Running?
 
   private struct Running {
@@ -49,26 +46,34 @@ final class Service {
     let isFull: Bool
   }
 
-  init(_ options: CommonOptions, _ terminal: Terminal) throws {
+  init(_ options: CommonOptions, _ terminal: Terminal, metrics: String?) throws {
     self.options = options
     self.terminal = terminal
+    self.metrics = metrics
     let configuration = try Session.configuration(options, terminal)
-    schedule = configuration.schedule
+    // The same at each start.
     let name = ProcessInfo.processInfo.hostName + configuration.site.name
-    shift = Double(name.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) } % 1000) / 1000
-    try lookUp(configuration)
+    let shift =
+      Double(name.utf8.reduce(UInt32(5381)) { ($0 << 5) &+ $0 &+ UInt32($1) } % 1000) / 1000
+    let last = try Self.last(configuration, terminal)
+    timetable = Timetable(
+      configuration.schedule, lastSync: last.sync, lastFull: last.full, shift: shift, in: .current)
   }
 
   /// When the site was last synced, and everything was last read.
-  private func lookUp(_ configuration: Configuration) throws {
+  private static func last(
+    _ configuration: Configuration, _ terminal: Terminal
+  ) throws -> (sync: Int64?, full: Int64?) {
+    guard FileManager.default.fileExists(atPath: configuration.site.storePath) else {
+      return (nil, nil)
+    }
     let session = Session(
-      terminal: terminal, configuration: configuration, command: "serve", now: Self.now)
-    guard FileManager.default.fileExists(atPath: configuration.site.storePath) else { return }
+      terminal: terminal, configuration: configuration, command: "serve", now: now)
     let store = try session.store()
-    lastSync = try store.lastSync()
-    lastFull = try configuration.directories.map {
+    let full = try configuration.directories.map {
       try store.readEvidence(of: $0.name)?.fullReadAt ?? 0
-    }.min()
+    }
+    return (try store.lastSync(), full.min())
   }
 
   private static var now: Int64 { Int64(Date().timeIntervalSince1970) }
@@ -96,24 +101,19 @@ final class Service {
   private var wait: Double {
     var seconds = Self.longestWait
     if let watchdog = manager.watchdogSeconds { seconds = min(seconds, watchdog / 2) }
-    guard sync == nil, case .nothing(let until) = due else { return seconds }
+    if sync != nil { return seconds }
+    guard case .nothing(let until) = timetable.due(now: Self.now) else { return 0 }
     return max(0.05, min(seconds, Double(until) - Date().timeIntervalSince1970))
-  }
-
-  private var due: Schedule.Due {
-    let now = Self.now
-    if now < notBefore, notBefore - now <= Self.busySeconds { return .nothing(until: notBefore) }
-    return schedule.due(
-      now: now, lastSync: lastSync, lastFull: lastFull, shift: shift, in: .current)
   }
 
   // MARK: Syncs
 
   private func startWhatIsDue() throws {
-    let due = due
+    let due = timetable.due(now: Self.now)
     guard due == .sync || due == .full else { return }
     var words = ["sync", "--config", try Session.configurationPath(options)]
     if due == .full { words.append("--full") }
+    if let metrics { words += ["--metrics", metrics] }
     if options.quiet { words.append("--quiet") }
     if options.verbose { words.append("--verbose") }
     manager.tell("STATUS=Syncing")
@@ -124,13 +124,13 @@ final class Service {
   private func ended(_ running: Running) {
     guard let status = running.program.status else { return }
     sync = nil
-    let isBusy = status == ExitStatus.busy.rawValue
-    if isBusy {
-      notBefore = Self.now + Self.busySeconds
-    } else {
-      lastSync = running.began
-      if running.isFull { lastFull = running.began }
-    }
+    let outcome: Timetable.Outcome =
+      switch ExitStatus(rawValue: status) {
+      case .busy: .busy
+      case .heldBack: .done
+      default: status == 0 ? .done : .failed
+      }
+    timetable.note(outcome, began: running.began, isFull: running.isFull, now: Self.now)
     let word =
       "The sync ended with exit code \(status)" + (next.map { "; the next begins at \($0)" } ?? "")
     manager.tell("STATUS=\(word)")
@@ -139,7 +139,7 @@ final class Service {
 
   /// When the next sync begins, in local time; nil: now.
   private var next: String? {
-    guard case .nothing(let until) = due else { return nil }
+    guard case .nothing(let until) = timetable.due(now: Self.now) else { return nil }
     let format = ISO8601DateFormatter()
     format.timeZone = .current
     return format.string(from: Date(timeIntervalSince1970: TimeInterval(until)))
@@ -150,7 +150,7 @@ final class Service {
   private func reload() {
     manager.tell("RELOADING=1")
     do {
-      schedule = try Session.configuration(options, terminal).schedule
+      timetable.schedule = try Session.configuration(options, terminal).schedule
       terminal.say("The schedule was read anew.")
     } catch {
       terminal.report(Failure(error))
@@ -159,11 +159,11 @@ final class Service {
     manager.tell("READY=1")
   }
 
-  /// A sync that is stopped changes nothing: its transaction is never committed.
+  /// A sync that is stopped in its transaction changes nothing.
   private func stop() {
     manager.tell("STOPPING=1")
     guard let program = sync?.program, program.status == nil else { return }
-    terminal.warn("the sync that is under way is stopped, and changes nothing")
+    terminal.warn("the sync that is under way is stopped; what it has not committed is not changed")
     program.send(SIGTERM)
     let deadline = Date(timeIntervalSinceNow: Self.killSeconds)
     while program.status == nil, Date() < deadline {

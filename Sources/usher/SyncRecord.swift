@@ -15,19 +15,23 @@ final class SyncRecord {
   func keeping(_ sync: () throws -> Void) throws {
     var status: Int32 = 0
     do { try sync() } catch let exit as ExitCode { status = exit.rawValue }
-    if let file { try write(status, to: file) }
+    // A sync that found the site held says nothing of it, and the other one writes the file.
+    if let file, status != ExitStatus.busy.rawValue { write(status, to: file) }
     if status != 0 { throw ExitCode(status) }
   }
 
   /// Whoever reads the file finds the old one or the new one, never a part.
-  private func write(_ status: Int32, to file: String) throws {
+  private func write(_ status: Int32, to file: String) {
     var metrics =
       metrics ?? SyncMetrics(site: "", startedAt: Int64(Date().timeIntervalSince1970))
     metrics.exitCode = status
-    do {
-      try Data(metrics.text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-      try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
-    } catch {
+    let partial = "\(file).\(getpid())"
+    let isWritten =
+      FileManager.default.createFile(
+        atPath: partial, contents: Data(metrics.text.utf8), attributes: [.posixPermissions: 0o644])
+      && chmod(partial, 0o644) == 0 && rename(partial, file) == 0
+    if !isWritten {
+      unlink(partial)
       FileHandle.standardError.write(Data("warning: \(file) cannot be written\n".utf8))
     }
   }

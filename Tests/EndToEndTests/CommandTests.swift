@@ -285,6 +285,7 @@ import Testing
     #expect(failed.status == 5)
     #expect(failed.lines.contains(#"usher_sync_exit_code{site="acme"} 5"#))
     #expect(failed.lines.isSuperset(of: applied))
+    #expect(!failed.lines.contains { $0.hasPrefix("usher_directories_unread") })
     #expect(!failed.lines.contains { $0.hasPrefix("usher_planned_changes") })
   }
 

@@ -67,7 +67,7 @@ private final class Served: Sendable {
     _ = try served.printed("ldapsearch")
     let end = served.end()
     #expect(end.status == 0 && end.seconds < 5, "\(end)")
-    #expect(try place.folder.read("serve.err").contains("is stopped, and changes nothing"))
+    #expect(try place.folder.read("serve.err").contains("is stopped; what it has not committed"))
     // Nobody holds the site any more.
     try place.configure(Workplace.server(slapd.url, clearText: true))
     #expect(try place.usher("sync").status == 0)
@@ -114,7 +114,6 @@ private final class Served: Sendable {
     while !heard.contains("WATCHDOG=1") || !heard.contains("STATUS=Syncing") {
       heard.insert(listener.next())
     }
-    // Twice as often as it wants to hear it.
     _ = try served.printed("the next begins at ")
     while listener.next() != "WATCHDOG=1" {}
     kill(served.child.pid, SIGHUP)

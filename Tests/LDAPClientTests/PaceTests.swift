@@ -13,17 +13,17 @@ import Testing
   @Test func entriesMayComeAtOnceWithinASecond() {
     var pace = Pace(searches: nil, entries: 1000)
     #expect(pace.secondsBeforeSearch(at: 0) == 0)
-    #expect(pace.secondsAfter(entries: 1000, at: 0) == 0)
-    #expect(pace.secondsAfter(entries: 1500, at: 0) == 0.5)
-    // The next search counts from nothing, but what came before it still counts.
+    #expect(pace.secondsAfter(newEntries: 1000, at: 0) == 0)
+    #expect(pace.secondsAfter(newEntries: 500, at: 0) == 0.5)
+    // Another search, or another page of this one, changes nothing in what came.
     #expect(pace.secondsBeforeSearch(at: 0.5) == 0)
-    #expect(pace.secondsAfter(entries: 500, at: 0.5) == 0.5)
-    #expect(pace.secondsAfter(entries: 500, at: 60) == 0)
+    #expect(pace.secondsAfter(newEntries: 500, at: 0.5) == 0.5)
+    #expect(pace.secondsAfter(newEntries: 500, at: 60) == 0)
   }
 
   @Test func withoutALimitNothingWaits() {
     var pace = Pace(searches: nil, entries: nil)
     #expect(pace.secondsBeforeSearch(at: 0) == 0)
-    #expect(pace.secondsAfter(entries: 1_000_000, at: 0) == 0)
+    #expect(pace.secondsAfter(newEntries: 1_000_000, at: 0) == 0)
   }
 }

@@ -97,11 +97,42 @@ private func times(
   }
 
   @Test func aClockThatIsPutBackNeitherDoublesNorStops() throws {
-    let schedule = Schedule(sync: .every(seconds: 900), full: nil)
-    let last = try at("2026-11-24T12:00:00Z"), now = try at("2026-11-24T09:00:00Z")
+    let now = try at("2026-11-24T09:00:00Z")
+    var table = Timetable(
+      Schedule(sync: .every(seconds: 900), full: nil), lastSync: now + 86_400, lastFull: nil,
+      shift: 0, in: utc)
+    for second in 0..<900 as Range<Int64> {
+      #expect(table.due(now: now + second) == .nothing(until: now + 900))
+    }
+    #expect(table.due(now: now + 900) == .sync)
+  }
+
+  @Test func aFullReadThatFailsIsMadeUpForByTheNextSync() throws {
+    let night = try at("2026-11-24T03:00:00Z")
+    var table = Timetable(
+      .standard, lastSync: night - 60, lastFull: night - 86_400, shift: 0, in: utc)
+    #expect(table.due(now: night) == .full)
+    table.note(.failed, began: night, isFull: true, now: night + 5)
+    #expect(table.due(now: night + 899) == .nothing(until: night + 900))
+    #expect(table.due(now: night + 900) == .full)
+    table.note(.done, began: night + 900, isFull: true, now: night + 905)
+    #expect(table.due(now: night + 1800) == .sync)
+  }
+
+  @Test func aSiteThatIsHeldIsTriedAgainSoon() throws {
+    let night = try at("2026-11-24T03:00:00Z")
+    var table = Timetable(
+      .standard, lastSync: night - 900, lastFull: night - 86_400, shift: 0, in: utc)
+    table.note(.busy, began: night, isFull: true, now: night + 1)
+    #expect(table.due(now: night + 2) == .nothing(until: night + 31))
+    #expect(table.due(now: night + 31) == .full)
+  }
+
+  @Test func aMidnightThatTheClockSkipsIsMadeUpFor() throws {
+    let cairo = try #require(TimeZone(identifier: "Africa/Cairo"))
     #expect(
-      schedule.due(now: now, lastSync: last, lastFull: nil, shift: 0, in: utc)
-        == .nothing(until: now + 900))
+      try times("30 0 * * *", after: "2026-04-23T12:00:00+02:00", 2, cairo)
+        == ["2026-04-24T01:00:00+03:00", "2026-04-25T00:30:00+03:00"])
   }
 
   @Test func aFullReadIsAlsoASync() throws {
