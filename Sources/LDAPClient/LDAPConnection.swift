@@ -207,22 +207,24 @@ final class LDAPConnection {
 
   /// Reads and writes in the middle of a message end, too.
   private func limitSocketWaits() {
-    var socket: Int32 = -1
-    guard ldap_get_option(handle, LDAP_OPT_DESC, &socket) == LDAP_OPT_SUCCESS, socket >= 0 else {
-      return
-    }
+    guard let descriptor else { return }
     var wait = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &wait, size)
-    setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &wait, size)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, size)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, size)
+  }
+
+  private var descriptor: Int32? {
+    var descriptor: Int32 = -1
+    let result = ldap_get_option(handle, LDAP_OPT_DESC, &descriptor)
+    return result == LDAP_OPT_SUCCESS && descriptor >= 0 ? descriptor : nil
   }
 
   /// The address of the server at the other end, as the system has it; empty where it has none.
   var peer: [UInt8] {
-    var descriptor: Int32 = -1
+    guard let descriptor else { return [] }
     var address = sockaddr_storage()
     var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    guard ldap_get_option(handle, LDAP_OPT_DESC, &descriptor) == LDAP_OPT_SUCCESS else { return [] }
     let found = withUnsafeMutablePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &size) }
     }

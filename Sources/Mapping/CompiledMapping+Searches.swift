@@ -56,6 +56,9 @@ extension CompiledMapping {
     }
   }
 
+  /// The search for directory groups; nil where nothing in the mapping depends on them.
+  package var usedGroupSearch: DirectorySearch? { usesGroups ? groupSearch() : nil }
+
   /// Whether anything depends on directory groups; if not, they are not read.
   package var usesGroups: Bool {
     guard groups != nil else { return false }

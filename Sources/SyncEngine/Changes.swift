@@ -20,7 +20,7 @@ extension Planner {
 
   /// What is read, the people's searches first, then the groups'.
   private var searches: [DirectorySearch] {
-    mapping.personSearches + (mapping.usesGroups ? [mapping.groupSearch()].compactMap(\.self) : [])
+    mapping.personSearches + [mapping.usedGroupSearch].compactMap(\.self)
   }
 
   /// A mark to read changes from; nil where the source tells none, or knows entries by other ids than the mapping.
@@ -85,7 +85,7 @@ extension Planner {
     of update: inout MirrorUpdate, from source: inout any DirectorySource,
     _ writer: any MirrorWriter
   ) throws {
-    guard mapping.usesGroups, let all = mapping.groupSearch() else { return }
+    guard let all = mapping.usedGroupSearch else { return }
     func read(_ filters: [Filter]) throws {
       var rest = filters[...]
       while !rest.isEmpty {

@@ -80,8 +80,9 @@ struct DirectoryReader {
 
   /// Has the source begin with what is read first.
   func announce(_ source: inout any DirectorySource) throws {
-    let groups = mapping.usesGroups ? mapping.groupSearch() : nil
-    if let first = groups ?? mapping.personSearches.first { try source.announce(first) }
+    if let first = mapping.usedGroupSearch ?? mapping.personSearches.first {
+      try source.announce(first)
+    }
   }
 
   /// Stands for the mapping and the directory groups that its rules mean.
@@ -107,7 +108,7 @@ struct DirectoryReader {
     var groups = DirectoryGroups(
       slots: mapping.groupSearch()?.slots ?? AttributeSlots([]),
       id: mapping.groups?.id, nested: mapping.groups?.nested ?? false, hash: hash)
-    if mapping.usesGroups, let search = mapping.groupSearch() {
+    if let search = mapping.usedGroupSearch {
       try readGroups(
         &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
       // The server works on people while the groups are worked out.

@@ -59,7 +59,7 @@ extension MirrorDescription {
   /// What a mapping asks, as the mirror remembers it.
   init(_ mapping: CompiledMapping, readAt: Int64) {
     let people = mapping.personSearches
-    let groups = mapping.usesGroups ? mapping.groupSearch() : nil
+    let groups = mapping.usedGroupSearch
     func text(_ search: DirectorySearch) -> String {
       "\(search.filter.text) under \(search.bases.joined(separator: " and ")) (\(search.scope.rawValue))"
     }

@@ -40,6 +40,15 @@ private final class Served: Sendable {
     return place
   }
 
+  /// A sync that waits for a server's answer.
+  private func hanging(on server: ScriptedServer) throws -> (Workplace, Served) {
+    let place = try Workplace(
+      directory: Workplace.server(server.url, clearText: true, timeout: "120s"))
+    let served = try Served(place, "--verbose")
+    _ = try served.printed("ldapsearch")
+    return (place, served)
+  }
+
   private func runs(_ place: Workplace) throws -> Int {
     try place.usher("runs", "--format", "csv").output.split(separator: "\n").count - 1
   }
@@ -61,10 +70,7 @@ private final class Served: Sendable {
   @Test func aSyncThatHangsIsStoppedWithinFiveSeconds() throws {
     let slapd = try Slapd(ldif: Company.ldif())
     let proxy = try ScriptedServer.stalling(before: slapd.url)
-    let place = try Workplace(
-      directory: Workplace.server(proxy.url, clearText: true, timeout: "120s"))
-    let served = try Served(place, "--verbose")
-    _ = try served.printed("ldapsearch")
+    let (place, served) = try hanging(on: proxy)
     let end = served.end()
     #expect(end.status == 0 && end.seconds < 5, "\(end)")
     #expect(try place.folder.read("serve.err").contains("is stopped; what it has not committed"))
@@ -92,11 +98,8 @@ private final class Served: Sendable {
   @Test func aSiteThatAnotherRunHoldsIsTriedAgainSoon() throws {
     let slapd = try Slapd(ldif: Company.ldif())
     let proxy = try ScriptedServer.stalling(before: slapd.url)
-    let other = try Workplace(
-      directory: Workplace.server(proxy.url, clearText: true, timeout: "120s"))
-    let holder = try Served(other, "--verbose")
-    _ = try holder.printed("ldapsearch")
-    let served = try Served(other)
+    let (place, holder) = try hanging(on: proxy)
+    let served = try Served(place)
     let text = try served.printed("ended with exit code 75")
     #expect(text.contains("another run holds the site"))
     #expect(served.end().status == 0)
