@@ -13,6 +13,13 @@ extension YAMLNode {
     return nil
   }
 
+  /// The pairs of a map.
+  package func pairs(_ what: String, into findings: inout Findings) -> [YAMLNode.Pair]? {
+    if case .map(let pairs, _) = value { return pairs }
+    findings.error("\(what) must be a map of names and values", at: position)
+    return nil
+  }
+
   /// The items of a list, or the one value that stands in its place.
   package var items: [YAMLNode] {
     if case .list(let items, _) = value { return items }

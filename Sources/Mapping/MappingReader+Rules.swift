@@ -68,6 +68,12 @@ extension MappingReader {
         "\(shown) has no condition", at: map.node.position,
         hint: "if it is meant for all people, write `when: everyone`")
     }
+    // A condition that names nothing would be met by everybody.
+    for key in ["member-of", "under"] where map[key]?.items.isEmpty == true {
+      findings.error(
+        "`\(key)` of \(shown) is empty", at: map[key]?.position ?? map.node.position,
+        hint: "name something, or leave the key out")
+    }
     if Self.effects.allSatisfy({ map[$0] == nil || map[$0]?.items.isEmpty == true }) {
       findings.error(
         "\(shown) has no effect", at: map.node.position,
@@ -203,7 +209,7 @@ extension MappingReader {
       let map = MapReader(node, what: "a test", known: ["person", "expect"], into: &findings),
       let person = map.required("person", "the attributes of somebody", into: &findings),
       let expect = map.required("expect", "what they should have", into: &findings),
-      case .map(let pairs, _) = person.value,
+      let pairs = person.pairs("`person`", into: &findings),
       let expected = MapReader(
         expect, what: "`expect`", known: ["licenses", "groups", "portal-only"], into: &findings)
     else { return nil }

@@ -140,6 +140,9 @@ package struct MappingReader {
     _ node: YAMLNode, account: YAMLNode?, root: YAMLNode
   ) -> [CompiledMapping.PersonSearch] {
     let isList = if case .list = node.value { true } else { false }
+    if isList, node.items.isEmpty {
+      findings.error("`search.users` has no search", at: node.position)
+    }
     return (isList ? node.items : [node]).compactMap { item in
       let own = item["account"]
       let merged = [own, account].compactMap(\.self)
@@ -204,8 +207,9 @@ package struct MappingReader {
       return nil
     }
     if case .scalar("", plain: false) = node.value { return [""] }
+    let before = findings.all.count
     let items = names(node, "`base`", texts: true)
-    if items.texts.isEmpty, !findings.hasErrors {
+    if items.texts.isEmpty, findings.all.count == before {
       findings.error("`base` is empty", at: node.position, hint: "write \"\" for everything")
     }
     let apart = disjoint(items.names, scope: scope).map { items.texts[$0] }

@@ -60,6 +60,11 @@ private let head = """
     ("  - name: a\n    when: (&(a=1)«b=2)\n    licenses: [confluence]", "`)` is missing"),
     ("  - name: a\n    when: everyone\n    licenses: [«conflunce]", "unknown license `conflunce`"),
     ("  - «name: a\n    licenses: [confluence]", "has no condition"),
+    (
+      "  - name: a\n    member-of: «[]\n    licenses: [confluence]",
+      "`member-of` of the rule `a` is empty"
+    ),
+    ("  - name: a\n    under: «[]\n    licenses: [confluence]", "`under` of the rule `a` is empty"),
     ("  - «name: a\n    when: everyone", "has no effect"),
     ("  - name: a\n    member-of: [\"cn=a,dc=x\"]\n    groups: [«{cn}]", "must be text"),
     ("  - name: a\n    member-of: [cn=a, «ou=b, dc=c]\n    groups: [x]", "cut at its commas"),
