@@ -247,7 +247,11 @@ struct SearchReader {
       let seen = answer.matchedDN.isEmpty ? "" : "; the nearest that exists is \(answer.matchedDN)"
       return ReadFailure(
         "the base \(shownBase) does not exist on \(connection.url), or may not be seen\(seen)",
-        remedy: "check `base` in the mapping and the rights of the bind account")
+        remedy: "check `base` in the mapping and the rights of the bind account", isOfBase: true)
+    case LDAP_INSUFFICIENT_ACCESS:
+      return ReadFailure(
+        "the search failed (\(answer.text)): \(place)",
+        remedy: "check the rights of the bind account", isOfBase: true)
     case LDAP_SIZELIMIT_EXCEEDED, LDAP_ADMINLIMIT_EXCEEDED, LDAP_TIMELIMIT_EXCEEDED:
       return ReadFailure(
         "the answer was cut short after \(summary.entries) entries (\(answer.text)): \(place)",

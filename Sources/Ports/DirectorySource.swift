@@ -121,10 +121,15 @@ package struct ReadFailure: Error, Sendable, Hashable {
   package let remedy: String?
   /// Whether it is this server's fault, so that another one may do better.
   package let isOfServer: Bool
+  /// Whether a search's base is not there, or may not be seen.
+  package let isOfBase: Bool
 
-  package init(_ message: String, remedy: String? = nil, isOfServer: Bool = false) {
+  package init(
+    _ message: String, remedy: String? = nil, isOfServer: Bool = false, isOfBase: Bool = false
+  ) {
     self.message = message
     self.remedy = remedy
     self.isOfServer = isOfServer
+    self.isOfBase = isOfBase
   }
 }

@@ -56,7 +56,7 @@ package struct SitePlanner {
     var people = try People(shares, failed: failures.map(\.directory))
     try people.sortOut(store)
     let accounts = try decide(&shares, &people, now: now)
-    let movedOut = try movedOut(&shares, people, accounts)
+    let (movedOut, blind) = try movedOut(&shares, people, accounts)
     if let only {
       for index in shares.indices {
         try shares[index].planner.see([emailKey(only)], in: &shares[index].reading)
@@ -73,7 +73,7 @@ package struct SitePlanner {
     }
     let world = try world(
       of: shares, people, accounts, entitlements, doubled: doubled, movedOut: movedOut,
-      warnings: warnings(shares, people, failures), several, only: only, now: now)
+      warnings: warnings(shares, people, failures) + blind, several, only: only, now: now)
     return Outcome(
       verdict: try desk.planGuard(now: now).plan(world), failures: failures, readTime: readTime)
   }
@@ -114,11 +114,13 @@ package struct SitePlanner {
         groupsRead: shares.map(\.reading.groupsRead).reduce(0, +), only: only))
   }
 
-  /// Where people are now who are gone from the searches, each looked for in the directory that showed them.
+  /// Where people are now who are gone from the searches, each looked for in the directory that showed them; and where
+  /// nobody may look.
   private func movedOut(
     _ shares: inout [Share], _ people: People, _ accounts: [Account]
-  ) throws -> [String: String] {
+  ) throws -> (found: [String: String], warnings: [String]) {
     var found: [String: String] = [:]
+    var warnings: [String] = []
     for index in shares.indices {
       let planner = shares[index].planner
       let own = people.gone.filter {
@@ -128,12 +130,16 @@ package struct SitePlanner {
         found.merge(
           try planner.movedOut(Set(own), of: accounts, in: &shares[index].source)
         ) { first, _ in first }
+      } catch let failure as ReadFailure where failure.isOfBase {
+        warnings.append(
+          "who is gone from the searches of \(planner.directory) cannot be looked for elsewhere in the directory: \(failure.message)"
+        )
       } catch is ReadFailure where planners.count > 1 {
         // Its people count as gone, under that limit; another directory's people do not wait for that.
         continue
       }
     }
-    return found
+    return (found, warnings)
   }
 
   /// Reads every directory; one that cannot be read stops its own people only, and the run where there is no other.

@@ -98,6 +98,23 @@ import Testing
     #expect(many.output.contains("deactivate-account   1"), "\(many.output)")
   }
 
+  @Test func aLeaverIsNoFailureWhereOnlyTheSearchesMayBeSeen() throws {
+    let rights = ["ou=people,dc=acme,dc=example", "ou=groups,dc=acme,dc=example"].map {
+      "access to dn.subtree=\"\($0)\" attrs=userPassword by anonymous auth\naccess to dn.subtree=\"\($0)\" by * read"
+    }
+    let system = "access to attrs=userPassword by anonymous auth by * none\naccess to * by * auth"
+    let slapd = try Slapd(
+      ldif: Company.ldif(people: 3),
+      settings: ["EXTRA_DB": (rights + [system]).joined(separator: "\n")])
+    let place = try Workplace(directory: Workplace.server(slapd.url, clearText: true))
+    #expect(try place.usher("sync").status == 0)
+    try slapd.modify("dn: uid=p0,ou=people,dc=acme,dc=example\nchangetype: delete\n")
+    let sync = try place.usher("sync")
+    #expect(sync.status == 0, "\(sync.errors)")
+    #expect(sync.output.contains("cannot be looked for elsewhere"), "\(sync.output)")
+    #expect(sync.output.contains("leaving: 1"))
+  }
+
   @Test func aServerThatTakesUsForNobodyIsNotRead() throws {
     let server = try ScriptedServer.anonymous()
     let place = try Workplace(directory: Workplace.server(server.url, clearText: true))
