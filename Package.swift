@@ -13,8 +13,16 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    // Without its defaults: they bring all of Foundation and a configuration format of their own.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     .systemLibrary(
@@ -58,12 +66,49 @@ let package = Package(
     .target(
       name: "Views", dependencies: ["Diagnostics", "DirectoryModel", "SiteModel"],
       swiftSettings: strict),
+    .target(
+      name: "Console",
+      dependencies: [
+        "Diagnostics", "SiteModel", "Settings", "Reconciliation", "Ports", "SyncEngine", "Views",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Mustache", package: "swift-mustache"),
+      ],
+      resources: [
+        .embedInCode("API/openapi.json"), .embedInCode("Assets/usher.css"),
+        .embedInCode("Assets/usher.svg"),
+        .embedInCode("Templates/account.mustache"),
+        .embedInCode("Templates/approvals.mustache"),
+        .embedInCode("Templates/hold.mustache"),
+        .embedInCode("Templates/holds.mustache"),
+        .embedInCode("Templates/layout.mustache"),
+        .embedInCode("Templates/mapping.mustache"),
+        .embedInCode("Templates/overview.mustache"),
+        .embedInCode("Templates/pins.mustache"),
+        .embedInCode("Templates/plan.mustache"),
+        .embedInCode("Templates/preview.mustache"),
+        .embedInCode("Templates/problem.mustache"),
+        .embedInCode("Templates/run.mustache"),
+        .embedInCode("Templates/runs-table.mustache"),
+        .embedInCode("Templates/runs.mustache"),
+        .embedInCode("Templates/sign-in.mustache"),
+        .embedInCode("Templates/users.mustache"),
+      ],
+      swiftSettings: strict),
     .executableTarget(
       name: "usher",
       dependencies: [
         "Diagnostics", "DirectoryModel", "SiteModel", "Mapping", "Settings", "Reconciliation",
-        "Ports", "SyncEngine", "LDAPClient", "SiteStore", "Views",
+        "Ports", "SyncEngine", "LDAPClient", "SiteStore", "Views", "Console",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
       ], swiftSettings: strict),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
@@ -100,6 +145,9 @@ let package = Package(
         "Diagnostics", "DirectoryModel", "SiteModel", "TestSupport",
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
+    .testTarget(
+      name: "ConsoleTests", dependencies: ["Console", "Reconciliation", "SiteModel"],
+      swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),
   ],

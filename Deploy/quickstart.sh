@@ -62,7 +62,7 @@ command -v swift > /dev/null \
   || fail "no Swift toolchain in PATH; see swift.org/install (with sudo, PATH may need passing on)"
 
 say "Building Usher (some minutes the first time)"
-swift build --package-path "$root" -c release --product usher
+swift build --package-path "$root" -c release --static-swift-stdlib --product usher
 bin=$(swift build --package-path "$root" -c release --show-bin-path)
 [ -x "$bin/usher" ] || fail "the build left no $bin/usher"
 

@@ -6,11 +6,9 @@ package struct MapReader {
   /// - Parameters:
   ///   - what: the map's name in messages, for example "the mapping" or "a rule".
   ///   - known: the keys that may stand here.
-  ///   - planned: keys of the format that this version does not carry out yet; they are refused as such.
   /// - Returns: nil when the node is not a map; the fault is then reported.
   package init?(
-    _ node: YAMLNode, what: String, known: [String], planned: [String] = [],
-    into findings: inout Findings
+    _ node: YAMLNode, what: String, known: [String], into findings: inout Findings
   ) {
     self.node = node
     guard case .map(let pairs, _) = node.value else {
@@ -25,14 +23,10 @@ package struct MapReader {
         findings.error("a key of \(what) must be text", at: pair.key.position)
         continue
       }
-      if planned.contains(key) {
-        findings.error(
-          "`\(key)` is part of the format, but this version of usher does not carry it out yet",
-          at: pair.key.position, hint: "remove the key")
-      } else if !known.contains(key) {
+      if !known.contains(key) {
         findings.error(
           "unknown key `\(key)` in \(what)", at: pair.key.position,
-          hint: nearest(key, among: known + planned).map { "did you mean `\($0)`?" }
+          hint: nearest(key, among: known).map { "did you mean `\($0)`?" }
             ?? "known keys: \(known.joined(separator: ", "))")
       } else {
         values[key] = pair.value

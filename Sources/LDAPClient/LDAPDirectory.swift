@@ -143,6 +143,15 @@ package struct LDAPDirectory: DirectorySource {
     return true
   }
 
+  /// Tries a name and a password on a connection of its own.
+  /// - Throws: `ConnectFailure` when the server does not let them in.
+  func tryPassword(_ password: String, of dn: String, at url: String) throws {
+    let own = LDAPServer(
+      urls: [url], bind: .simple(dn: dn, password: password), caPath: server.caPath,
+      allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds)
+    _ = try LDAPConnection(url: url, server: own, log: log)
+  }
+
   /// What the server says of itself.
   package mutating func profile() throws -> ServerProfile {
     let url = try connect()

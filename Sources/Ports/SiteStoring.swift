@@ -46,6 +46,12 @@ package protocol SiteStoring: AnyObject {
   /// Every account, in the order of lower-cased emails.
   func allAccounts(_ body: (Account) throws -> Void) throws
 
+  /// Some of the accounts that a filter lets through, in the order of lower-cased emails.
+  /// - Parameters:
+  ///   - after: the lower-cased email after which they begin; nil: the first.
+  ///   - count: at most so many.
+  func accounts(_ filter: AccountFilter, after: String?, count: Int) throws -> AccountPage
+
   /// Carries out a plan in one transaction, with its bookkeeping and its entry in the journal.
   ///
   /// An empty plan does not move the generation.
@@ -118,6 +124,21 @@ package protocol SiteStoring: AnyObject {
 
   /// What the last sync held, and who waits for a seat.
   func openQuestions() throws -> OpenQuestions
+}
+
+/// A part of a list of accounts.
+package struct AccountPage: Sendable, Hashable {
+  package let accounts: [Account]
+  /// How many there are in all.
+  package let total: Int
+  /// What the next part begins after; nil: this is the last one.
+  package let next: String?
+
+  package init(accounts: [Account], total: Int, next: String?) {
+    self.accounts = accounts
+    self.total = total
+    self.next = next
+  }
 }
 
 /// What the store remembers of one person.

@@ -15,6 +15,9 @@ package struct Configuration: Sendable {
   package let auditKey: SecretSource?
   /// What `usher serve` does by itself.
   package let schedule: Schedule
+  package let console: Console
+  /// Whom it tells; nil: nobody.
+  package let notices: Notices?
 
   /// What a mapping whose change alters what people get waits for.
   package enum MappingChanges: String, Sendable, CaseIterable { case review, apply }

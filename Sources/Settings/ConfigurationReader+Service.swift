@@ -45,3 +45,181 @@ extension ConfigurationReader {
     return CronLine(minutes: [minute], hours: [hour])
   }
 }
+
+// MARK: The console
+
+extension ConfigurationReader {
+  mutating func console(_ node: YAMLNode) -> Console? {
+    guard
+      let map = MapReader(
+        node, what: "`console`",
+        known: [
+          "listen", "url", "viewers", "operators", "approvers", "second-approver", "tls", "tokens",
+        ], into: &findings)
+    else { return nil }
+    let listens = map["listen"].map { address($0) } ?? Console.standard.listens
+    let url = map["url"].flatMap { webURL($0, "`url`") }
+    var groups: [Role: [String]] = [:]
+    for role in Role.allCases {
+      let key = "\(role.rawValue)s"
+      groups[role] = map[key].map { $0.strings("`\(key)`", into: &findings) }
+    }
+    let second = map["second-approver"].flatMap {
+      $0.bool("`second-approver`", into: &findings)
+    }
+    let tls = map["tls"].flatMap { identity($0) }
+    if let listens, !listens.isLoopback, tls == nil, url?.hasPrefix("https:") != true {
+      findings.error(
+        "`console` would be reachable from elsewhere without TLS",
+        at: map["listen"]?.position ?? node.position,
+        hint:
+          "give it `tls: { certificate: …, key: … }`, or, behind a proxy that does TLS, `url: https://…`"
+      )
+    }
+    return Console(
+      listens: listens, url: url, groups: groups, needsSecondApprover: second ?? false, tls: tls,
+      tokens: map["tokens"].map { tokens($0) } ?? [])
+  }
+
+  /// A host and a port; nil also for `off`.
+  private mutating func address(_ node: YAMLNode) -> Console.Address? {
+    guard let text = node.string("`listen`", into: &findings), text != "off" else { return nil }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let host = parts.dropLast().joined(separator: ":")
+    if parts.count > 1, !host.isEmpty, let port = Int(parts[parts.count - 1]),
+      (0...65_535).contains(port)
+    {
+      let isV6 = host.hasPrefix("[") && host.hasSuffix("]")
+      if isV6 || parts.count == 2 {
+        return Console.Address(host: isV6 ? String(host.dropFirst().dropLast()) : host, port: port)
+      }
+    }
+    findings.error(
+      "`listen` must be an address and a port, or off", at: node.position,
+      hint: "for example 127.0.0.1:8480, or \"[::1]:8480\"")
+    return nil
+  }
+
+  private mutating func webURL(_ node: YAMLNode, _ what: String) -> String? {
+    guard let text = node.string(what, into: &findings) else { return nil }
+    let rest = ["https://", "http://"].first(where: text.hasPrefix).map { text.dropFirst($0.count) }
+    if let rest, let first = rest.first, first.isLetter || first.isNumber || first == "[",
+      !rest.contains(where: { $0.isWhitespace || "\"<>@".contains($0) })
+    {
+      return text
+    }
+    findings.error(
+      "\(what) must begin with https:// or http:// and name a server, without a user",
+      at: node.position)
+    return nil
+  }
+
+  private mutating func identity(_ node: YAMLNode) -> Console.Identity? {
+    guard
+      let map = MapReader(node, what: "`tls`", known: ["certificate", "key"], into: &findings)
+    else { return nil }
+    let certificate = map.required("certificate", "a PEM file", into: &findings).flatMap {
+      $0.string("`certificate`", into: &findings)
+    }
+    let key = map.required("key", "a PEM file", into: &findings).flatMap {
+      $0.string("`key`", into: &findings)
+    }
+    guard let certificate, let key else { return nil }
+    return Console.Identity(certificatePath: resolved(certificate), keyPath: resolved(key))
+  }
+
+  private mutating func tokens(_ node: YAMLNode) -> [Console.Token] {
+    node.items.compactMap { item in
+      guard
+        let map = MapReader(
+          item, what: "a token", known: ["name", "role", "sha256"], into: &findings)
+      else { return nil }
+      let name = map.required("name", "who uses it", into: &findings).flatMap {
+        $0.string("`name`", into: &findings)
+      }
+      let role = map.required("role", "viewer, operator or approver", into: &findings).flatMap {
+        $0.word("`role`", as: Role.self, into: &findings)
+      }
+      let digest = map.required("sha256", "as `usher token` prints it", into: &findings).flatMap {
+        $0.string("`sha256`", into: &findings)
+      }
+      guard let name, let role, let digest else { return nil }
+      guard digest.count == 64, digest.allSatisfy(\.isHexDigit) else {
+        findings.error(
+          "`sha256` must be 64 hexadecimal digits", at: map["sha256"]?.position ?? item.position,
+          hint: "usher token makes a token and prints the line")
+        return nil
+      }
+      return Console.Token(name: name, role: role, sha256: digest.lowercased())
+    }
+  }
+}
+
+// MARK: Telling people
+
+extension ConfigurationReader {
+  mutating func notices(_ node: YAMLNode) -> Notices? {
+    guard
+      let map = MapReader(
+        node, what: "`notify`", known: ["email", "from", "smtp", "webhook"], into: &findings)
+    else { return nil }
+    let to = map["email"]?.items.compactMap { address($0, "`email`") } ?? []
+    let from = map["from"].flatMap { address($0, "`from`") }
+    let server = map["smtp"].flatMap { mailServer($0) }
+    for key in ["from", "smtp"] where map["email"] == nil {
+      guard let node = map[key] else { continue }
+      findings.error(
+        "`\(key)` has no meaning without `email`", at: node.position,
+        hint: "say who is told: email: [it@acme.example]")
+    }
+    return Notices(
+      email: to.isEmpty ? nil : Notices.Email(to: to, from: from, server: server),
+      webhook: map["webhook"].flatMap { webhook($0) })
+  }
+
+  private mutating func address(_ node: YAMLNode, _ what: String) -> String? {
+    guard let text = node.string(what, into: &findings) else { return nil }
+    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+    if parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), !text.hasPrefix("-"),
+      text.allSatisfy({ $0.isASCII && !$0.isWhitespace && !"<>,;\"".contains($0) })
+    {
+      return text
+    }
+    findings.error("\(what) must be an address such as it@acme.example", at: node.position)
+    return nil
+  }
+
+  private mutating func mailServer(_ node: YAMLNode) -> Notices.Server? {
+    guard let text = node.string("`smtp`", into: &findings) else { return nil }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    if parts.count == 2 || parts.count == 3, parts[0] == "smtp", parts[1].hasPrefix("//"),
+      let port = parts.count == 3 ? Int(parts[2]) : 25, (1...65_535).contains(port)
+    {
+      let host = parts[1].dropFirst(2)
+      if !host.isEmpty, host.allSatisfy({ $0.isLetter || $0.isNumber || ".-".contains($0) }) {
+        return Notices.Server(host: String(host), port: port)
+      }
+    }
+    findings.error(
+      "`smtp` must be a mail server", at: node.position,
+      hint: "for example smtp://mail.acme.example:25; without it the system's sendmail is used")
+    return nil
+  }
+
+  private mutating func webhook(_ node: YAMLNode) -> Notices.Webhook? {
+    guard
+      let map = MapReader(
+        node, what: "`webhook`", known: ["url", "secret", "format"], into: &findings)
+    else { return nil }
+    let url = map.required("url", "where it is sent", into: &findings).flatMap {
+      webURL($0, "`url`")
+    }
+    let secret = map["secret"].flatMap {
+      self.secret($0, what: "secret", example: "secret: { file: hook }")
+    }
+    let format = map["format"].flatMap {
+      $0.word("`format`", as: Notices.Webhook.Format.self, into: &findings)
+    }
+    return url.map { Notices.Webhook(url: $0, secret: secret, format: format ?? .json) }
+  }
+}

@@ -27,8 +27,8 @@ package struct ConfigurationReader {
         root, what: "the configuration",
         known: [
           "site", "directories", "limits", "mapping-changes", "journal", "audit", "schedule",
+          "notify", "console",
         ],
-        planned: ["notify", "console"],
         into: &findings)
     else { return nil }
     let site = map.required("site", "name, store and licenses", into: &findings).flatMap {
@@ -59,7 +59,9 @@ package struct ConfigurationReader {
       path: path, site: site, directories: directories, limits: limits,
       mappingChanges: changes ?? .review,
       journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit,
-      schedule: map["schedule"].flatMap { schedule($0) } ?? .standard)
+      schedule: map["schedule"].flatMap { schedule($0) } ?? .standard,
+      console: map["console"].flatMap { console($0) } ?? .standard,
+      notices: map["notify"].flatMap { notices($0) })
   }
 
   // MARK: The site
@@ -187,6 +189,10 @@ package struct ConfigurationReader {
     }
     guard let url = map.required("url", "ldaps://server, or `ldif:` and a file", into: &findings)
     else { return nil }
+    if url.items.isEmpty {
+      findings.error(
+        "`url` names no server", at: url.position, hint: "for example ldaps://ldap.acme.example")
+    }
     let urls = url.items.compactMap { serverURL($0) }
     let bind = map["bind"].flatMap { self.bind($0) }
     let tls = map["tls"].flatMap {
@@ -277,7 +283,7 @@ package struct ConfigurationReader {
     return .simple(dn: dn, password: password)
   }
 
-  private mutating func secret(
+  mutating func secret(
     _ node: YAMLNode, what: String = "password",
     example: String = "password: { file: bind-password }"
   ) -> SecretSource? {
@@ -287,6 +293,10 @@ package struct ConfigurationReader {
       findings.error(
         "a \(what) does not stand in the configuration", at: node.position,
         hint: "write it into a file of mode 0600 and name the file: \(example)")
+      return nil
+    }
+    if let both = map["env"], map["file"] != nil {
+      findings.error("either `file` or `env` says where the \(what) is", at: both.position)
       return nil
     }
     if let file = map["file"] {
@@ -333,7 +343,7 @@ package struct ConfigurationReader {
     return limits
   }
 
-  private func resolved(_ name: String) -> String {
+  func resolved(_ name: String) -> String {
     if name.hasPrefix("/") { return name }
     return path.lastIndex(of: "/").map { String(path[...$0]) + name } ?? name
   }

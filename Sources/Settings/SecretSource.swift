@@ -10,12 +10,13 @@ package enum SecretSource: Sendable, Hashable {
     package let remedy: String
   }
 
-  /// The secret, without the line end that editors add.
+  /// The secret, without a line end.
   /// - Parameter what: its name in messages.
   package func read(_ what: String = "password") throws(Fault) -> String {
     switch self {
     case .environment(let name):
-      guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
+      let value = Self.trimmed(ProcessInfo.processInfo.environment[name] ?? "")
+      guard !value.isEmpty else {
         throw Fault(
           message: "the environment variable \(name), which is to hold the \(what), is empty",
           remedy: "set it, or name a file: \(what): { file: FILE }")
@@ -27,7 +28,9 @@ package enum SecretSource: Sendable, Hashable {
   }
 
   private func read(file path: String, _ what: String) throws(Fault) -> String {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    // What a container mounts is a link to a link.
+    let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    let attributes = try? FileManager.default.attributesOfItem(atPath: target)
     guard let attributes, let data = FileManager.default.contents(atPath: path) else {
       throw Fault(
         message: "the \(what) file \(path) cannot be read",
@@ -42,13 +45,19 @@ package enum SecretSource: Sendable, Hashable {
         message: "others may read the \(what) file \(path) (mode \(String(mode, radix: 8)))",
         remedy: "chmod 600 \(path)")
     }
-    var text = String(decoding: data, as: UTF8.self)
-    while let last = text.last, last.isNewline { text.removeLast() }
+    let text = Self.trimmed(String(decoding: data, as: UTF8.self))
     if text.isEmpty {
       throw Fault(
         message: "the \(what) file \(path) is empty",
         remedy: "write the \(what) into it")
     }
+    return text
+  }
+
+  /// Without the line end that editors and `echo` add.
+  private static func trimmed(_ text: String) -> String {
+    var text = text
+    while let last = text.last, last.isNewline { text.removeLast() }
     return text
   }
 }

@@ -1,5 +1,7 @@
 /// Which accounts a list or a command is about; all that is given has to hold.
 package struct AccountFilter: Sendable, Hashable {
+  /// A part of the email, the name or the username, compared without letter case.
+  package var text: String?
   /// Patterns with `*` for anything, compared without letter case.
   package var email: String?
   package var name: String?
@@ -11,12 +13,19 @@ package struct AccountFilter: Sendable, Hashable {
   /// A giver of a right or the mark: `rule`, `hand`, `import`, or a rule's name.
   package var givenBy: String?
   package var isLinked: Bool?
+  /// Active, without license, group and mark (R3).
+  package var isUnassigned: Bool?
 
   package init() {}
 
   package var isEmpty: Bool { self == AccountFilter() }
 
   package func matches(_ account: Account, transition: Site.Transition) -> Bool {
+    if let text {
+      let key = emailKey(text)
+      let fields = [account.email, account.name, account.username ?? ""]
+      guard fields.contains(where: { emailKey($0).contains(key) }) else { return false }
+    }
     if let email, !account.email.matches(pattern: email) { return false }
     if let name, !account.name.matches(pattern: name) { return false }
     for (kind, wanted) in [(Right.Kind.license, license), (.group, group)] {
@@ -27,6 +36,7 @@ package struct AccountFilter: Sendable, Hashable {
     if let kind, kind != account.kindName(transition) { return false }
     if let isActive, isActive != account.isActive { return false }
     if let isLinked, isLinked != (account.person != nil) { return false }
+    if let isUnassigned, isUnassigned != account.isUnassigned { return false }
     if let givenBy {
       let all = account.holdings.map(\.givers) + [account.mark]
       return all.contains { givers in
@@ -52,7 +62,7 @@ extension Account {
 
 extension String {
   /// Whether the text is what the pattern says; `*` stands for anything. Letter case does not count.
-  func matches(pattern: String) -> Bool {
+  package func matches(pattern: String) -> Bool {
     let parts = pattern.lowercased().split(separator: "*", omittingEmptySubsequences: false)
     let text = lowercased()
     guard let first = parts.first, let last = parts.last, parts.count > 1 else {

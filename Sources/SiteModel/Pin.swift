@@ -1,3 +1,5 @@
+import Foundation
+
 /// An administrator's exception for one account that the sync respects until it expires.
 package struct Pin: Sendable, Hashable, Codable {
   package enum Kind: Sendable, Hashable, Codable {
@@ -68,6 +70,13 @@ package struct Pin: Sendable, Hashable, Codable {
     self.reason = reason
     self.by = by
     self.since = since
+  }
+
+  /// The end of a day, written YYYY-MM-DD, in UTC and seconds since 1970; nil for anything else.
+  package static func end(of day: String) -> Int64? {
+    let style = Date.ISO8601FormatStyle().year().month().day()
+    guard day.count == 10, let date = try? style.parse(day) else { return nil }
+    return Int64(date.timeIntervalSince1970) + 86_400
   }
 
   package func holds(at now: Int64) -> Bool { now < until }

@@ -427,6 +427,8 @@ extension Plan {
       givers: Int(row.givers))
   }
 
+  /// Whom a row is about, by number in `subjects`.
+  package func subject(_ row: Row) -> Int { Int(row.subject) }
   /// A row's kind by number in `ChangeKind.allCases`.
   package func kindNumber(_ row: Row) -> UInt8 { row.kind }
   /// A row's rule by number in `rules`; -1 for none.

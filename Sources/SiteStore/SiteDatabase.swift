@@ -25,6 +25,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     // References are kept by triggers that let nothing be deleted, which costs an insert nothing.
     configuration.foreignKeysEnabled = false
     configuration.prepareDatabase { db in
+      db.add(function: Self.folded)
+      db.add(function: Self.fits)
       // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
       try db.execute(
         sql:

@@ -8,7 +8,7 @@ package struct GuardDesk {
   package let siteName: String
   package let policy: SitePolicy
   private let limits: Limits
-  private let store: any SiteStoring
+  let store: any SiteStoring
 
   /// For how long an approval, and what can be approved, holds.
   private static let daySeconds: Int64 = 86_400

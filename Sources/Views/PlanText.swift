@@ -44,7 +44,7 @@ package struct PlanText {
     var rows: [Int: [Int]] = [:]
     var order: [Int] = []
     for index in plan.rows.indices {
-      let subject = plan.change(at: index).subject
+      let subject = plan.subject(plan.rows[index])
       if rows[subject] == nil { order.append(subject) }
       rows[subject, default: []].append(index)
     }
@@ -65,10 +65,9 @@ package struct PlanText {
 
   private func text(_ change: Change) -> String {
     var what = "\(sign(change.kind)) \(change.kind.rawValue)"
-    let value = value(change)
+    let value = change.valueText
     if !value.isEmpty { what += " \(value.shown)" }
-    let because = [change.rule.map(\.place), change.reason].compactMap(\.self).joined(
-      separator: ": ")
+    let because = change.because
     // The colour's own characters take no place on the screen.
     let width = 2 + change.kind.rawValue.count + (value.isEmpty ? 0 : value.shown.count + 1)
     return "    \(what)" + String(repeating: " ", count: max(2, 44 - width))
@@ -81,17 +80,6 @@ package struct PlanText {
       style.green("+")
     case .revokeLicense, .leaveGroup, .deactivateAccount: style.red("-")
     default: style.yellow("~")
-    }
-  }
-
-  private func value(_ change: Change) -> String {
-    switch (change.before, change.after) {
-    case (.text(let before), .text(let after)): "\(before) → \(after)"
-    case (.field(let name, let before), .field(_, let after)):
-      "\(name): \(before ?? "none") → \(after ?? "none")"
-    case (_, .profile(_, _, let portalOnly)): portalOnly ? "portal-only" : ""
-    case (nil, .text(let text)), (.text(let text), nil): text
-    default: ""
     }
   }
 
@@ -167,7 +155,7 @@ package struct PlanText {
         style.bold("Nothing to do")
           + (plan.basis.command == nil ? ": the site is in line with the directory." : "."))
     } else {
-      let people = Set((0..<plan.rows.count).map { plan.change(at: $0).subject }).count
+      let people = Set(plan.rows.map(plan.subject)).count
       line(
         style.bold("Summary")
           + ": \(plan.rows.count.of("change", "changes")) for \(people.of("account", "accounts"))")
@@ -224,9 +212,28 @@ package struct PlanText {
   }
 }
 
+extension Change {
+  /// What it gives, takes or alters, in a few words; empty where the kind says it all.
+  package var valueText: String {
+    switch (before, after) {
+    case (.text(let before), .text(let after)): "\(before) → \(after)"
+    case (.field(let name, let before), .field(_, let after)):
+      "\(name): \(before ?? "none") → \(after ?? "none")"
+    case (_, .profile(_, _, let portalOnly)): portalOnly ? "portal-only" : ""
+    case (nil, .text(let text)), (.text(let text), nil): text
+    default: ""
+    }
+  }
+
+  /// The rule and the reason.
+  package var because: String {
+    [rule.map(\.place), reason].compactMap(\.self).joined(separator: ": ")
+  }
+}
+
 extension RuleReference {
   /// "engineers (acme.yaml:22)"
-  var place: String {
+  package var place: String {
     let file = file.split(separator: "/").last.map(String.init) ?? file
     return "\(name) (\(file):\(line))"
   }

@@ -71,7 +71,7 @@ package struct Profile {
     return lines.joined(separator: "\n")
   }
 
-  private var state: String {
+  package var state: String {
     switch account.deactivatedBy {
     case nil:
       leaving.map { "active; leaving, deactivated after \(timeText($0.due))" } ?? "active"
@@ -82,7 +82,7 @@ package struct Profile {
   }
 
   /// R9 to R11.
-  private var signIn: String {
+  package var signIn: String {
     guard account.isActive else { return "cannot sign in" }
     let root = rootURL ?? "the site's root URL", portal = portalURL ?? "the portal"
     switch (transition, account.isPortalOnly) {
@@ -95,7 +95,7 @@ package struct Profile {
   }
 
   /// R12.
-  private var knowledgeBase: String {
+  package var knowledgeBase: String {
     guard account.isActive else { return "none" }
     if account.isPortalOnly { return "articles in the portal; Confluence itself needs conversion" }
     let hasConfluence = account.holding(Right(.license, "confluence")).map { !$0.isSuspended }
@@ -103,7 +103,7 @@ package struct Profile {
       ? "articles in the portal, and Confluence" : "articles in the portal"
   }
 
-  private var directory: String {
+  package var directory: String {
     guard let person = account.person else { return "not linked to a person" }
     return person + (account.absentSince.map { ", gone since \(timeText($0))" } ?? "")
   }

@@ -22,7 +22,7 @@ package struct SyncMetrics: Sendable {
   }
 
   package var text: String {
-    var page = Page(site: site)
+    var page = PrometheusPage(site: site)
     page.gauge("sync_started_timestamp_seconds", "When the last sync began.", startedAt)
     page.gauge("sync_exit_code", "How it ended, as the exit code of usher sync.", Int64(exitCode))
     if let appliedAt {
@@ -43,55 +43,58 @@ package struct SyncMetrics: Sendable {
     if let plan { page.write(plan) }
     return page.text
   }
+}
 
-  private struct Page {
-    let site: String
-    var text = ""
+/// Gauges in Prometheus's text format, each with the site as a label.
+package struct PrometheusPage {
+  private let site: String
+  package private(set) var text = ""
 
-    mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
-      gauge(name, help, [([], "\(value)")])
+  package init(site: String) { self.site = site }
+
+  package mutating func gauge(_ name: String, _ help: String, _ value: Int64) {
+    gauge(name, help, [([], "\(value)")])
+  }
+
+  package mutating func gauge(
+    _ name: String, _ help: String, _ samples: [(labels: [(String, String)], value: String)]
+  ) {
+    if samples.isEmpty { return }
+    text += "# HELP usher_\(name) \(help)\n# TYPE usher_\(name) gauge\n"
+    for sample in samples {
+      let labels = ([("site", site)] + sample.labels).map { "\($0)=\"\(Self.escaped($1))\"" }
+      text += "usher_\(name){\(labels.joined(separator: ","))} \(sample.value)\n"
     }
+  }
 
-    mutating func gauge(
-      _ name: String, _ help: String, _ samples: [(labels: [(String, String)], value: String)]
-    ) {
-      if samples.isEmpty { return }
-      text += "# HELP usher_\(name) \(help)\n# TYPE usher_\(name) gauge\n"
-      for sample in samples {
-        let labels = ([("site", site)] + sample.labels).map { "\($0)=\"\(Self.escaped($1))\"" }
-        text += "usher_\(name){\(labels.joined(separator: ","))} \(sample.value)\n"
-      }
-    }
+  private static func escaped(_ value: String) -> String {
+    value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+  }
 
-    private static func escaped(_ value: String) -> String {
-      value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    }
-
-    mutating func write(_ plan: Plan) {
-      let summary = plan.summary
-      gauge(
-        "entries_read", "Entries of the directory that the last sync saw.",
-        [
-          ([("kind", "person")], "\(plan.basis.peopleRead)"),
-          ([("kind", "group")], "\(plan.basis.groupsRead)"),
-        ])
-      gauge(
-        "planned_changes", "Changes of the last plan.",
-        ChangeKind.allCases.map { ([("kind", $0.rawValue)], "\(summary[$0] ?? 0)") })
-      gauge("held_people", "People who are held.", Int64(plan.holds.count))
-      gauge("leaving_accounts", "Accounts of leavers in their grace.", Int64(plan.leaving.count))
-      let seats = plan.seats.sorted { $0.key < $1.key }
-      gauge(
-        "seats_taken", "Seats that are taken after the last plan.",
-        seats.map { ([("product", $0.key)], "\($0.value.after)") })
-      gauge(
-        "seats_ceiling", "Seats that there are; products without a ceiling are left out.",
-        seats.compactMap { product, seats in
-          seats.ceiling.map { ([("product", product)], "\($0)") }
-        })
-      gauge(
-        "seats_waited_for", "People who wait for a seat.",
-        seats.map { ([("product", $0.key)], "\($0.value.waiting.count)") })
-    }
+  fileprivate mutating func write(_ plan: Plan) {
+    let summary = plan.summary
+    gauge(
+      "entries_read", "Entries of the directory that the last sync saw.",
+      [
+        ([("kind", "person")], "\(plan.basis.peopleRead)"),
+        ([("kind", "group")], "\(plan.basis.groupsRead)"),
+      ])
+    gauge(
+      "planned_changes", "Changes of the last plan.",
+      ChangeKind.allCases.map { ([("kind", $0.rawValue)], "\(summary[$0] ?? 0)") })
+    gauge("held_people", "People who are held.", Int64(plan.holds.count))
+    gauge("leaving_accounts", "Accounts of leavers in their grace.", Int64(plan.leaving.count))
+    let seats = plan.seats.sorted { $0.key < $1.key }
+    gauge(
+      "seats_taken", "Seats that are taken after the last plan.",
+      seats.map { ([("product", $0.key)], "\($0.value.after)") })
+    gauge(
+      "seats_ceiling", "Seats that there are; products without a ceiling are left out.",
+      seats.compactMap { product, seats in
+        seats.ceiling.map { ([("product", product)], "\($0)") }
+      })
+    gauge(
+      "seats_waited_for", "People who wait for a seat.",
+      seats.map { ([("product", $0.key)], "\($0.value.waiting.count)") })
   }
 }

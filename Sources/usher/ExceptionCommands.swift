@@ -43,35 +43,18 @@ struct PinCommand: ParsableCommand {
     }
     _ = try what.kind()
     if reason.allSatisfy(\.isWhitespace) { throw ValidationError("--reason says why.") }
-    if Self.end(of: until) == nil {
+    if Pin.end(of: until) == nil {
       throw ValidationError("--until is a day, written YYYY-MM-DD, not \(until)")
     }
-  }
-
-  /// The end of a day in UTC, in seconds since 1970.
-  private static func end(of day: String) -> Int64? {
-    let style = Date.ISO8601FormatStyle().year().month().day()
-    guard day.count == 10, let date = try? style.parse(day) else { return nil }
-    return Int64(date.timeIntervalSince1970) + 86_400
   }
 
   func run() throws {
     try Session.runHoldingSite(common, "pin") { session, store in
       let account = try store.accounts([who])[0]
       let pin = Pin(
-        account: account.id, kind: try what.kind(), until: Self.end(of: until) ?? 0,
+        account: account.id, kind: try what.kind(), until: Pin.end(of: until) ?? 0,
         reason: reason, by: session.user, since: session.now)
-      let desk = session.desk(store)
-      let others = try store.pins().map(\.pin).filter {
-        $0.account == account.id && $0.kind != pin.kind && $0.holds(at: session.now)
-      }
-      if let refusal = PinCheck.obstacle(
-        pin, account, others: others, site: try desk.site(), now: session.now)
-      {
-        throw Failure(
-          .failed, "\(refusal.email): \(refusal.reason). Nothing was changed",
-          remedy: refusal.remedy)
-      }
+      try session.desk(store).check(pin, for: account, now: session.now)
       let head = try store.set(pin, run: session.record("account \(account.id) \(pin.text)"))
       session.terminal.say(
         "Pinned \(account.email.shown): \(pin.text.shown), until \(timeText(pin.until)).")

@@ -57,6 +57,8 @@ struct Failure: Error {
         .failed,
         "\(several.who) fits several accounts: \(several.candidates.joined(separator: ", "))",
         remedy: "name the account by its email")
+    case let fault as GuardDesk.OrderFault:
+      self.init(.failed, fault.message, remedy: fault.remedy)
     case let fault as GuardDesk.ApprovalFault: self.init(fault)
     case let failure as StoreFailure: self.init(failure)
     case let fault as PlanFile.Fault: self.init(fault)

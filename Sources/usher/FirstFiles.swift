@@ -16,6 +16,8 @@ enum FirstFiles {
     var people = ""
     var groups: String?
     var largest: [Probe.Group] = []
+    /// Whether the files are the system's, under /etc, where no service may write.
+    var isForSystem = false
   }
 
   /// A text as a YAML scalar that is nothing but this text.
@@ -48,7 +50,7 @@ enum FirstFiles {
       # The site, its directory and its limits. What stands behind # is an example or the default.
       site:
         name: \(quoted(answers.site))
-        store: sqlite:usher.db
+        store: \(answers.isForSystem ? "sqlite:/var/lib/usher/usher.db" : "sqlite:usher.db")
         # What the site can license. `seats` is a ceiling; none = unlimited.
         licenses:
           jira-software: {}

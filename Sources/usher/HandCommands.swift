@@ -18,8 +18,7 @@ extension Session {
   func carryOut(
     _ order: Handwork.Order, on accounts: [Account], in store: SiteDatabase, _ options: HandOptions
   ) throws {
-    let world = try desk(store).world(of: accounts, command: order.command, now: now)
-    let result = Handwork.plan(order, in: world, by: user)
+    let result = try desk(store).plan(order, on: accounts, by: user, now: now)
     try refuse(result.refusals)
     for note in result.notes { terminal.say(note.shown) }
     try confirmAndApply(result, to: store, yes: options.yes, preview: options.preview)
@@ -178,15 +177,9 @@ struct Mark: ParsableCommand {
         try session.carryOut(.mark, on: store.accounts(who), in: store, hand)
         return nil
       }
-      let site = try session.desk(store).site()
-      var accounts: [Account] = []
-      try store.allAccounts { account in
-        guard account.isUnassigned else { return }
-        if site.policy.isProtected(account) {
-          session.terminal.say("\(account.email.shown) is protected and left out.")
-        } else {
-          accounts.append(account)
-        }
+      let (accounts, protected) = try session.desk(store).unassigned()
+      for account in protected {
+        session.terminal.say("\(account.email.shown) is protected and left out.")
       }
       try session.carryOut(.mark, on: accounts, in: store, hand)
       return nil
@@ -216,19 +209,7 @@ struct Convert: ParsableCommand {
         try session.carryOut(.convert, on: store.accounts(who), in: store, hand)
         return nil
       }
-      let transition = try store.transition()
-      guard transition == .after else {
-        throw Failure(
-          .failed, "conversions come after the transition", remedy: "usher transition previews it")
-      }
-      var chosen = try filter.filter()
-      chosen.isActive = true
-      var accounts: [Account] = []
-      try store.allAccounts { account in
-        if account.isPortalOnly, chosen.matches(account, transition: transition) {
-          accounts.append(account)
-        }
-      }
+      let accounts = try session.desk(store).convertible(filter.filter())
       try session.carryOut(.convert, on: accounts, in: store, hand)
       return nil
     }

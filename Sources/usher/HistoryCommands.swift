@@ -44,7 +44,7 @@ struct Runs: ParsableCommand {
           try table.text(format, empty: "No runs yet.", style: session.terminal.output))
         return nil
       }
-      guard let run = try store.run(id) else { throw Failure.noRun(id) }
+      guard let run = try store.run(id) else { throw GuardDesk.OrderFault.noRun(id) }
       session.terminal.print(
         "Run \(run.id): \(run.command), \(timeText(run.startedAt)), by \(run.user)")
       session.terminal.print(
@@ -96,42 +96,15 @@ struct Undo: ParsableCommand {
 
   func run() throws {
     try Session.runHoldingSite(common, "undo") { session, store in
-      guard let undone = try store.run(number) else { throw Failure.noRun(number) }
-      if let by = undone.undoneBy {
-        throw Failure(.failed, "run \(number) was taken back already, by run \(by)")
-      }
-      guard undone.changes > 0 else {
-        throw Failure(
-          .failed,
-          "run \(number) (\(undone.command)) changed no account, and there is nothing to take back")
-      }
-      var entries: [JournalEntry] = []
-      try store.entries(of: number) { entries.append($0) }
-      let accounts = try store.accounts(ids: Array(Set(entries.map(\.account))))
-      let world = try session.desk(store).world(
-        of: accounts, command: "undo \(number)", now: session.now)
-      let former = entries.filter { $0.kind == .changeEmail }.compactMap(\.before)
-      let ids = Set(accounts.map(\.id))
-      let others = try store.accounts(ofPeople: [], emails: former).filter { !ids.contains($0.id) }
-      let result = Undoing.plan(
-        entries, in: world, occupied: Set(others.map { emailKey($0.email) }), by: session.user)
+      let result = try session.desk(store).undoing(number, by: session.user, now: session.now)
       for refusal in result.refusals {
         session.terminal.warn("left as it is: \(refusal.email): \(refusal.reason)")
       }
-      if result.plan.isEmpty {
-        throw Failure(
-          .failed, "nothing of run \(number) can be taken back: everything has changed since")
-      }
+      if result.plan.isEmpty { throw GuardDesk.OrderFault.allHasChanged(since: number) }
       try session.confirmAndApply(
         result, to: store, yes: hand.yes, preview: hand.preview, undoes: number)
       return nil
     }
-  }
-}
-
-extension Failure {
-  static func noRun(_ id: Int64) -> Failure {
-    Failure(.failed, "there is no run \(id)", remedy: "usher runs lists them")
   }
 }
 

@@ -52,6 +52,7 @@ struct Init: ParsableCommand {
         remedy: "go on with usher check --connect, or choose another place: --config FILE")
     }
     var answers = FirstFiles.Answers()
+    answers.isForSystem = configurationPath.hasPrefix("/etc/")
     answers.url = try url ?? terminal.ask("Server (ldaps://…)", missing: "--url")
     answers.ca = ca
     answers.clearText = clearText

@@ -23,7 +23,7 @@ struct DirectoryOption: ParsableArguments {
 
 /// The terminal, or what stands in its place: data on standard output, everything else on standard error.
 struct Terminal {
-  let quiet: Bool
+  private(set) var quiet: Bool
   let verbose: Bool
   let output: TextStyle
   let errors: TextStyle
@@ -37,6 +37,13 @@ struct Terminal {
     output = TextStyle(isColoured: wantsColour && isatty(1) == 1)
     errors = TextStyle(isColoured: wantsColour && isatty(2) == 1)
     showsProgress = isatty(2) == 1 && !options.quiet
+  }
+
+  /// The same that says nothing but warnings and failures.
+  var hushed: Terminal {
+    var copy = self
+    copy.quiet = true
+    return copy
   }
 
   /// Data.

@@ -19,7 +19,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Save the plan for usher apply.") var out: String?
   @Option(help: "How the plan is printed: text, json or csv.") var format: Format = .text
   @Flag(help: "Plan from the mirror, without the directory.") var offline = false
-  @Option(help: "Try another mapping file.") var mapping: String?
+  @Option(help: "Try another mapping file; - reads it from standard input.") var mapping: String?
   @OptionGroup var which: DirectoryOption
   @Option(help: "Look at one person only: an email, an account id or a directory id.") var only:
     String?
@@ -162,7 +162,10 @@ struct Sync: ParsableCommand {
       try Session.run(common, "sync") { session in
         var session = session
         session.readsEverything = full
-        return try sync(session, record)
+        do { return try sync(session, record) } catch {
+          record.note(Failure(error))
+          throw error
+        }
       }
     }
   }
@@ -187,6 +190,7 @@ struct Sync: ParsableCommand {
       try session.plan(chosen, session.origins(), texts: texts)
     }
     let verdict = outcome.verdict
+    for held in session.held(verdict, in: store) + waiting { record.note(held: held) }
     if !session.terminal.quiet {
       PlanText(verdict.plan, all: all, style: session.terminal.output).write(
         session.terminal.print)

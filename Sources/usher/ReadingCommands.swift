@@ -136,7 +136,7 @@ struct TestCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @Option(name: .customLong("tests"), help: "A file with more tests; may be repeated.")
   var files: [String] = []
-  @Option(help: "Another mapping file.") var mapping: String?
+  @Option(help: "Another mapping file; - reads it from standard input.") var mapping: String?
   @OptionGroup var which: DirectoryOption
 
   func run() throws {

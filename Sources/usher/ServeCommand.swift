@@ -1,15 +1,17 @@
 import ArgumentParser
+import Console
 import Foundation
 import Settings
 import Synchronization
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Keeps the site in step: syncs by itself at the times that `schedule` says.",
+    abstract: "Keeps the site in step by itself, and shows it in a web console.",
     discussion: """
-      Each sync is a run of `usher sync` of its own and reads configuration and mapping as they are then. SIGHUP \
-      reads the schedule anew, SIGTERM stops within five seconds; what a sync was about to change then is not \
-      changed at all.
+      Syncs begin at the times that `schedule` says; each is a run of `usher sync` of its own and reads configuration \
+      and mapping as they are then. The console, its API and /metrics listen where `console.listen` says. SIGHUP reads \
+      the configuration anew, but for where it listens; SIGTERM stops within five seconds; what a sync was about to \
+      change then is not changed at all.
       """)
 
   @OptionGroup var common: CommonOptions
@@ -36,9 +38,14 @@ final class Service {
   private let terminal: Terminal
   private let manager = ServiceManager()
   private let events = Events()
-  private let metrics: String?
+  private let metrics: String
+  private let house: House
+  private let console: ConsoleServer?
+  private let tokenFile: String?
   private var timetable: Timetable
   private var sync: Running?
+  /// Somebody asked for a sync in the console.
+  private var isWanted = false
 
   private struct Running {
     let program: StartedProgram
@@ -49,8 +56,12 @@ final class Service {
   init(_ options: CommonOptions, _ terminal: Terminal, metrics: String?) throws {
     self.options = options
     self.terminal = terminal
-    self.metrics = metrics
     let configuration = try Session.configuration(options, terminal)
+    self.metrics = metrics ?? configuration.site.storePath + ".metrics"
+    house = House(
+      configuration, path: try Session.configurationPath(options), terminal,
+      metricsFile: self.metrics
+    ) { [events] in events.add(.syncWanted) }
     // The same at each start.
     let name = ProcessInfo.processInfo.hostName + configuration.site.name
     let shift =
@@ -58,6 +69,15 @@ final class Service {
     let last = try Self.last(configuration, terminal)
     timetable = Timetable(
       configuration.schedule, lastSync: last.sync, lastFull: last.full, shift: shift, in: .current)
+    guard let listens = configuration.console.listens else {
+      (console, tokenFile) = (nil, nil)
+      return
+    }
+    let token = try FirstRunToken.make(configuration)
+    tokenFile = token?.file
+    console = try ConsoleServer(
+      at: listens, house: house, firstRunToken: token?.text,
+      trouble: { [terminal] in terminal.warn($0) })
   }
 
   /// When the site was last synced, and everything was last read.
@@ -83,14 +103,24 @@ final class Service {
       events.add($1, at: $0)
     }
     defer { signals.forEach { $0.cancel() } }
+    if let console {
+      terminal.say("The console is at \(console.address).")
+      if let tokenFile {
+        terminal.say(
+          "Nobody is named under `console` who may sign in; until then the token in \(tokenFile) lets you in."
+        )
+      }
+    }
     manager.tell("READY=1")
     if let next { terminal.say("The next sync begins at \(next).") }
     while true {
       let happened = events.take()
       if happened.contains(.stop) { break }
       if happened.contains(.reload) { reload() }
+      if happened.contains(.syncWanted) { isWanted = true }
       if let sync, happened.contains(.syncEnded) { ended(sync) }
       if sync == nil { try startWhatIsDue() }
+      showState()
       manager.tell("WATCHDOG=1")
       events.wait(seconds: wait)
     }
@@ -109,11 +139,13 @@ final class Service {
   // MARK: Syncs
 
   private func startWhatIsDue() throws {
-    let due = timetable.due(now: Self.now)
+    var due = timetable.due(now: Self.now)
+    if isWanted, due != .full { due = .sync }
+    isWanted = false
     guard due == .sync || due == .full else { return }
     var words = ["sync", "--config", try Session.configurationPath(options)]
     if due == .full { words.append("--full") }
-    if let metrics { words += ["--metrics", metrics] }
+    words += ["--metrics", metrics]
     if options.quiet { words.append("--quiet") }
     if options.verbose { words.append("--verbose") }
     manager.tell("STATUS=Syncing")
@@ -130,11 +162,25 @@ final class Service {
       case .heldBack: .done
       default: status == 0 ? .done : .failed
       }
+    house.note {
+      $0.lastExit = status
+      $0.lastEnd = Self.now
+    }
     timetable.note(outcome, began: running.began, isFull: running.isFull, now: Self.now)
     let word =
       "The sync ended with exit code \(status)" + (next.map { "; the next begins at \($0)" } ?? "")
     manager.tell("STATUS=\(word)")
     terminal.say("\(word).")
+  }
+
+  /// Tells the console what is going on.
+  private func showState() {
+    var until: Int64?
+    if case .nothing(let moment) = timetable.due(now: Self.now) { until = moment }
+    house.note {
+      $0.nextSync = until
+      $0.syncingSince = sync?.began
+    }
   }
 
   /// When the next sync begins, in local time; nil: now.
@@ -150,11 +196,13 @@ final class Service {
   private func reload() {
     manager.tell("RELOADING=1")
     do {
-      timetable.schedule = try Session.configuration(options, terminal).schedule
-      terminal.say("The schedule was read anew.")
+      let configuration = try Session.configuration(options, terminal)
+      timetable.schedule = configuration.schedule
+      house.configuration = configuration
+      terminal.say("The configuration was read anew.")
     } catch {
       terminal.report(Failure(error))
-      terminal.warn("the schedule stays as it was")
+      terminal.warn("the configuration stays as it was")
     }
     manager.tell("READY=1")
   }
@@ -162,6 +210,9 @@ final class Service {
   /// A sync that is stopped in its transaction changes nothing.
   private func stop() {
     manager.tell("STOPPING=1")
+    console?.stop()
+    house.stop()
+    if let tokenFile { unlink(tokenFile) }
     guard let program = sync?.program, program.status == nil else { return }
     terminal.warn("the sync that is under way is stopped; what it has not committed is not changed")
     program.send(SIGTERM)
@@ -176,7 +227,7 @@ final class Service {
 
 /// What has happened since it was last asked.
 private final class Events: Sendable {
-  enum Kind { case stop, reload, syncEnded }
+  enum Kind { case stop, reload, syncEnded, syncWanted }
 
   private let happened = Mutex<Set<Kind>>([])
   private let news = DispatchSemaphore(value: 0)

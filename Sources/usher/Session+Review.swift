@@ -17,8 +17,12 @@ extension Session {
     for excess in verdict.excesses {
       terminal.warn("limit \(excess.consequence.rawValue): \(excess.text); \(consequence)")
     }
-    if let groups = desk(store).heldGroups(verdict.plan) { try say(groups, in: store) }
-    if let held = verdict.held { try say(held, in: store) }
+    for held in held(verdict, in: store) { try say(held, in: store) }
+  }
+
+  /// What of a verdict waits for somebody's word.
+  func held(_ verdict: Guard.Verdict, in store: SiteDatabase) -> [HeldSet] {
+    [desk(store).heldGroups(verdict.plan), verdict.held].compactMap(\.self)
   }
 
   /// Says what is held back and how it is approved, and notes it for that.

@@ -13,7 +13,7 @@ import Views
 
 /// One command at work: its configuration, and what it opens of store, mapping and directory.
 struct Session {
-  let terminal: Terminal
+  var terminal: Terminal
   let configuration: Configuration
   let command: String
   /// When the command began, in seconds since 1970.
@@ -132,9 +132,19 @@ struct Session {
   func readMapping(
     of directory: Configuration.Directory, _ other: String? = nil, into findings: inout Findings
   ) -> CompiledMapping? {
+    guard other == "-" else { return readMapping(other ?? directory.mappingPath, into: &findings) }
+    // What comes in stands in the place of the directory's file, so that it finds what it names.
+    let text = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
+    return readMapping(directory.mappingPath, text: text, into: &findings)
+  }
+
+  /// - Parameter text: what stands in the file's place; nil: what is in it.
+  func readMapping(
+    _ path: String, text: String? = nil, into findings: inout Findings
+  ) -> CompiledMapping? {
     MappingReader.read(
-      other ?? directory.mappingPath, catalogue: Set(configuration.site.licenses.keys),
-      load: Self.load, into: &findings)
+      path, catalogue: Set(configuration.site.licenses.keys),
+      load: { text != nil && $0 == path ? text : Self.load($0) }, into: &findings)
   }
 
   // MARK: Store and directory
@@ -290,7 +300,10 @@ struct Session {
   }
 
   /// Applies a plan, says what was done, and lets old runs go.
-  func apply(_ approved: ApprovedPlan, to store: SiteDatabase, undoes: Int64? = nil) throws {
+  @discardableResult
+  func apply(
+    _ approved: ApprovedPlan, to store: SiteDatabase, undoes: Int64? = nil
+  ) throws -> AppliedRun {
     let applied = try store.apply(approved, run: record(approved.plan, undoes: undoes))
     let count = applied.written.values.reduce(0, +)
     terminal.say(
@@ -298,10 +311,11 @@ struct Session {
         ? "Run \(applied.head.run): nothing was changed."
         : "Applied: \(count.of("change", "changes")), run \(applied.head.run).")
     try finish(applied.head, in: store)
+    return applied
   }
 
   /// Writes the audit chain's head outside of the store, and lets old runs go.
-  func finish(_ head: AuditHead, in store: SiteDatabase) throws {
+  func finish(_ head: AuditHead, in store: any SiteStoring) throws {
     if configuration.auditKey != nil { terminal.say("audit head \(head.run):\(head.link)") }
     try store.pruneJournal(before: now - configuration.journalKeepSeconds)
   }

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A program that we started, with our own output. Foundation's `Process` learns of an end by a descriptor, which a
+/// A program that we started, with our own output or with files. Foundation's `Process` learns of an end by a descriptor, which a
 /// program that the other one has started in turn may hold open; this one waits for the program itself.
 final class StartedProgram: Sendable {
   private let pid: pid_t
@@ -10,9 +10,14 @@ final class StartedProgram: Sendable {
   /// The exit code, or 128 and the signal that ended it; nil while it runs.
   var status: Int32? { state.withLock { $0 } }
 
-  /// - Parameter ended: called on another thread once `status` is there.
+  /// - Parameters:
+  ///   - files: what the descriptors 0, 1 and 2 are: files to read from, and files to write anew.
+  ///   - ended: called on another thread once `status` is there.
   /// - Throws: `Failure` when the program cannot be started.
-  init(_ path: String, _ arguments: [String], ended: @escaping @Sendable () -> Void) throws {
+  init(
+    _ path: String, _ arguments: [String], files: [Int32: String] = [:],
+    ended: @escaping @Sendable () -> Void
+  ) throws {
     // We wait for signals in a way of our own, which would be handed down.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -24,12 +29,19 @@ final class StartedProgram: Sendable {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (descriptor, file) in files {
+      let mode = descriptor == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC
+      posix_spawn_file_actions_addopen(&actions, descriptor, file, mode, 0o600)
+    }
     var words = (["usher"] + arguments).map { strdup($0) } + [nil]
     var variables =
       ProcessInfo.processInfo.environment.map { strdup("\($0)=\($1)") } + [nil]
     defer { for pointer in words + variables { free(pointer) } }
     var pid: pid_t = 0
-    let result = posix_spawn(&pid, path, nil, &attributes, &words, &variables)
+    let result = posix_spawn(&pid, path, &actions, &attributes, &words, &variables)
     guard result == 0 else {
       throw Failure(.failed, "\(path) cannot be started: \(String(cString: strerror(result)))")
     }

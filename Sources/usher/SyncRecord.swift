@@ -1,13 +1,17 @@
 import ArgumentParser
 import Foundation
+import Ports
 import Reconciliation
+import SiteModel
 import SyncEngine
 import Views
 
-/// What a sync comes to, kept for Prometheus's textfile collector where somebody wants it.
+/// What a sync comes to, for whoever wants to know: Prometheus's textfile collector, and the people of `notify`.
 final class SyncRecord {
   private let file: String?
   private var metrics: SyncMetrics?
+  private var notice: SyncNotice?
+  private var messenger: Messenger?
 
   init(file: String?) { self.file = file }
 
@@ -15,6 +19,10 @@ final class SyncRecord {
   func keeping(_ sync: () throws -> Void) throws {
     var status: Int32 = 0
     do { try sync() } catch let exit as ExitCode { status = exit.rawValue }
+    if var notice, status != ExitStatus.busy.rawValue {
+      notice.exitCode = status
+      messenger?.tell(notice)
+    }
     // A sync that found the site held says nothing of it, and the other one writes the file.
     if let file, status != ExitStatus.busy.rawValue { write(status, to: file) }
     if status != 0 { throw ExitCode(status) }
@@ -37,6 +45,10 @@ final class SyncRecord {
   }
 
   func begin(_ session: Session) {
+    notice = SyncNotice(
+      site: session.configuration.site.name, at: session.now,
+      link: session.configuration.console.link)
+    messenger = session.configuration.notices.map { Messenger($0, session) }
     metrics = SyncMetrics(site: session.configuration.site.name, startedAt: session.now)
   }
 
@@ -51,14 +63,22 @@ final class SyncRecord {
     ]
     let exceeded = Set(outcome.verdict.excesses.map(\.consequence))
     metrics?.plan = outcome.verdict.plan
+    notice?.peopleHeld = outcome.verdict.plan.holds.count
+    notice?.unread = outcome.failures.map(\.directory)
     metrics?.limits = Consequence.allCases.map { ($0.rawValue, exceeded.contains($0)) }
     metrics?.unreadDirectories = outcome.failures.count
     return outcome
   }
 
-  func applying(at now: Int64, _ body: () throws -> Void) throws {
+  func note(held: HeldSet) { notice?.held.append(held) }
+
+  func note(_ failure: Failure) { notice?.failure = (failure.message, failure.remedy) }
+
+  func applying(at now: Int64, _ body: () throws -> AppliedRun) throws {
     let start = ContinuousClock.now
-    try body()
+    let applied = try body()
+    notice?.run = applied.head.run
+    notice?.changes = applied.written
     metrics?.stages.append(("apply", (ContinuousClock.now - start) / .seconds(1)))
     metrics?.appliedAt = now
   }

@@ -22,7 +22,6 @@ struct Usher: ParsableCommand {
       ExportCommand.self, TestCommand.self, Grant.self, Revoke.self, Deactivate.self,
       Reactivate.self, Mark.self, Unmark.self, Convert.self, Show.self, PinCommand.self, Unpin.self,
       Approve.self, Runs.self, Undo.self, Erase.self, TransitionCommand.self, ImportCommand.self,
-      Backup.self,
-      Serve.self,
+      Backup.self, Serve.self, TokenCommand.self,
     ])
 }

@@ -18,10 +18,17 @@ private let allowed: [String: Set<String>] = [
   "LDAPClient": ["Ports", "DirectoryModel", "CLDAP"],
   "SiteStore": ["Ports", "DirectoryModel", "SiteModel", "GRDB", "GRDBSQLite", "Crypto"],
   "Views": ["Diagnostics", "DirectoryModel", "SiteModel"],
+  "Console": [
+    "Diagnostics", "SiteModel", "Settings", "Reconciliation", "Ports", "SyncEngine", "Views",
+    "Crypto", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "HTTPTypes", "Logging",
+    "Mustache",
+    "NIOCore", "NIOSSL",
+  ],
   "CLDAP": [],
   "usher": [
     "Diagnostics", "DirectoryModel", "SiteModel", "Mapping", "Settings", "Reconciliation", "Ports",
-    "SyncEngine", "LDAPClient", "SiteStore", "Views", "ArgumentParser",
+    "SyncEngine", "LDAPClient", "SiteStore", "Views", "Console", "ArgumentParser",
+    "AsyncHTTPClient", "Crypto",
   ],
 ]
 

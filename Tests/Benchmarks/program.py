@@ -37,7 +37,7 @@ def program(path):
     usher = pathlib.Path(path).resolve()
     if not os.access(usher, os.X_OK):
         raise argparse.ArgumentTypeError(
-            f"{usher} is no program: build it with `swift build -c release`")
+            f"{usher} is no program: build it with `swift build -c release --static-swift-stdlib`")
     return usher
 
 

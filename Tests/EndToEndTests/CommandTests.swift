@@ -44,17 +44,6 @@ import Testing
     #expect(try place.usher("sync").status == 65)
   }
 
-  @Test(arguments: [
-    "notify: {}", "console: {}",
-  ])
-  func keysWhoseFeatureIsNotThereAreRefusedAsSuch(key: String) throws {
-    let place = try place()
-    try place.configure("ldif: acme.ldif", extra: key)
-    let check = try place.usher("check")
-    #expect(
-      check.status == 65 && check.errors.contains("does not carry it out yet"), "\(check.errors)")
-  }
-
   @Test func aPasswordInTheConfigurationIsRefusedAndNotShown() throws {
     let place = try place()
     try place.configure("url: ldaps://127.0.0.1\nbind: { dn: \"cn=a\", password: hunter2 }")

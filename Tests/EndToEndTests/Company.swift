@@ -91,6 +91,7 @@ final class Workplace: Sendable {
         - name: corporate
           mapping: acme.yaml
       \(directory.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n"))
+      \(extra.contains("console:") ? "" : "console: { listen: off }")
       \(extra)
       """, to: "usher.yaml")
   }

@@ -1,0 +1,157 @@
+/// Web pages, the JSON API and metrics: readers of the same plans and accounts as the commands. This room decides
+/// nothing: orders become plans in Reconciliation, and only the guard approves them.
+
+import Diagnostics
+import Ports
+import Settings
+import SiteModel
+import SyncEngine
+
+/// What the console needs of the house; whoever puts the house together gives it. Called on several threads.
+package protocol ConsoleHouse: Sendable {
+  /// The configuration as it was when the service began, or was last told to read it anew.
+  var configuration: Configuration { get }
+
+  /// Seconds since 1970.
+  var now: Int64 { get }
+
+  /// Opens the store for as long as the body runs.
+  /// - Throws: whatever `problem` can name, among it that there is no store yet.
+  func reading<Value>(_ body: (Office) throws -> Value) throws -> Value
+
+  /// The same while other runs are kept out.
+  func holdingSite<Value>(_ body: (Office) throws -> Value) throws -> Value
+
+  /// What every run ends with.
+  func finish(_ head: AuditHead, in office: Office) throws
+
+  /// Signs somebody in by the directory.
+  /// - Returns: nil when name and password are not somebody's.
+  func signIn(_ name: String, password: String) throws -> DirectoryVisitor?
+
+  /// Why somebody has what they have, as the directory was last read.
+  func explain(_ who: String) throws -> Explanation
+
+  /// The DNs of the entries behind an account, as last seen.
+  func entries(of account: Account) throws -> [String]
+
+  /// A directory's mapping, with what is wrong with it and what its rules do.
+  /// - Parameter text: another text in place of the file's.
+  func mapping(of directory: String, text: String?) throws -> MappingSheet
+
+  /// Makes a preview, in a process of its own.
+  func makePlan() throws -> MadePlan
+
+  /// What another text of a mapping would do to the directory as last read, as `usher plan --mapping` prints it.
+  func tryMapping(of directory: String, text: String) throws -> String
+
+  /// What the service is about.
+  var service: ServiceState { get }
+
+  /// Has a sync begin at once, unless one is under way.
+  func syncNow()
+
+  /// What the last sync came to, as Prometheus reads it.
+  var metrics: String { get }
+
+  /// What an error means to whoever reads it.
+  func problem(_ error: any Error) -> Problem
+}
+
+/// The store, open, and what decides about it.
+package struct Office {
+  package let store: any SiteStoring
+  package let desk: GuardDesk
+  package let now: Int64
+
+  package init(store: any SiteStoring, desk: GuardDesk, now: Int64) {
+    self.store = store
+    self.desk = desk
+    self.now = now
+  }
+}
+
+/// Somebody whom the directory let in.
+package struct DirectoryVisitor: Sendable, Hashable {
+  package let name: String
+  /// nil: in no group that may enter.
+  package let role: Role?
+
+  package init(name: String, role: Role?) {
+    self.name = name
+    self.role = role
+  }
+}
+
+/// A mapping as its page shows it.
+package struct MappingSheet: Sendable {
+  package let directory: String
+  package let path: String
+  package let text: String
+  package let diagnostics: [Diagnostic]
+  package let rules: [Rule]
+  /// How many people were asked; nil where nobody was read with this mapping.
+  package let people: Int?
+
+  package struct Rule: Sendable {
+    package let reference: RuleReference
+    package let matches: Int?
+    package let decides: Int?
+
+    package init(reference: RuleReference, matches: Int?, decides: Int?) {
+      self.reference = reference
+      self.matches = matches
+      self.decides = decides
+    }
+  }
+
+  package init(
+    directory: String, path: String, text: String, diagnostics: [Diagnostic], rules: [Rule],
+    people: Int?
+  ) {
+    self.directory = directory
+    self.path = path
+    self.text = text
+    self.diagnostics = diagnostics
+    self.rules = rules
+    self.people = people
+  }
+}
+
+/// A preview, and what was said while it was made.
+package struct MadePlan: Sendable {
+  package let plan: Plan
+  package let remarks: String
+
+  package init(plan: Plan, remarks: String) {
+    self.plan = plan
+    self.remarks = remarks
+  }
+}
+
+package struct ServiceState: Sendable, Hashable {
+  /// Seconds since 1970; nil: now, or nothing is planned.
+  package var nextSync: Int64?
+  /// Since when a sync is under way.
+  package var syncingSince: Int64?
+  /// The last one's exit code.
+  package var lastExit: Int32?
+  package var lastEnd: Int64?
+
+  package init() {}
+}
+
+/// What went wrong, for people and for the API.
+package struct Problem: Error, Sendable, Hashable {
+  /// The HTTP status code.
+  package let status: Int
+  /// One sentence without a full stop.
+  package let message: String
+  package let remedy: String?
+
+  package init(_ status: Int, _ message: String, remedy: String? = nil) {
+    self.status = status
+    self.message = message
+    self.remedy = remedy
+  }
+}

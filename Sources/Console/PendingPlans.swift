@@ -1,0 +1,103 @@
+import Ports
+import Reconciliation
+import SiteModel
+import Synchronization
+import SyncEngine
+
+/// A plan that somebody looks at, and that is applied as it is or not at all.
+struct PendingPlan: Sendable {
+  enum Origin: Sendable {
+    /// A preview of the next sync.
+    case sync
+    /// What somebody ordered by hand; may be applied by whoever gave the order.
+    case order(Handwork.Result)
+    /// Takes a run back.
+    case undo(Handwork.Result, run: Int64)
+  }
+
+  let hash: String
+  let plan: Plan
+  let origin: Origin
+  let by: String
+  let madeAt: Int64
+  /// What should be known beside, each a sentence.
+  let notes: [String]
+  /// Many accounts at once, or a run: it takes an approver.
+  let isWide: Bool
+  /// The first of two approvers.
+  var firstApprover: String?
+}
+
+/// The plans that are looked at just now.
+final class PendingPlans: Sendable {
+  private static let most = 12
+
+  private struct State {
+    var plans: [PendingPlan] = []
+    /// Who approved something first where it takes two, by the hash of what is held.
+    var approvals: [String: String] = [:]
+    var preview = Preview.none
+  }
+
+  /// The preview of the next sync.
+  enum Preview: Sendable {
+    case none
+    case underWay(since: Int64, by: String)
+    case failed(Problem)
+    case ready(hash: String)
+  }
+
+  private let state = Mutex(State())
+
+  func add(_ plan: PendingPlan) {
+    state.withLock { state in
+      state.plans.removeAll { $0.hash == plan.hash }
+      state.plans.append(plan)
+      if state.plans.count > Self.most { state.plans.removeFirst() }
+    }
+  }
+
+  subscript(hash: String) -> PendingPlan? {
+    state.withLock { $0.plans.first { $0.hash == hash } }
+  }
+
+  func remove(_ hash: String) {
+    state.withLock { state in
+      state.plans.removeAll { $0.hash == hash }
+      if case .ready(hash) = state.preview { state.preview = .none }
+    }
+  }
+
+  /// - Returns: whether two different people have approved by now.
+  func approve(plan hash: String, by name: String) -> Bool {
+    state.withLock { state in
+      guard let index = state.plans.firstIndex(where: { $0.hash == hash }) else { return false }
+      let first = state.plans[index].firstApprover
+      if first == nil { state.plans[index].firstApprover = name }
+      return first.map { $0 != name } ?? false
+    }
+  }
+
+  func approve(held hash: String, by name: String) -> Bool {
+    state.withLock { state in
+      if let first = state.approvals[hash] { return first != name }
+      state.approvals[hash] = name
+      return false
+    }
+  }
+
+  func firstApprover(held hash: String) -> String? { state.withLock { $0.approvals[hash] } }
+
+  var preview: Preview { state.withLock { $0.preview } }
+
+  /// - Returns: false when one is being made already.
+  func beginPreview(by name: String, now: Int64) -> Bool {
+    state.withLock { state in
+      if case .underWay = state.preview { return false }
+      state.preview = .underWay(since: now, by: name)
+      return true
+    }
+  }
+
+  func endPreview(_ preview: Preview) { state.withLock { $0.preview = preview } }
+}

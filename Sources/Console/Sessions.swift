@@ -1,0 +1,141 @@
+import Crypto
+import Foundation
+import Settings
+import Synchronization
+
+/// Somebody who is signed in.
+struct Visitor: Sendable, Hashable {
+  let name: String
+  let role: Role
+  /// What every change has to bring along; empty for bearer tokens, which no browser sends by itself.
+  let formToken: String
+
+  /// How the journal names who did it.
+  var signature: String { "\(name) (console)" }
+}
+
+/// Who is signed in. Sessions live here alone: signing out, or a restart, ends them for good.
+final class Sessions: Sendable {
+  static let idleSeconds: Int64 = 30 * 60
+  static let longestSeconds: Int64 = 12 * 3600
+
+  private struct Session {
+    let visitor: Visitor
+    let began: Int64
+    var seen: Int64
+    var notice: String?
+
+    func isAlive(_ now: Int64) -> Bool {
+      now - seen < Sessions.idleSeconds && now - began < Sessions.longestSeconds
+    }
+  }
+
+  private let sessions = Mutex<[String: Session]>([:])
+
+  /// - Returns: what the cookie holds.
+  func begin(_ name: String, _ role: Role, now: Int64) -> String {
+    let id = Secret.random()
+    let visitor = Visitor(name: name, role: role, formToken: Secret.random())
+    sessions.withLock { sessions in
+      sessions = sessions.filter { $0.value.isAlive(now) }
+      sessions[Secret.digest(id)] = Session(visitor: visitor, began: now, seen: now)
+    }
+    return id
+  }
+
+  func visitor(_ id: String, now: Int64) -> Visitor? {
+    sessions.withLock { sessions in
+      let key = Secret.digest(id)
+      guard let session = sessions[key], session.isAlive(now) else {
+        sessions[key] = nil
+        return nil
+      }
+      sessions[key]?.seen = now
+      return session.visitor
+    }
+  }
+
+  func end(_ id: String) { sessions.withLock { $0[Secret.digest(id)] = nil } }
+
+  /// Keeps what the next page says.
+  func leave(_ notice: String, for id: String) {
+    sessions.withLock { $0[Secret.digest(id)]?.notice = notice }
+  }
+
+  func takeNotice(for id: String) -> String? {
+    sessions.withLock { sessions in
+      let key = Secret.digest(id)
+      defer { sessions[key]?.notice = nil }
+      return sessions[key]?.notice
+    }
+  }
+}
+
+/// Makes guessing slow: after a few failures a name, and after many an address, has to wait.
+final class Throttle: Sendable {
+  private struct Failures {
+    var count = 0
+    var last: Int64 = 0
+  }
+
+  private static let freeForName = 5
+  private static let freeForAddress = 50
+  private static let memorySeconds: Int64 = 900
+
+  private let failures = Mutex<[String: Failures]>([:])
+
+  /// How many seconds the next try has to wait; nil: none.
+  func wait(name: String, address: String, now: Int64) -> Int64? {
+    failures.withLock { failures in
+      keys(name, address).compactMap { key, free in
+        guard let known = failures[key], known.count >= free else { return nil }
+        let wait = min(Self.memorySeconds, 1 << min(10, known.count - free + 1))
+        return known.last + wait > now ? known.last + wait - now : nil
+      }.max()
+    }
+  }
+
+  func failed(name: String, address: String, now: Int64) {
+    failures.withLock { failures in
+      failures = failures.filter { now - $0.value.last < Self.memorySeconds }
+      for (key, _) in keys(name, address) {
+        failures[key, default: Failures()].count += 1
+        failures[key]?.last = now
+      }
+    }
+  }
+
+  func succeeded(name: String) {
+    _ = failures.withLock { $0.removeValue(forKey: "name \(name.lowercased())") }
+  }
+
+  private func keys(_ name: String, _ address: String) -> [(String, Int)] {
+    [
+      ("name \(name.lowercased())", Self.freeForName), ("address \(address)", Self.freeForAddress),
+    ]
+  }
+}
+
+/// Random texts and what is kept of them.
+package enum Secret {
+  /// 256 random bits as hexadecimal digits.
+  package static func random() -> String {
+    SymmetricKey(size: .bits256).withUnsafeBytes { hexadecimal($0) }
+  }
+
+  /// A SHA-256 as hexadecimal digits.
+  package static func digest(_ secret: String) -> String {
+    hexadecimal(SHA256.hash(data: Array(secret.utf8)))
+  }
+
+  /// Compares in the same time wherever two texts differ.
+  static func areEqual(_ left: String, _ right: String) -> Bool {
+    let left = Array(left.utf8), right = Array(right.utf8)
+    guard left.count == right.count else { return false }
+    return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+  }
+
+  private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+}

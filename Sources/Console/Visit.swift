@@ -1,0 +1,99 @@
+import Dispatch
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Settings
+
+/// One request on its way.
+struct Visit: RequestContext {
+  var coreContext: CoreRequestContextStorage
+  let address: String
+
+  init(source: ApplicationRequestContextSource) {
+    coreContext = .init(source: source)
+    address = source.channel.remoteAddress?.ipAddress ?? ""
+  }
+}
+
+/// What somebody asks for, with all that an answer depends on.
+struct Asked: Sendable {
+  let visitor: Visitor
+  /// What the last page left to say.
+  let notice: String?
+  /// The variable parts of the path.
+  let parts: [String: String]
+  let query: Fields
+  let form: Fields
+  let body: Data
+
+  func part(_ name: String) -> String { parts[name] ?? "" }
+}
+
+/// Named values, as in a query or a form (application/x-www-form-urlencoded).
+struct Fields: Sendable {
+  private let values: [String: [String]]
+
+  init(_ text: String) {
+    var components = URLComponents()
+    components.percentEncodedQuery = text.replacing("+", with: "%20")
+    var values: [String: [String]] = [:]
+    for item in components.queryItems ?? [] {
+      values[item.name, default: []].append(item.value ?? "")
+    }
+    self.values = values
+  }
+
+  static let none = Fields("")
+
+  /// The first value; nil where there is none or it is empty.
+  subscript(_ name: String) -> String? {
+    values[name]?.first.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
+  }
+
+  func all(_ name: String) -> [String] { values[name] ?? [] }
+}
+
+/// What is sent back.
+enum Answer: Sendable {
+  case page(String)
+  /// A page that looks again by itself after so many seconds.
+  case waiting(String, seconds: Int)
+  /// Another page, and what it begins with.
+  case seeOther(String, notice: String? = nil)
+  case json(String, status: Int = 200)
+  case text(String, type: String, status: Int = 200)
+  case nothing
+
+  func response() -> Response {
+    func made(
+      _ status: HTTPResponse.Status, _ type: String, _ text: String, _ more: HTTPFields = [:]
+    ) -> Response {
+      var headers = more
+      headers[.contentType] = type
+      return Response(
+        status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(string: text)))
+    }
+    let html = "text/html; charset=utf-8"
+    switch self {
+    case .page(let text): return made(.ok, html, text)
+    case .waiting(let text, let seconds):
+      var headers = HTTPFields()
+      if let name = HTTPField.Name("Refresh") { headers[name] = String(seconds) }
+      return made(.ok, html, text, headers)
+    case .seeOther(let place, _):
+      return Response(status: .seeOther, headers: [.location: place])
+    case .json(let text, let status):
+      return made(.init(code: status), "application/json", text)
+    case .text(let text, let type, let status): return made(.init(code: status), type, text)
+    case .nothing: return Response(status: .noContent)
+    }
+  }
+}
+
+/// Does what waits for files and servers on a thread that may wait.
+func away<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
+  }
+}

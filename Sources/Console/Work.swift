@@ -1,0 +1,233 @@
+import Ports
+import Reconciliation
+import Settings
+import SiteModel
+import SyncEngine
+
+/// What visitors have done, by pages and by the API alike.
+struct Work: Sendable {
+  let house: any ConsoleHouse
+  let pending: PendingPlans
+
+  /// Whose accounts an order is about.
+  enum Who: Sendable {
+    case named([String])
+    /// Everybody for whom the order is made: the unassigned of `mark`, the portal-only customers of `convert`.
+    case all
+  }
+
+  // MARK: Plans
+
+  /// Has a preview of the next sync be made, in the background.
+  func beginPreview(by visitor: Visitor) throws {
+    guard pending.beginPreview(by: visitor.name, now: house.now) else {
+      throw Problem(409, "a preview is being made already")
+    }
+    Task {
+      do {
+        let made = try await away { try house.makePlan() }
+        let hash = made.plan.digest
+        pending.add(
+          PendingPlan(
+            hash: hash, plan: made.plan, origin: .sync, by: visitor.name, madeAt: house.now,
+            notes: made.remarks.split(separator: "\n").map(String.init), isWide: true))
+        pending.endPreview(.ready(hash: hash))
+      } catch {
+        pending.endPreview(.failed(house.problem(error)))
+      }
+    }
+  }
+
+  /// An order as a plan to be looked at.
+  /// - Throws: `Problem` with what stands against it.
+  func order(
+    _ order: Handwork.Order, on who: Who, by visitor: Visitor
+  ) throws -> PendingPlan {
+    try house.reading { office in
+      var notes: [String] = []
+      let accounts: [Account]
+      var isWide = false
+      switch who {
+      case .named(let names):
+        accounts = try office.store.accounts(names)
+      case .all:
+        isWide = true
+        if order == .mark {
+          let found = try office.desk.unassigned()
+          accounts = found.accounts
+          notes += found.protected.map { "\($0.email) is protected and left out" }
+        } else if order == .convert {
+          accounts = try office.desk.convertible()
+        } else {
+          throw Problem(422, "this order needs accounts")
+        }
+      }
+      let result = try office.desk.plan(
+        order, on: accounts, by: visitor.signature, now: office.now)
+      if let first = result.refusals.first {
+        let more = result.refusals.count - 1
+        throw Problem(
+          409,
+          "\(first.email): \(first.reason)"
+            + (more > 0 ? ", and \(more) more accounts stand against it" : ""),
+          remedy: first.remedy)
+      }
+      return keep(
+        result.plan, .order(result), by: visitor, notes: notes + result.notes,
+        isWide: isWide || accounts.count > 20)
+    }
+  }
+
+  func undo(_ run: Int64, by visitor: Visitor) throws -> PendingPlan {
+    try house.reading { office in
+      let result = try office.desk.undoing(run, by: visitor.signature, now: office.now)
+      if result.plan.isEmpty {
+        throw Problem(
+          409, GuardDesk.OrderFault.allHasChanged(since: run).message,
+          remedy: result.refusals.first.map { "\($0.email): \($0.reason)" })
+      }
+      return keep(
+        result.plan, .undo(result, run: run), by: visitor,
+        notes: result.refusals.map { "left as it is: \($0.email): \($0.reason)" }, isWide: true)
+    }
+  }
+
+  private func keep(
+    _ plan: Plan, _ origin: PendingPlan.Origin, by visitor: Visitor, notes: [String], isWide: Bool
+  ) -> PendingPlan {
+    let kept = PendingPlan(
+      hash: plan.digest, plan: plan, origin: origin, by: visitor.name, madeAt: house.now,
+      notes: notes, isWide: isWide)
+    pending.add(kept)
+    return kept
+  }
+
+  enum Applied: Sendable {
+    case run(Int64, changes: Int)
+    /// A second approver has to say yes as well.
+    case waiting
+  }
+
+  /// Applies the very plan that was looked at.
+  func apply(_ hash: String, by visitor: Visitor) throws -> Applied {
+    guard let kept = pending[hash] else {
+      throw Problem(404, "there is no such plan any more", remedy: "make a new preview")
+    }
+    if kept.isWide, visitor.role < .approver {
+      throw Problem(403, "this plan takes an approver")
+    }
+    if case .sync = kept.origin, kept.plan.isEmpty {
+      throw Problem(409, "the plan changes nothing")
+    }
+    return try house.holdingSite { office in
+      let site = try office.desk.site()
+      try StorePlanIsStale.check(
+        kept.plan.basis, generation: site.generation, lineage: site.lineage)
+      let approved: ApprovedPlan
+      var undone: Int64?
+      switch kept.origin {
+      case .sync:
+        guard let plan = try office.desk.check(kept.plan, now: office.now).approved else {
+          throw Problem(
+            409, "the plan goes beyond the limits by now. Nothing was changed",
+            remedy: "make a new preview")
+        }
+        approved = plan
+      case .order(let result): approved = Guard.approve(result)
+      case .undo(let result, let run): (approved, undone) = (Guard.approve(result), run)
+      }
+      if kept.isWide, house.configuration.console.needsSecondApprover,
+        !pending.approve(plan: hash, by: visitor.name)
+      {
+        return .waiting
+      }
+      let first = kept.firstApprover.map { ", after \($0)" } ?? ""
+      let applied = try office.store.apply(
+        approved,
+        run: RunRecord(
+          command: kept.command, user: visitor.signature + first, startedAt: office.now,
+          planHash: hash, undoes: undone))
+      pending.remove(hash)
+      try house.finish(applied.head, in: office)
+      return .run(applied.head.run, changes: applied.written.values.reduce(0, +))
+    }
+  }
+
+  // MARK: Approvals
+
+  /// What was held back in the last day and nobody has approved.
+  func waiting(in office: Office) throws -> [HeldRecord] {
+    try office.store.heldSets().filter {
+      $0.heldAt > office.now - 86_400
+        && $0.approvedAt.map { $0 <= office.now - 86_400 } ?? true
+    }
+  }
+
+  /// Lets pass for a day what was held back.
+  func approve(_ hash: String, by visitor: Visitor) throws -> Applied {
+    try house.holdingSite { office in
+      let held = try office.desk.held(hash, now: office.now)
+      if house.configuration.console.needsSecondApprover,
+        !pending.approve(held: held.hash, by: visitor.name)
+      {
+        return .waiting
+      }
+      let head = try office.store.approve(
+        held.hash, run: record("approve \(held.shortHash)", visitor, office))
+      try house.finish(head, in: office)
+      return .run(head.run, changes: 0)
+    }
+  }
+
+  // MARK: Pins
+
+  func pin(
+    _ who: String, _ kind: Pin.Kind, until day: String, reason: String, by visitor: Visitor
+  ) throws {
+    guard let until = Pin.end(of: day) else {
+      throw Problem(422, "the end of a pin is a day, written YYYY-MM-DD")
+    }
+    if reason.allSatisfy(\.isWhitespace) { throw Problem(422, "a pin has a reason") }
+    try house.holdingSite { office in
+      let account = try office.store.accounts([who])[0]
+      let pin = Pin(
+        account: account.id, kind: kind, until: until, reason: reason, by: visitor.signature,
+        since: office.now)
+      try office.desk.check(pin, for: account, now: office.now)
+      let head = try office.store.set(
+        pin, run: record("pin account \(account.id) \(pin.text)", visitor, office))
+      try house.finish(head, in: office)
+    }
+  }
+
+  func removePin(_ id: Int64, by visitor: Visitor) throws {
+    try house.holdingSite { office in
+      guard let pin = try office.store.pins().map(\.pin).first(where: { $0.id == id }) else {
+        throw Problem(404, "there is no such pin any more")
+      }
+      let head = try office.store.removePins(
+        [id], run: record("unpin account \(pin.account)", visitor, office))
+      try house.finish(head, in: office)
+    }
+  }
+
+  private func record(_ command: String, _ visitor: Visitor, _ office: Office) -> RunRecord {
+    RunRecord(
+      command: command, user: visitor.signature, startedAt: office.now, planHash: "")
+  }
+}
+
+extension PendingPlan {
+  /// As the journal names it.
+  var command: String {
+    switch origin {
+    case .sync: "apply"
+    case .order, .undo: plan.basis.command ?? "apply"
+    }
+  }
+
+  /// Whether the site has changed since, so that the plan can no longer be applied.
+  func isStale(_ site: Site) -> Bool {
+    plan.basis.generation != site.generation || plan.basis.lineage != site.lineage
+  }
+}

@@ -1,0 +1,104 @@
+import GRDB
+import Ports
+import SiteModel
+
+/// Lists of accounts in parts, as pages show them.
+extension SiteDatabase {
+  /// `folded(TEXT)`: without letter case, as emails are compared.
+  static let folded = DatabaseFunction("folded", argumentCount: 1, pure: true) { values in
+    String.fromDatabaseValue(values[0]).map(emailKey)
+  }
+
+  /// `fits(TEXT, PATTERN)`: as `AccountFilter` compares.
+  static let fits = DatabaseFunction("fits", argumentCount: 2, pure: true) { values in
+    guard let text = String.fromDatabaseValue(values[0]),
+      let pattern = String.fromDatabaseValue(values[1])
+    else { return false }
+    return text.matches(pattern: pattern)
+  }
+
+  package func accounts(
+    _ filter: AccountFilter, after: String?, count: Int
+  ) throws -> AccountPage {
+    let (conditions, arguments) = try Self.conditions(filter)
+    let all = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+    let (ids, total) = try read { db in
+      let part = (conditions + (after == nil ? [] : ["email_key > ?"])).joined(separator: " AND ")
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT id, email_key FROM account \(part.isEmpty ? "" : "WHERE \(part)")
+          ORDER BY email_key LIMIT ?
+          """,
+        arguments: arguments + StatementArguments(after.map { [$0] } ?? []) + [count + 1])
+      return (
+        rows.map { (id: $0[0] as Int64, key: $0[1] as String) },
+        try Int.fetchOne(
+          db, sql: "SELECT count(*) FROM account \(all)", arguments: arguments) ?? 0
+      )
+    }
+    let shown = ids.prefix(count)
+    var accounts = try accounts(ids: shown.map(\.id))
+    let place = Dictionary(uniqueKeysWithValues: shown.enumerated().map { ($1.id, $0) })
+    accounts.sort { place[$0.id] ?? 0 < place[$1.id] ?? 0 }
+    return AccountPage(
+      accounts: accounts, total: total, next: ids.count > count ? shown.last?.key : nil)
+  }
+
+  /// A filter as conditions on `account`.
+  private static func conditions(
+    _ filter: AccountFilter
+  ) throws -> (conditions: [String], arguments: StatementArguments) {
+    var conditions: [String] = []
+    var arguments = StatementArguments()
+    func add(_ condition: String, _ values: [String] = []) {
+      conditions.append(condition)
+      arguments += StatementArguments(values)
+    }
+    if let text = filter.text {
+      let key = emailKey(text)
+      add(
+        "(instr(email_key, ?) > 0 OR instr(folded(name), ?) > 0 OR instr(folded(username), ?) > 0)",
+        [key, key, key])
+    }
+    if let email = filter.email { add("fits(email, ?)", [email]) }
+    if let name = filter.name { add("fits(name, ?)", [name]) }
+    for (kind, name) in [(Right.Kind.license, filter.license), (.group, filter.group)] {
+      guard let name else { continue }
+      add(
+        """
+        id IN (SELECT account FROM holding JOIN rights ON rights.id = right_id
+          WHERE kind = ? AND key = ? AND NOT suspended)
+        """, [kind.rawValue, Right(kind, name).key])
+    }
+    let marked = "coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL"
+    if let kind = filter.kind {
+      add(
+        kind == "portal-only"
+          ? marked
+          : "NOT (\(marked)) AND (SELECT transition FROM site) = '\(kind == "site-user" ? "before" : "after")'"
+      )
+    }
+    if let isActive = filter.isActive { add("(deactivated_by IS NULL) = \(isActive ? 1 : 0)") }
+    if let isLinked = filter.isLinked {
+      add("(id IN (SELECT account FROM person WHERE account IS NOT NULL)) = \(isLinked ? 1 : 0)")
+    }
+    if let isUnassigned = filter.isUnassigned {
+      add(
+        """
+        (deactivated_by IS NULL AND NOT (\(marked))
+          AND id NOT IN (SELECT account FROM holding WHERE NOT suspended)) = \(isUnassigned ? 1 : 0)
+        """)
+    }
+    if let giver = filter.givenBy {
+      let column = ["rule": "rule", "hand": "hand", "import": "import"][giver]
+      let (mark, right) =
+        column.map { ("mark_\($0) IS NOT NULL", "by_\($0) IS NOT NULL") }
+        ?? ("mark_rule = ?", "by_rule = ?")
+      add(
+        "(\(mark) OR id IN (SELECT account FROM holding WHERE \(right)))",
+        column == nil ? [giver, giver] : [])
+    }
+    return (conditions, arguments)
+  }
+}

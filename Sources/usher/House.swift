@@ -1,0 +1,282 @@
+import Console
+import Diagnostics
+import Foundation
+import LDAPClient
+import Mapping
+import Ports
+import Reconciliation
+import Settings
+import SiteModel
+import SiteStore
+import SyncEngine
+import Synchronization
+import Views
+
+/// The house as the console sees it. Each request opens what it needs and closes it again.
+final class House: ConsoleHouse {
+  private struct State {
+    var configuration: Configuration
+    var service = ServiceState()
+    /// Where people and groups are looked for who sign in, by directory; kept while a mapping has faults.
+    var places: [String: (people: [String], groups: [String])] = [:]
+    var sheet: (key: String, sheet: MappingSheet)?
+    var programs: [StartedProgram] = []
+    var isTrying = false
+  }
+
+  private let terminal: Terminal
+  private let path: String
+  private let metricsFile: String
+  private let syncs: @Sendable () -> Void
+  private let state: Mutex<State>
+
+  /// - Parameters:
+  ///   - path: the configuration's file.
+  ///   - metricsFile: where syncs write what they came to.
+  ///   - syncs: has a sync begin.
+  init(
+    _ configuration: Configuration, path: String, _ terminal: Terminal, metricsFile: String,
+    syncs: @escaping @Sendable () -> Void
+  ) {
+    self.terminal = terminal
+    self.path = path
+    self.metricsFile = metricsFile
+    self.syncs = syncs
+    state = Mutex(State(configuration: configuration))
+    for directory in configuration.directories { _ = try? places(of: directory) }
+  }
+
+  var configuration: Configuration {
+    get { state.withLock { $0.configuration } }
+    set { state.withLock { $0.configuration = newValue } }
+  }
+
+  var service: ServiceState { state.withLock { $0.service } }
+
+  func note(_ change: (inout ServiceState) -> Void) { state.withLock { change(&$0.service) } }
+
+  var now: Int64 { Int64(Date().timeIntervalSince1970) }
+
+  func syncNow() { syncs() }
+
+  /// Ends what is being made for somebody.
+  func stop() { for program in state.withLock({ $0.programs }) { program.send(SIGTERM) } }
+
+  private func session() -> Session {
+    Session(terminal: terminal.hushed, configuration: configuration, command: "console", now: now)
+  }
+
+  // MARK: The store
+
+  func reading<Value>(_ body: (Office) throws -> Value) throws -> Value {
+    let session = session()
+    guard FileManager.default.fileExists(atPath: session.configuration.site.storePath) else {
+      throw Problem(404, "there is no site store yet", remedy: "the first sync makes it")
+    }
+    return try body(office(session, session.store()))
+  }
+
+  func holdingSite<Value>(_ body: (Office) throws -> Value) throws -> Value {
+    let session = session()
+    return try session.holdingSite { try body(office(session, $0)) }
+  }
+
+  private func office(_ session: Session, _ store: SiteDatabase) -> Office {
+    Office(store: store, desk: session.desk(store), now: session.now)
+  }
+
+  func finish(_ head: AuditHead, in office: Office) throws {
+    var session = session()
+    session.terminal = terminal
+    try session.finish(head, in: office.store)
+  }
+
+  func explain(_ who: String) throws -> Explanation {
+    let session = session()
+    let (planners, texts) = try session.planners(session.existingStore())
+    var findings = texts
+    return try SitePlanner(planners).explain(who, now: session.now, into: &findings)
+  }
+
+  func entries(of account: Account) throws -> [String] {
+    let session = session()
+    return try session.entries(of: account, in: session.existingStore())
+  }
+
+  // MARK: Signing in
+
+  func signIn(_ name: String, password: String) throws -> DirectoryVisitor? {
+    let session = session()
+    for directory in session.configuration.directories {
+      guard case .server(let server) = directory.location else { continue }
+      let (people, groups) = try places(of: directory)
+      var source = try session.directory(server)
+      guard
+        let user = try source.signIn(name, password: password, people: people, groups: groups)
+      else { continue }
+      let named = session.configuration.console.groups
+      let role = Role.allCases.last { (named[$0] ?? []).contains(where: user.isMember) }
+      return DirectoryVisitor(name: user.name, role: role)
+    }
+    return nil
+  }
+
+  private func places(
+    of directory: Configuration.Directory
+  ) throws -> (people: [String], groups: [String]) {
+    var findings = Findings()
+    let mapping = session().readMapping(of: directory, into: &findings)
+    if let mapping {
+      let people = Set(mapping.searches.flatMap(\.users.bases)).sorted()
+      let places = (people, mapping.groupSearch()?.bases ?? people)
+      state.withLock { $0.places[directory.name] = places }
+      return places
+    }
+    if let known = state.withLock({ $0.places[directory.name] }) { return known }
+    throw Failure(.badConfiguration, "the mapping has faults", findings: findings)
+  }
+
+  // MARK: Mappings
+
+  func mapping(of name: String, text: String?) throws -> MappingSheet {
+    let session = session()
+    guard let directory = session.configuration.directories.first(where: { $0.name == name }) else {
+      throw Problem(404, "there is no directory \(name)")
+    }
+    guard let text = text ?? Session.load(directory.mappingPath) else {
+      throw Problem(409, "the mapping \(directory.mappingPath) cannot be read")
+    }
+    let store = try? session.existingStore()
+    let version = try store?.readEvidence(of: name)?.version ?? 0
+    let key = "\(name) \(version) \(Secret.digest(text))"
+    if let known = state.withLock({ $0.sheet }), known.key == key { return known.sheet }
+    var findings = Findings()
+    let mapping = session.readMapping(directory.mappingPath, text: text, into: &findings)
+    var coverage: RuleCoverage?
+    if let store, let mapping {
+      var copy = findings
+      coverage = try? session.planner(store, directory, mapping: mapping)
+        .coverage(now: session.now, into: &copy)
+    }
+    let sheet = MappingSheet(
+      directory: name, path: directory.mappingPath, text: text, diagnostics: findings.all,
+      rules: (mapping?.rules ?? []).enumerated().map { number, rule in
+        MappingSheet.Rule(
+          reference: rule.reference, matches: coverage?.matches[number],
+          decides: coverage?.decides[number])
+      }, people: coverage?.people)
+    state.withLock { $0.sheet = (key, sheet) }
+    return sheet
+  }
+
+  func tryMapping(of directory: String, text: String) throws -> String {
+    let mayTry = state.withLock { state in
+      defer { state.isTrying = true }
+      return !state.isTrying
+    }
+    guard mayTry else { throw Problem(409, "another change is being tried just now") }
+    defer { state.withLock { $0.isTrying = false } }
+    let ended = try run(
+      ["plan", "--offline", "--mapping", "-", "--directory", directory, "--quiet"], input: text)
+    if ended.output.isEmpty { throw ended.problem }
+    return ended.output
+  }
+
+  // MARK: Plans
+
+  func makePlan() throws -> MadePlan {
+    let file = scratch("plan")
+    defer { unlink(file) }
+    let ended = try run(["plan", "--out", file, "--quiet"], input: "")
+    guard FileManager.default.fileExists(atPath: file) else { throw ended.problem }
+    // What is approved by a hash is shown with its button.
+    let remarks = ended.errors.split(separator: "\n").filter {
+      $0.hasPrefix("warning: ") && !$0.contains("held back")
+    }.map { $0.dropFirst(9) }
+    return MadePlan(plan: try PlanFile.load(file), remarks: remarks.joined(separator: "\n"))
+  }
+
+  private struct Ended {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// What the command said when it failed.
+    var problem: Problem {
+      let lines = errors.split(separator: "\n")
+      let place = lines.firstIndex { $0.hasPrefix("usher: ") }
+      let message = place.map { String(lines[$0].dropFirst(7)) } ?? errors
+      let remedy = place.flatMap { $0 + 1 < lines.count ? lines[$0 + 1] : nil }
+      let code = status == ExitStatus.busy.rawValue || status == ExitStatus.directoryUnread.rawValue
+      return Problem(
+        code ? 503 : 409, message.hasSuffix(".") ? String(message.dropLast()) : message,
+        remedy: remedy.map { $0.trimmingCharacters(in: .whitespaces) })
+    }
+  }
+
+  /// Runs one of our commands in a process of its own, whose memory goes with it.
+  private func run(_ words: [String], input: String) throws -> Ended {
+    let files = [scratch("in"), scratch("out"), scratch("err")]
+    defer { for file in files { unlink(file) } }
+    let isWritten = FileManager.default.createFile(
+      atPath: files[0], contents: Data(input.utf8), attributes: [.posixPermissions: 0o600])
+    guard isWritten else { throw Failure(.failed, "\(files[0]) cannot be written") }
+    let ended = DispatchSemaphore(value: 0)
+    let program = try StartedProgram(
+      "/proc/self/exe", words + ["--config", path],
+      files: [0: files[0], 1: files[1], 2: files[2]]
+    ) { ended.signal() }
+    state.withLock { $0.programs.append(program) }
+    ended.wait()
+    state.withLock { $0.programs.removeAll { $0 === program } }
+    return Ended(
+      status: program.status ?? 1, output: Session.load(files[1]) ?? "",
+      errors: Session.load(files[2]) ?? "")
+  }
+
+  /// A file beside the store, where we may write.
+  private func scratch(_ name: String) -> String {
+    "\(configuration.site.storePath).\(name)-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+  }
+
+  // MARK: Metrics
+
+  var metrics: String {
+    let service = service
+    var page = PrometheusPage(site: configuration.site.name)
+    page.gauge("sync_running", "1 while a sync is under way.", service.syncingSince == nil ? 0 : 1)
+    if let next = service.nextSync {
+      page.gauge("sync_next_timestamp_seconds", "When the next sync begins.", next)
+    }
+    let waiting = try? reading { office in
+      try office.store.heldSets().filter { record in
+        record.heldAt > office.now - 86_400 && record.approvedAt == nil
+      }.count
+    }
+    if let waiting {
+      page.gauge(
+        "approvals_waiting", "What was held back in the last day and nobody has approved.",
+        Int64(waiting))
+    }
+    return (Session.load(metricsFile) ?? "") + page.text
+  }
+
+  // MARK: What went wrong
+
+  func problem(_ error: any Error) -> Problem {
+    if let problem = error as? Problem { return problem }
+    let failure = Failure(error)
+    let status =
+      switch (error, failure.status) {
+      case (is NobodyFits, _): 404
+      case (GuardDesk.ApprovalFault.unknown, _): 404
+      case (_, .busy), (_, .directoryUnread): 503
+      case (is StoreFailure, _), (_, .badConfiguration): 500
+      case (is Failure, _), (is GuardDesk.OrderFault, _), (is GuardDesk.ApprovalFault, _),
+        (is StorePlanIsStale, _), (is SeveralFit, _):
+        409
+      default: 500
+      }
+    return Problem(status, failure.message, remedy: failure.remedy)
+  }
+}

@@ -1,0 +1,61 @@
+import Testing
+
+@testable import Console
+
+@Suite struct SessionTests {
+  @Test func aSessionEndsWhenItIsIdleOldOrSignedOut() throws {
+    let sessions = Sessions()
+    let id = sessions.begin("ada", .viewer, now: 0)
+    #expect(id.count == 64)
+    #expect(sessions.visitor(id, now: Sessions.idleSeconds - 1)?.name == "ada")
+    #expect(sessions.visitor("other", now: 1) == nil)
+    #expect(sessions.visitor(id, now: 2 * Sessions.idleSeconds) == nil)
+    let busy = sessions.begin("ada", .viewer, now: 0)
+    for now in stride(from: 0, to: Sessions.longestSeconds, by: 60) {
+      #expect(sessions.visitor(busy, now: now) != nil)
+    }
+    #expect(sessions.visitor(busy, now: Sessions.longestSeconds) == nil)
+    let out = sessions.begin("ada", .viewer, now: 0)
+    sessions.end(out)
+    #expect(sessions.visitor(out, now: 1) == nil)
+  }
+
+  @Test func aNoticeIsSaidOnce() {
+    let sessions = Sessions()
+    let id = sessions.begin("ada", .viewer, now: 0)
+    sessions.leave("done", for: id)
+    #expect(sessions.takeNotice(for: id) == "done")
+    #expect(sessions.takeNotice(for: id) == nil)
+  }
+
+  @Test func guessingGetsSlowAndSuccessForgivesIt() {
+    let throttle = Throttle()
+    for _ in 0..<4 { throttle.failed(name: "Ada", address: "a", now: 0) }
+    #expect(throttle.wait(name: "ada", address: "a", now: 0) == nil)
+    throttle.failed(name: "ada", address: "b", now: 0)
+    #expect(throttle.wait(name: "ADA", address: "c", now: 0) == 2)
+    #expect(throttle.wait(name: "ADA", address: "c", now: 2) == nil)
+    throttle.failed(name: "ada", address: "b", now: 2)
+    #expect(throttle.wait(name: "ada", address: "c", now: 2) == 4)
+    #expect(throttle.wait(name: "bob", address: "b", now: 2) == nil)
+    throttle.succeeded(name: "ada")
+    #expect(throttle.wait(name: "ada", address: "c", now: 2) == nil)
+    for number in 0..<50 { throttle.failed(name: "n\(number)", address: "b", now: 2) }
+    #expect(throttle.wait(name: "new", address: "b", now: 2) != nil)
+  }
+
+  @Test func fieldsAreReadAsBrowsersSendThem() {
+    let fields = Fields("a=1&a=2&name=J%C3%BCrgen+B%2B&empty=&blank=+")
+    #expect(fields.all("a") == ["1", "2"])
+    #expect(fields["name"] == "Jürgen B+")
+    #expect(fields["empty"] == nil && fields["blank"] == nil && fields["none"] == nil)
+    #expect("a b&c=ü".percentEncoded == "a%20b%26c%3D%C3%BC")
+  }
+
+  @Test func twoApproversAreTwoPeople() {
+    let pending = PendingPlans()
+    #expect(!pending.approve(held: "h", by: "ada"))
+    #expect(!pending.approve(held: "h", by: "ada"))
+    #expect(pending.approve(held: "h", by: "bob"))
+  }
+}
