@@ -15,6 +15,12 @@ step swift build --build-tests
 step env USHER_FULL_TESTS=1 swift test
 # The two commands of the README, and the benchmark's own checks at a small size.
 step Deploy/quickstart.sh
+release=$(swift build -c release --static-swift-stdlib --show-bin-path)/usher
+step Tests/Console/run.sh "$release"
+# Every change of the schemas' examples that the parser is asked about, too.
+step Tests/Schemas/agree.py "$release"
+step Tests/Deploy/lint.py "$release"
+step Tests/Package/package.sh --binary "$release"
 # A tenth of the kills and faults; all of them: Tests/Crash/crash.py
 step Tests/Crash/crash.py --kills 30 --people 500 --calls 6
 # A tenth of the faults on the wire; all of them: Tests/Faults/faults.py

@@ -211,12 +211,12 @@ struct ConsoleSite: Sendable {
         ).response()
       }
     }
-    router.get("/metrics") { request, visit in
+    router.get("/metrics") { request, _ in
       let isNear =
         house.configuration.console.listens?.isLoopback == true
         && HTTPField.Name("X-Forwarded-For").map { request.headers[$0] == nil } ?? false
       do {
-        if !isNear { _ = try bearer(request, visit) }
+        if !isNear { _ = try bearer(request) }
         let text = try await away { house.metrics }
         return Answer.text(text, type: "text/plain; version=0.0.4").response()
       } catch {
@@ -228,12 +228,12 @@ struct ConsoleSite: Sendable {
   }
 
   /// Whoever shows a bearer token.
-  func bearer(_ request: Request, _ visit: Visit) throws -> Visitor {
+  func bearer(_ request: Request) throws -> Visitor {
     let words = (request.headers[.authorization] ?? "").split(separator: " ")
     guard words.count == 2, words[0].lowercased() == "bearer" else {
       throw Problem(401, "this takes a token: Authorization: Bearer …")
     }
-    return try gate.visitor(bearer: String(words[1]), address: visit.address)
+    return try gate.visitor(bearer: String(words[1]))
   }
 }
 

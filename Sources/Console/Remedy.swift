@@ -77,7 +77,7 @@ extension Handwork.Order {
     case "grant":
       if let unknown = chosen.first(where: { $0.kind == .license && !catalogue.contains($0.name) })
       {
-        throw Problem(422, "there is no license \(unknown.name) in the catalogue")
+        throw Problem(409, "there is no license \(unknown.name) in the catalogue")
       }
       self = .grant(chosen)
     case "revoke": self = .revoke(chosen)

@@ -93,10 +93,12 @@ package struct Pin: Sendable, Hashable, Codable {
 extension Right {
   /// Reads `license=confluence` or `group=developers`; nil for anything else.
   package init?(text: some StringProtocol) {
-    guard let equals = text.firstIndex(of: "="),
-      let kind = Kind(rawValue: String(text[..<equals]))
+    // A mark that combines with what stands before it makes one character of both.
+    let scalars = String(text).unicodeScalars
+    guard let equals = scalars.firstIndex(of: "="),
+      let kind = Kind(rawValue: String(scalars[..<equals]))
     else { return nil }
-    let name = String(text[text.index(after: equals)...])
+    let name = String(scalars[scalars.index(after: equals)...])
     if name.isEmpty { return nil }
     self.init(kind, name)
   }

@@ -22,20 +22,20 @@ extension SiteDatabase {
   ) throws -> AccountPage {
     let (conditions, arguments) = try Self.conditions(filter)
     let all = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-    let (ids, total) = try read { db in
-      let part = (conditions + (after == nil ? [] : ["email_key > ?"])).joined(separator: " AND ")
-      let rows = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT id, email_key FROM account \(part.isEmpty ? "" : "WHERE \(part)")
-          ORDER BY email_key LIMIT ?
-          """,
-        arguments: arguments + StatementArguments(after.map { [$0] } ?? []) + [count + 1])
-      return (
-        rows.map { (id: $0[0] as Int64, key: $0[1] as String) },
-        try Int.fetchOne(
-          db, sql: "SELECT count(*) FROM account \(all)", arguments: arguments) ?? 0
-      )
+    // One pass finds the part and counts the whole: a search by text asks every account.
+    var ids: [(id: Int64, key: String)] = []
+    var total = 0
+    try read { db in
+      let rows = try Row.fetchCursor(
+        db, sql: "SELECT id, email_key FROM account \(all) ORDER BY email_key",
+        arguments: arguments)
+      while let row = try rows.next() {
+        total += 1
+        guard ids.count <= count else { continue }
+        let key: String = row[1]
+        if let after, !after.utf8.lexicographicallyPrecedes(key.utf8) { continue }
+        ids.append((row[0], key))
+      }
     }
     let shown = ids.prefix(count)
     var accounts = try accounts(ids: shown.map(\.id))

@@ -41,16 +41,8 @@ package struct PlanText {
   // MARK: People
 
   private func writePeople(_ line: (String) -> Void) {
-    var rows: [Int: [Int]] = [:]
-    var order: [Int] = []
-    for index in plan.rows.indices {
-      let subject = plan.subject(plan.rows[index])
-      if rows[subject] == nil { order.append(subject) }
-      rows[subject, default: []].append(index)
-    }
-    order.sort { emailKey(plan.subjects[$0].email) < emailKey(plan.subjects[$1].email) }
-    for subject in order {
-      let changes = (rows[subject] ?? []).map { plan.change(at: $0) }
+    for (subject, rows) in plan.rowsBySubject {
+      let changes = rows.map { plan.change(at: $0) }
       let who = plan.subjects[subject]
       line("")
       line("\(sign(of: changes)) \(style.bold(who.name.shown)) <\(who.email.shown)>")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Console
 import Diagnostics
 import Ports
 import Settings
@@ -35,6 +36,7 @@ struct Failure: Error {
   init(_ error: any Error) {
     switch error {
     case let failure as Failure: self = failure
+    case let problem as Problem: self.init(.failed, problem.message, remedy: problem.remedy)
     case let failure as ReadFailure:
       self.init(.directoryUnread, "\(failure.message). Nothing was changed", remedy: failure.remedy)
     case let faults as MappingFaults:

@@ -207,9 +207,9 @@ final class House: ConsoleHouse {
       let place = lines.firstIndex { $0.hasPrefix("usher: ") }
       let message = place.map { String(lines[$0].dropFirst(7)) } ?? errors
       let remedy = place.flatMap { $0 + 1 < lines.count ? lines[$0 + 1] : nil }
-      let code = status == ExitStatus.busy.rawValue || status == ExitStatus.directoryUnread.rawValue
       return Problem(
-        code ? 503 : 409, message.hasSuffix(".") ? String(message.dropLast()) : message,
+        status == ExitStatus.directoryUnread.rawValue ? 503 : 409,
+        message.hasSuffix(".") ? String(message.dropLast()) : message,
         remedy: remedy.map { $0.trimmingCharacters(in: .whitespaces) })
     }
   }
@@ -270,7 +270,8 @@ final class House: ConsoleHouse {
       switch (error, failure.status) {
       case (is NobodyFits, _): 404
       case (GuardDesk.ApprovalFault.unknown, _): 404
-      case (_, .busy), (_, .directoryUnread): 503
+      case (_, .busy): 409
+      case (_, .directoryUnread): 503
       case (is StoreFailure, _), (_, .badConfiguration): 500
       case (is Failure, _), (is GuardDesk.OrderFault, _), (is GuardDesk.ApprovalFault, _),
         (is StorePlanIsStale, _), (is SeveralFit, _):

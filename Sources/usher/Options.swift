@@ -14,6 +14,11 @@ struct CommonOptions: ParsableArguments {
 
   @Flag(name: .shortAndLong, help: "Also print connections and searches, as ldapsearch lines.")
   var verbose = false
+
+  @Option(help: "How the messages on standard error look: text or json, one object a line.")
+  var log: LogFormat = .text
+
+  enum LogFormat: String, CaseIterable, ExpressibleByArgument { case text, json }
 }
 
 /// Which directory is meant, where the configuration has several.
@@ -28,6 +33,8 @@ struct Terminal {
   let output: TextStyle
   let errors: TextStyle
   private let showsProgress: Bool
+  /// Stands in every message for this run; nil where messages are text.
+  private let runID: String?
 
   init(_ options: CommonOptions) {
     quiet = options.quiet
@@ -35,8 +42,11 @@ struct Terminal {
     let environment = ProcessInfo.processInfo.environment
     let wantsColour = environment["NO_COLOR"]?.isEmpty ?? true && environment["TERM"] != "dumb"
     output = TextStyle(isColoured: wantsColour && isatty(1) == 1)
-    errors = TextStyle(isColoured: wantsColour && isatty(2) == 1)
-    showsProgress = isatty(2) == 1 && !options.quiet
+    errors = TextStyle(isColoured: wantsColour && isatty(2) == 1 && options.log == .text)
+    showsProgress = isatty(2) == 1 && !options.quiet && options.log == .text
+    runID =
+      options.log == .json
+      ? (0..<4).map { _ in String(UInt16.random(in: 0x1000 ... .max), radix: 16) }.joined() : nil
   }
 
   /// The same that says nothing but warnings and failures.
@@ -52,26 +62,49 @@ struct Terminal {
   /// A word to the person at the terminal.
   func say(_ line: String) {
     guard !quiet else { return }
-    clearProgress()
-    Self.writeError(line + "\n")
+    write(.info, line)
   }
 
   func detail(_ line: String) {
-    if verbose { say(line) }
+    if verbose, !quiet { write(.debug, line) }
   }
 
   func warn(_ line: String) {
-    clearProgress()
-    Self.writeError("\(errors.yellow("warning:")) \(line.shown)\n")
+    write(.warning, line.shown)
   }
 
   func report(_ failure: Failure) {
-    clearProgress()
     if let findings = failure.findings, !findings.all.isEmpty {
-      Self.writeError(DiagnosticText.text(of: findings, style: errors) + "\n")
+      write(.info, DiagnosticText.text(of: findings, style: errors))
     }
-    Self.writeError("\(errors.red("usher:")) \(failure.message.shown).\n")
-    if let remedy = failure.remedy { Self.writeError("       \(remedy.shown)\n") }
+    write(.error, failure.message.shown, remedy: failure.remedy?.shown)
+  }
+
+  private enum Level: String { case debug, info, warning, error }
+
+  private struct Message: Encodable {
+    let time: String
+    let level: String
+    let run: String
+    let message: String
+    let remedy: String?
+  }
+
+  private func write(_ level: Level, _ text: String, remedy: String? = nil) {
+    clearProgress()
+    if let runID {
+      let message = Message(
+        time: timeText(Int64(Date().timeIntervalSince1970)), level: level.rawValue, run: runID,
+        message: text, remedy: remedy)
+      return Self.writeError(((try? JSONText.of(message, isPretty: false)) ?? "") + "\n")
+    }
+    switch level {
+    case .debug, .info: Self.writeError(text + "\n")
+    case .warning: Self.writeError("\(errors.yellow("warning:")) \(text)\n")
+    case .error:
+      Self.writeError("\(errors.red("usher:")) \(text).\n")
+      if let remedy { Self.writeError("       \(remedy)\n") }
+    }
   }
 
   func progress(_ text: String) {

@@ -13,11 +13,11 @@ struct PlanCommand: ParsableCommand {
     abstract: "Shows what a sync would change, and changes nothing.",
     discussion: "Reads the directory and brings the mirror up to date; the site stays as it is.")
 
-  enum Format: String, CaseIterable, ExpressibleByArgument { case text, json, csv }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, json, csv, html }
 
   @OptionGroup var common: CommonOptions
   @Option(help: "Save the plan for usher apply.") var out: String?
-  @Option(help: "How the plan is printed: text, json or csv.") var format: Format = .text
+  @Option(help: "How the plan is printed: text, json, csv or html.") var format: Format = .text
   @Flag(help: "Plan from the mirror, without the directory.") var offline = false
   @Option(help: "Try another mapping file; - reads it from standard input.") var mapping: String?
   @OptionGroup var which: DirectoryOption
@@ -43,11 +43,10 @@ struct PlanCommand: ParsableCommand {
       planners, session.origins(offline: offline), only: only, texts: texts)
     let verdict = outcome.verdict
     let plan = verdict.plan
-    switch format {
-    case .text:
+    if format == .text {
       PlanText(plan, all: all, style: session.terminal.output).write(session.terminal.print)
-    case .json: session.terminal.print(try PlanJSON.text(of: plan))
-    case .csv: PlanCSV.write(plan, session.terminal.print)
+    } else {
+      try write(plan, session.terminal)
     }
     if let out {
       try PlanFile.save(plan, to: out)
@@ -61,6 +60,15 @@ struct PlanCommand: ParsableCommand {
     if session.report(outcome.failures) { return .directoryUnread }
     if !verdict.excesses.isEmpty || !waiting.isEmpty { return .heldBack }
     return detailedExitcode && !plan.isEmpty ? .changesPending : nil
+  }
+
+  /// Writes a plan in one of the formats for programs and browsers.
+  private func write(_ plan: Plan, _ terminal: Terminal) throws {
+    switch format {
+    case .text, .json: terminal.print(try PlanJSON.text(of: plan))
+    case .csv: PlanCSV.write(plan, terminal.print)
+    case .html: PlanHTML.write(plan, terminal.print)
+    }
   }
 
   /// What another mapping would do to the same directory: its plan against the current one's.
@@ -83,12 +91,11 @@ struct PlanCommand: ParsableCommand {
     var origins = planners.map { _ in Planner.Origin.mirror }
     if !offline, !trial.canReadMirror { origins[index] = .trial(try session.source(tried)) }
     let verdict = try session.plan(trials, origins, only: only, texts: allTexts).verdict
-    switch format {
-    case .text:
+    if format == .text {
       PlanComparison(current: current, other: verdict.plan)
         .write(session.terminal.output, all: all, session.terminal.print)
-    case .json: session.terminal.print(try PlanJSON.text(of: verdict.plan))
-    case .csv: PlanCSV.write(verdict.plan, session.terminal.print)
+    } else {
+      try write(verdict.plan, session.terminal)
     }
     if let out {
       try PlanFile.save(verdict.plan, to: out)

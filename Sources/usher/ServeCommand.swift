@@ -148,6 +148,7 @@ final class Service {
     words += ["--metrics", metrics]
     if options.quiet { words.append("--quiet") }
     if options.verbose { words.append("--verbose") }
+    if options.log != .text { words += ["--log", options.log.rawValue] }
     manager.tell("STATUS=Syncing")
     let program = try StartedProgram("/proc/self/exe", words) { [events] in events.add(.syncEnded) }
     sync = Running(program: program, began: Self.now, isFull: due == .full)

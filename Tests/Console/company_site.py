@@ -49,7 +49,11 @@ class Site:
         started = subprocess.run([SERVER, "start", folder / "server"], check=True, text=True,
                                  stdout=subprocess.PIPE).stdout
         self.server = dict(line.split("=", 1) for line in started.splitlines() if "=" in line)
-        self.token, digest = self.make_token()
+        self.token, digest = self.make_token("approver")
+        self.more_tokens, lines = {}, ""
+        for role in ("viewer", "operator"):
+            self.more_tokens[role], more = self.make_token(role)
+            lines += f"\n    - {{ name: {role}, role: {role}, sha256: {more} }}"
         text = (ROOT / "Deploy/quickstart/usher.yaml").read_text().replace("@LDAPS_URL@", self.server["LDAPS_URL"])
         text = text.replace("seats: 130", "seats: 120").replace("site:\n", "site:\n  protect: { accounts: [ada.lindqvist@acme.example] }\n", 1)
         (folder / "usher.yaml").write_text(text + f"""
@@ -62,7 +66,7 @@ console:
   approvers: [usher-approvers]
   second-approver: {str(self.second_approver).lower()}
   tokens:
-    - {{ name: fuzzer, role: approver, sha256: {digest} }}
+    - {{ name: fuzzer, role: approver, sha256: {digest} }}{lines}
 """)
         shutil.copy(ROOT / "Deploy/quickstart/acme.yaml", folder / "Mappings/acme.yaml")
 
@@ -84,8 +88,8 @@ console:
         entries.append(group("usher-approvers", f"uid=anna.approver,{people}", f"uid=second.approver,{people}"))
         return "\n" + "\n".join(entries)
 
-    def make_token(self):
-        made = subprocess.run([self.usher, "token", "fuzzer", "--role", "approver"], check=True,
+    def make_token(self, role):
+        made = subprocess.run([self.usher, "token", "fuzzer", "--role", role], check=True,
                               capture_output=True, text=True)
         return made.stdout.strip(), re.search(r"sha256: ([0-9a-f]{64})", made.stderr)[1]
 

@@ -32,6 +32,11 @@ import Testing
     #expect(orders == expected)
   }
 
+  @Test func aRightMayBeginWithAMarkThatCombines() {
+    #expect(Right(text: "group=\u{1F3FB}x") == Right(.group, "\u{1F3FB}x"))
+    #expect(Right(text: "group=") == nil && Right(text: "role=x") == nil)
+  }
+
   @Test func anOrderIsCheckedBeforeItIsPlanned() throws {
     let catalogue: Set = ["jira"]
     #expect(

@@ -44,6 +44,36 @@ import Testing
     #expect(try place.usher("sync").status == 65)
   }
 
+  @Test func aPlanAsAPageShowsHostileNamesAsText() throws {
+    let place = try place()
+    try place.folder.write(
+      Company.ldif().replacing("cn: Ada", with: "cn: <script>alert(1)</script>"), to: "acme.ldif")
+    let page = try place.usher("plan", "--format", "html").output
+    #expect(page.hasPrefix("<!doctype html>") && page.hasSuffix("</body></html>\n"))
+    #expect(page.contains("&lt;script&gt;") && !page.contains("<script"), "\(page)")
+    #expect(page.contains("create-account"))
+  }
+
+  @Test func messagesAsJSONBearOneIDPerRun() throws {
+    struct Message: Decodable {
+      let time: String
+      let level: String
+      let run: String
+      let message: String
+    }
+    let place = try place()
+    func messages(_ run: Finished) throws -> [Message] {
+      try run.errors.split(separator: "\n").map {
+        try JSONDecoder().decode(Message.self, from: Data($0.utf8))
+      }
+    }
+    let first = try messages(place.usher("sync", "--log", "json"))
+    #expect(first.contains { $0.message.hasPrefix("Applied: ") && $0.level == "info" })
+    let second = try messages(place.usher("apply", "none", "--log", "json"))
+    #expect(second.map(\.level) == ["error"])
+    #expect(Set((first + second).map(\.run)).count == 2)
+  }
+
   @Test func aPasswordInTheConfigurationIsRefusedAndNotShown() throws {
     let place = try place()
     try place.configure("url: ldaps://127.0.0.1\nbind: { dn: \"cn=a\", password: hunter2 }")

@@ -230,9 +230,16 @@ struct EntryBody: Encodable {
   }
 }
 
-struct ApprovalOrder: Decodable { let hash: String }
+/// A body whose keys are all known.
+protocol Known { static var keys: Set<String> { get } }
 
-struct OrderBody: Decodable {
+struct ApprovalOrder: Decodable, Known {
+  static let keys: Set = ["hash"]
+  let hash: String
+}
+
+struct OrderBody: Decodable, Known {
+  static let keys: Set = ["order", "accounts", "all", "rights", "directory_id"]
   let order: String
   let accounts: [String]?
   let all: Bool?
@@ -241,7 +248,8 @@ struct OrderBody: Decodable {
   let directoryId: String?
 }
 
-struct PinOrder: Decodable {
+struct PinOrder: Decodable, Known {
+  static let keys: Set = ["who", "pin", "until", "reason"]
   let who: String
   let pin: String
   let until: String

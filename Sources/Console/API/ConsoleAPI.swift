@@ -85,6 +85,30 @@ extension ConsoleSite {
       house.syncNow()
       return .json("{}", status: 202)
     }
+    refuseOtherMethods(router)
+  }
+
+  /// What a path does not do is a 405 (RFC 9110 §15.5.6).
+  private func refuseOtherMethods(_ router: Router<Visit>) {
+    let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"]
+    let all = names.compactMap { HTTPRequest.Method(rawValue: $0) }
+    var known: [String: [HTTPRequest.Method]] = [:]
+    for route in router.routes where route.path.description.hasPrefix("/api/v1/") {
+      known[route.path.description, default: []].append(route.method)
+    }
+    for (path, methods) in known {
+      let allowed = methods.map(\.rawValue).sorted().joined(separator: ", ")
+      for method in all where !methods.contains(method) {
+        router.on(RouterPath(path), method: method) { _, _ in
+          var response = try Answer.of(
+            ProblemBody(Problem(405, "this path takes \(allowed)")), status: 405
+          ).response()
+          response.headers[.contentType] = "application/problem+json"
+          response.headers[.allow] = allowed
+          return response
+        }
+      }
+    }
   }
 
   private func api(
@@ -93,7 +117,7 @@ extension ConsoleSite {
   ) {
     router.on(RouterPath("/api/v1/\(path)"), method: method) { request, visit in
       do {
-        let visitor = try bearer(request, visit)
+        let visitor = try bearer(request)
         guard visitor.role >= role else {
           throw Problem(403, "this takes the role \(role.rawValue)")
         }
@@ -159,19 +183,25 @@ extension ConsoleSite {
   }
 
   private func order(_ body: OrderBody, by visitor: Visitor) throws -> PendingPlan {
+    let isForAll = body.all ?? false
+    let names = body.accounts ?? []
+    let fits =
+      switch body.order {
+      case "grant", "revoke": body.rights != nil && body.directoryId == nil && body.all == nil
+      case "link": body.directoryId?.isEmpty == false && body.rights == nil && names.count == 1
+      case "mark", "convert": body.rights == nil && body.directoryId == nil
+      default: body.rights == nil && body.directoryId == nil && body.all == nil
+      }
+    guard fits, isForAll ? body.accounts == nil : !names.isEmpty, body.all != false,
+      !names.contains("")
+    else { throw Problem(422, "this does not go together with the order \(body.order.shown)") }
     var link: (Int64, String)?
     if let person = body.directoryId {
-      guard let who = body.accounts?.first, body.accounts?.count == 1 else {
-        throw Problem(422, "a link is about one account")
-      }
-      link = (try house.reading { try $0.store.accounts([who])[0].id }, person.lowercased())
+      link = (try house.reading { try $0.store.accounts(names)[0].id }, person.lowercased())
     }
     let order = try Handwork.Order(
       body.order, rights: body.rights ?? [],
       catalogue: Set(house.configuration.site.licenses.keys), link: link)
-    let isForAll = body.all ?? false
-    let names = body.accounts ?? []
-    if names.isEmpty != isForAll { throw Problem(422, "name accounts, or all: true") }
     if isForAll, visitor.role < .approver {
       throw Problem(403, "an order for all takes an approver")
     }
@@ -197,25 +227,27 @@ extension Answer {
 }
 
 extension Asked {
-  fileprivate func json<Body: Decodable>(_: Body.Type) throws -> Body {
+  fileprivate func json<Body: Known & Decodable>(_: Body.Type) throws -> Body {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do {
-      return try decoder.decode(Body.self, from: body)
-    } catch {
-      throw Problem(422, "the body is not what the API's description says")
+    guard let body = try? decoder.decode(Body.self, from: body),
+      let keys = try? JSONSerialization.jsonObject(with: self.body) as? [String: Any]
+    else { throw Problem(422, "the body is not what the API's description says") }
+    if let other = keys.keys.first(where: { !Body.keys.contains($0) }) {
+      throw Problem(422, "the body has a key \(other.shown), which is not known")
     }
+    return body
   }
 
   fileprivate func number(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
-    guard let text = query[name] else { return nil }
+    guard let text = query.all(name).first else { return nil }
     if let number = Int(text), range.contains(number) { return number }
     throw Problem(
       422, "\(name) is a whole number from \(range.lowerBound) to \(range.upperBound)")
   }
 
   fileprivate func word(_ name: String, _ words: [String]) throws -> String? {
-    guard let text = query[name] else { return nil }
+    guard let text = query.all(name).first else { return nil }
     if words.contains(text) { return text }
     throw Problem(422, "\(name) is one of: \(words.joined(separator: ", "))")
   }
