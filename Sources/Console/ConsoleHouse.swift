@@ -74,11 +74,17 @@ package struct Office {
 /// Somebody whom the directory let in.
 package struct DirectoryVisitor: Sendable, Hashable {
   package let name: String
+  /// The user name, as the journal has it.
+  package let account: String
+  /// What tells people apart: the DN. Names may be their own to change.
+  package let identity: String
   /// nil: in no group that may enter.
   package let role: Role?
 
-  package init(name: String, role: Role?) {
+  package init(name: String, account: String, identity: String, role: Role?) {
     self.name = name
+    self.account = account
+    self.identity = identity
     self.role = role
   }
 }

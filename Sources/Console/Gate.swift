@@ -33,13 +33,14 @@ final class Gate: Sendable {
         remedy: "console.viewers, operators and approvers in the configuration name these groups")
     }
     throttle.succeeded(name: name)
-    return sessions.begin(visitor.name, role, now: now)
+    return sessions.begin(visitor, role, now: now)
   }
 
   private func find(_ name: String, _ password: String) throws -> DirectoryVisitor? {
     if let firstRun, name.isEmpty {
       return Secret.areEqual(Secret.digest(password), firstRun)
-        ? DirectoryVisitor(name: "first run", role: .approver) : nil
+        ? DirectoryVisitor(
+          name: "first run", account: "first run", identity: "first run", role: .approver) : nil
     }
     return try house.signIn(name, password: password)
   }
@@ -49,6 +50,8 @@ final class Gate: Sendable {
     let digest = Secret.digest(token)
     let found = house.configuration.console.tokens.first { Secret.areEqual($0.sha256, digest) }
     guard let found else { throw Problem(401, "this token lets nobody in") }
-    return Visitor(name: found.name, role: found.role, formToken: "")
+    return Visitor(
+      name: found.name, account: found.name, identity: "token \(found.name)", role: found.role,
+      formToken: "")
   }
 }

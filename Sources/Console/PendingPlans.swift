@@ -25,7 +25,7 @@ struct PendingPlan: Sendable {
   /// Many accounts at once, or a run: it takes an approver.
   let isWide: Bool
   /// The first of two approvers.
-  var firstApprover: String?
+  var firstApprover: Visitor?
 }
 
 /// The plans that are looked at just now.
@@ -35,7 +35,7 @@ final class PendingPlans: Sendable {
   private struct State {
     var plans: [PendingPlan] = []
     /// Who approved something first where it takes two, by the hash of what is held.
-    var approvals: [String: String] = [:]
+    var approvals: [String: Visitor] = [:]
     var preview = Preview.none
   }
 
@@ -69,24 +69,28 @@ final class PendingPlans: Sendable {
   }
 
   /// - Returns: whether two different people have approved by now.
-  func approve(plan hash: String, by name: String) -> Bool {
+  func approve(plan hash: String, by visitor: Visitor) -> Bool {
     state.withLock { state in
       guard let index = state.plans.firstIndex(where: { $0.hash == hash }) else { return false }
       let first = state.plans[index].firstApprover
-      if first == nil { state.plans[index].firstApprover = name }
-      return first.map { $0 != name } ?? false
+      if first == nil { state.plans[index].firstApprover = visitor }
+      return first.map { $0.identity != visitor.identity } ?? false
     }
   }
 
-  func approve(held hash: String, by name: String) -> Bool {
+  func approve(held hash: String, by visitor: Visitor) -> Bool {
     state.withLock { state in
-      if let first = state.approvals[hash] { return first != name }
-      state.approvals[hash] = name
+      if let first = state.approvals[hash] { return first.identity != visitor.identity }
+      state.approvals[hash] = visitor
       return false
     }
   }
 
-  func firstApprover(held hash: String) -> String? { state.withLock { $0.approvals[hash] } }
+  func firstApprover(held hash: String) -> Visitor? { state.withLock { $0.approvals[hash] } }
+
+  func takeFirstApprover(held hash: String) -> Visitor? {
+    state.withLock { $0.approvals.removeValue(forKey: hash) }
+  }
 
   var preview: Preview { state.withLock { $0.preview } }
 

@@ -6,12 +6,15 @@ import Synchronization
 /// Somebody who is signed in.
 struct Visitor: Sendable, Hashable {
   let name: String
+  let account: String
+  /// What tells people apart.
+  let identity: String
   let role: Role
   /// What every change has to bring along; empty for bearer tokens, which no browser sends by itself.
   let formToken: String
 
   /// How the journal names who did it.
-  var signature: String { "\(name) (console)" }
+  var signature: String { "\(account) (console)" }
 }
 
 /// Who is signed in. Sessions live here alone: signing out, or a restart, ends them for good.
@@ -33,9 +36,11 @@ final class Sessions: Sendable {
   private let sessions = Mutex<[String: Session]>([:])
 
   /// - Returns: what the cookie holds.
-  func begin(_ name: String, _ role: Role, now: Int64) -> String {
+  func begin(_ who: DirectoryVisitor, _ role: Role, now: Int64) -> String {
     let id = Secret.random()
-    let visitor = Visitor(name: name, role: role, formToken: Secret.random())
+    let visitor = Visitor(
+      name: who.name, account: who.account, identity: who.identity, role: role,
+      formToken: Secret.random())
     sessions.withLock { sessions in
       sessions = sessions.filter { $0.value.isAlive(now) }
       sessions[Secret.digest(id)] = Session(visitor: visitor, began: now, seen: now)

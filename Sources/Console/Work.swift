@@ -137,16 +137,15 @@ struct Work: Sendable {
       case .undo(let result, let run): (approved, undone) = (Guard.approve(result), run)
       }
       if kept.isWide, house.configuration.console.needsSecondApprover,
-        !pending.approve(plan: hash, by: visitor.name)
+        !pending.approve(plan: hash, by: visitor)
       {
         return .waiting
       }
-      let first = kept.firstApprover.map { ", after \($0)" } ?? ""
       let applied = try office.store.apply(
         approved,
         run: RunRecord(
-          command: kept.command, user: visitor.signature + first, startedAt: office.now,
-          planHash: hash, undoes: undone))
+          command: kept.command, user: Self.names(visitor, after: kept.firstApprover),
+          startedAt: office.now, planHash: hash, undoes: undone))
       pending.remove(hash)
       try house.finish(applied.head, in: office)
       return .run(applied.head.run, changes: applied.written.values.reduce(0, +))
@@ -168,12 +167,15 @@ struct Work: Sendable {
     try house.holdingSite { office in
       let held = try office.desk.held(hash, now: office.now)
       if house.configuration.console.needsSecondApprover,
-        !pending.approve(held: held.hash, by: visitor.name)
+        !pending.approve(held: held.hash, by: visitor)
       {
         return .waiting
       }
       let head = try office.store.approve(
-        held.hash, run: record("approve \(held.shortHash)", visitor, office))
+        held.hash,
+        run: record(
+          "approve \(held.shortHash)", visitor, after: pending.takeFirstApprover(held: held.hash),
+          office))
       try house.finish(head, in: office)
       return .run(head.run, changes: 0)
     }
@@ -211,9 +213,17 @@ struct Work: Sendable {
     }
   }
 
-  private func record(_ command: String, _ visitor: Visitor, _ office: Office) -> RunRecord {
+  private func record(
+    _ command: String, _ visitor: Visitor, after first: Visitor? = nil, _ office: Office
+  ) -> RunRecord {
     RunRecord(
-      command: command, user: visitor.signature, startedAt: office.now, planHash: "")
+      command: command, user: Self.names(visitor, after: first), startedAt: office.now,
+      planHash: "")
+  }
+
+  /// Who did it, and who had approved it before, as the journal names them.
+  private static func names(_ visitor: Visitor, after first: Visitor?) -> String {
+    visitor.signature + (first.map { ", after \($0.account)" } ?? "")
   }
 }
 

@@ -6,6 +6,8 @@ package struct DirectoryUser: Sendable, Hashable {
   package let dn: String
   /// What to call the person.
   package let name: String
+  /// The user name, as journals name them.
+  package let account: String
   /// The directory groups that the person is in, those of groups too: their DNs and cn.
   package let groups: [(dn: String, name: String)]
 
@@ -26,7 +28,7 @@ package struct DirectoryUser: Sendable, Hashable {
 extension LDAPDirectory {
   /// What a name may be that somebody signs in with.
   private static let names = ["uid", "mail", "sAMAccountName", "userPrincipalName"]
-  private static let titles = ["displayName", "cn", "uid"]
+  private static let titles = ["displayName", "cn", "uid", "sAMAccountName", "mail"]
   private static let mostGroups = 10_000
 
   /// Signs somebody in by their own password, on a connection of its own.
@@ -67,6 +69,7 @@ extension LDAPDirectory {
     }
     return DirectoryUser(
       dn: person.dn, name: person.titles.compactMap(\.self).first ?? name,
+      account: person.titles.dropFirst(2).compactMap(\.self).first ?? person.dn,
       groups: try groupsAbove(person.dn, uid: person.uid, in: groups))
   }
 

@@ -116,7 +116,8 @@ final class House: ConsoleHouse {
       else { continue }
       let named = session.configuration.console.groups
       let role = Role.allCases.last { (named[$0] ?? []).contains(where: user.isMember) }
-      return DirectoryVisitor(name: user.name, role: role)
+      return DirectoryVisitor(
+        name: user.name, account: user.account, identity: user.dn.lowercased(), role: role)
     }
     return nil
   }
@@ -151,7 +152,7 @@ final class House: ConsoleHouse {
     let key = "\(name) \(version) \(Secret.digest(text))"
     if let known = state.withLock({ $0.sheet }), known.key == key { return known.sheet }
     var findings = Findings()
-    let mapping = session.readMapping(directory.mappingPath, text: text, into: &findings)
+    let mapping = read(text, as: directory.mappingPath, session, into: &findings)
     var coverage: RuleCoverage?
     if let store, let mapping {
       var copy = findings
@@ -169,7 +170,29 @@ final class House: ConsoleHouse {
     return sheet
   }
 
+  /// Reads a mapping that somebody typed. It gets to see no file but those that the saved one names: whoever types it
+  /// may know less than we may read.
+  private func read(
+    _ text: String, as path: String, _ session: Session, into findings: inout Findings
+  ) -> CompiledMapping? {
+    let catalogue = Set(session.configuration.site.licenses.keys)
+    var named: Set<String> = []
+    var ignored = Findings()
+    _ = MappingReader.read(
+      path, catalogue: catalogue,
+      load: {
+        named.insert($0)
+        return Session.load($0)
+      }, into: &ignored)
+    return MappingReader.read(
+      path, catalogue: catalogue,
+      load: { $0 == path ? text : named.contains($0) ? Session.load($0) : nil }, into: &findings)
+  }
+
   func tryMapping(of directory: String, text: String) throws -> String {
+    guard
+      try !mapping(of: directory, text: text).diagnostics.contains(where: { $0.severity == .error })
+    else { throw Problem(409, "the mapping has faults") }
     let mayTry = state.withLock { state in
       defer { state.isTrying = true }
       return !state.isTrying

@@ -143,6 +143,7 @@ def a_preview(browser, site, output):
     expect(second.page.get_by_role("status")).to_contain_text("Applied")
     second.look("applied")
     assert "Eve renamed" in site.run("show", "eve@acme.example")
+    assert "second.approver (console), after anna.approver" in site.run("runs")
     run = second.page.url
     # What is applied is gone; whoever still looks at it is told.
     gone = first.page.goto(plan)
@@ -209,6 +210,12 @@ def a_mapping(browser, site, output):
     text = page.get_by_label(re.compile("The text to try")).input_value()
     before = (site.folder / "Mappings/acme.yaml").read_text()
     assert text.strip() == before.strip()
+    box = page.get_by_label(re.compile("The text to try"))
+    # Nobody reads the service's files by naming them in a mapping.
+    box.fill("lists:\n  a: ../bind-password\n" + text)
+    visitor.press("Try it")
+    expect(page.locator(".problem").first).to_contain_text("cannot be read")
+    assert (site.folder / "bind-password").read_text() not in page.content()
     box = page.get_by_label(re.compile("The text to try"))
     box.fill(text.replace("licenses: [jira-software, bitbucket]", "licenses: [jira-sofware, bitbucket]"))
     visitor.press("Try it")

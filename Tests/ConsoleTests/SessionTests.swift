@@ -3,26 +3,29 @@ import Testing
 @testable import Console
 
 @Suite struct SessionTests {
+  private let ada = DirectoryVisitor(
+    name: "ada", account: "ada", identity: "uid=ada", role: .viewer)
+
   @Test func aSessionEndsWhenItIsIdleOldOrSignedOut() throws {
     let sessions = Sessions()
-    let id = sessions.begin("ada", .viewer, now: 0)
+    let id = sessions.begin(ada, .viewer, now: 0)
     #expect(id.count == 64)
     #expect(sessions.visitor(id, now: Sessions.idleSeconds - 1)?.name == "ada")
     #expect(sessions.visitor("other", now: 1) == nil)
     #expect(sessions.visitor(id, now: 2 * Sessions.idleSeconds) == nil)
-    let busy = sessions.begin("ada", .viewer, now: 0)
+    let busy = sessions.begin(ada, .viewer, now: 0)
     for now in stride(from: 0, to: Sessions.longestSeconds, by: 60) {
       #expect(sessions.visitor(busy, now: now) != nil)
     }
     #expect(sessions.visitor(busy, now: Sessions.longestSeconds) == nil)
-    let out = sessions.begin("ada", .viewer, now: 0)
+    let out = sessions.begin(ada, .viewer, now: 0)
     sessions.end(out)
     #expect(sessions.visitor(out, now: 1) == nil)
   }
 
   @Test func aNoticeIsSaidOnce() {
     let sessions = Sessions()
-    let id = sessions.begin("ada", .viewer, now: 0)
+    let id = sessions.begin(ada, .viewer, now: 0)
     sessions.leave("done", for: id)
     #expect(sessions.takeNotice(for: id) == "done")
     #expect(sessions.takeNotice(for: id) == nil)
@@ -54,8 +57,12 @@ import Testing
 
   @Test func twoApproversAreTwoPeople() {
     let pending = PendingPlans()
-    #expect(!pending.approve(held: "h", by: "ada"))
-    #expect(!pending.approve(held: "h", by: "ada"))
-    #expect(pending.approve(held: "h", by: "bob"))
+    func visitor(_ name: String, _ identity: String) -> Visitor {
+      Visitor(name: name, account: name, identity: identity, role: .approver, formToken: "")
+    }
+    #expect(!pending.approve(held: "h", by: visitor("Ada", "uid=ada")))
+    // Another name makes nobody another person.
+    #expect(!pending.approve(held: "h", by: visitor("Bob", "uid=ada")))
+    #expect(pending.approve(held: "h", by: visitor("Ada", "uid=bob")))
   }
 }

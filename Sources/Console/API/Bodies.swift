@@ -111,7 +111,7 @@ struct HeldBody: Encodable {
     heldAt = timeText(record.heldAt)
     causes = record.set.causes
     changes = record.set.changes.map { Change(email: $0.email, name: $0.name, what: $0.what) }
-    firstApprover = pending.firstApprover(held: record.set.hash)
+    firstApprover = pending.firstApprover(held: record.set.hash)?.account
   }
 }
 

@@ -57,7 +57,7 @@ extension ConsoleSite {
       "changes": set.changes.prefix(50).map { HeldChangeText.text($0) },
       "count": set.changes.count.of("change", "changes"),
       "more": set.changes.count > 50 ? (set.changes.count - 50).grouped : false,
-      "approved_first": section(work.pending.firstApprover(held: set.hash)?.shown),
+      "approved_first": section(work.pending.firstApprover(held: set.hash)?.name.shown),
     ]
   }
 
