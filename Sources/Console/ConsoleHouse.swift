@@ -48,11 +48,14 @@ package protocol ConsoleHouse: Sendable {
   /// What the service is about.
   var service: ServiceState { get }
 
-  /// Has a sync begin at once, unless one is under way.
+  /// Has a sync begin at once, or after the one that is under way.
   func syncNow()
 
   /// What the last sync came to, as Prometheus reads it.
   var metrics: String { get }
+
+  /// Tells whoever reads the service's log.
+  func warn(_ text: String)
 
   /// What an error means to whoever reads it.
   func problem(_ error: any Error) -> Problem

@@ -72,7 +72,7 @@ struct ConsoleSite: Sendable {
       let body = try await request.body.collect(upTo: Self.largestForm)
       let form = Fields(String(buffer: body))
       return try await answer(request, visit, role) { visitor, _ in
-        guard Self.isOwn(request),
+        guard isOwn(request),
           Secret.areEqual(form["form_token"] ?? "", visitor.formToken)
         else { throw Problem(403, "this form is from elsewhere, or too old: load the page again") }
         return Asked(
@@ -121,10 +121,14 @@ struct ConsoleSite: Sendable {
   }
 
   /// Whether a browser says that a change comes from one of our own pages.
-  static func isOwn(_ request: Request) -> Bool {
+  func isOwn(_ request: Request) -> Bool {
     let site = HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] }
     if let site, site != "same-origin", site != "none" { return false }
     guard let origin = request.headers[.origin] else { return true }
+    // A proxy may put its own name in the place of the host.
+    if let url = house.configuration.console.url, url == origin || url.hasPrefix(origin + "/") {
+      return true
+    }
     let host = origin.split(separator: "/").last.map(String.init)
     return host != nil && host == request.head.authority
   }
@@ -141,7 +145,7 @@ struct ConsoleSite: Sendable {
       let name = (form["name"] ?? "").trimmingCharacters(in: .whitespaces)
       let password = form.all("password").first ?? ""
       do {
-        guard Self.isOwn(request) else { throw Problem(403, "this form is from elsewhere") }
+        guard isOwn(request) else { throw Problem(403, "this form is from elsewhere") }
         let address = visit.address
         let session = try await away {
           try gate.signIn(name, password: password, address: address)
@@ -151,7 +155,12 @@ struct ConsoleSite: Sendable {
           "\(Self.cookie)=\(session); Path=/; Secure; HttpOnly; SameSite=Strict"
         return response
       } catch {
-        let problem = self.problem(error)
+        // Whoever is not signed in learns nothing of the house.
+        var problem = self.problem(error)
+        if !(error is Problem) {
+          house.warn("signing in: \(problem.message)")
+          problem = Problem(503, "nobody can be let in just now: the directory cannot be asked")
+        }
         let page = try signInPage(to: form["to"], problem: problem)
         return Answer.text(page, type: "text/html; charset=utf-8", status: problem.status)
           .response()
@@ -161,7 +170,7 @@ struct ConsoleSite: Sendable {
       let form = Fields(String(buffer: try await request.body.collect(upTo: 10_000)))
       let session = request.cookies[Self.cookie]?.value ?? ""
       if let visitor = gate.sessions.visitor(session, now: house.now),
-        Self.isOwn(request), Secret.areEqual(form["form_token"] ?? "", visitor.formToken)
+        isOwn(request), Secret.areEqual(form["form_token"] ?? "", visitor.formToken)
       {
         gate.sessions.end(session)
       }
@@ -205,15 +214,17 @@ struct ConsoleSite: Sendable {
       } catch {
         // Before the first sync there is no store, and nothing is wrong.
         let problem = self.problem(error)
+        if problem.status != 404 { house.warn("not ready: \(problem.message)") }
         return Answer.text(
-          problem.status == 404 ? "ready, before the first sync\n" : "\(problem.message)\n",
+          problem.status == 404 ? "ready, before the first sync\n" : "not ready\n",
           type: "text/plain", status: problem.status == 404 ? 200 : 503
         ).response()
       }
     }
     router.get("/metrics") { request, _ in
+      let console = house.configuration.console
       let isNear =
-        house.configuration.console.listens?.isLoopback == true
+        console.listens?.isLoopback == true && console.url == nil
         && HTTPField.Name("X-Forwarded-For").map { request.headers[$0] == nil } ?? false
       do {
         if !isNear { _ = try bearer(request) }

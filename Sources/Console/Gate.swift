@@ -14,30 +14,37 @@ final class Gate: Sendable {
     firstRun = firstRunToken.map(Secret.digest)
   }
 
-  var hasFirstRunToken: Bool { firstRun != nil }
+  /// A configuration that was read anew may name who signs in; the token then lets nobody in any more.
+  var hasFirstRunToken: Bool { firstRun != nil && house.configuration.needsFirstRunToken }
 
   /// - Returns: what the session's cookie holds.
   /// - Throws: `Problem` for whoever does not get in.
   func signIn(_ name: String, password: String, address: String) throws -> String {
     let now = house.now
-    if let wait = throttle.wait(name: name, address: address, now: now) {
+    // Behind a proxy everybody has its address.
+    let place = house.configuration.console.url == nil ? address : nil
+    if let wait = throttle.begin(name: name, address: place, now: now) {
       throw Problem(429, "too many failed tries: wait \(wait) seconds and try again")
     }
-    guard let visitor = try find(name, password) else {
-      throttle.failed(name: name, address: address, now: now)
+    let found: DirectoryVisitor?
+    do { found = try find(name, password) } catch {
+      throttle.takeBack(name: name, address: place)
+      throw error
+    }
+    guard let visitor = found else {
       throw Problem(401, "this name and password let nobody in")
     }
+    throttle.takeBack(name: name, address: place, forgets: true)
     guard let role = visitor.role else {
       throw Problem(
         403, "\(visitor.name) is in no directory group that may enter",
         remedy: "console.viewers, operators and approvers in the configuration name these groups")
     }
-    throttle.succeeded(name: name)
     return sessions.begin(visitor, role, now: now)
   }
 
   private func find(_ name: String, _ password: String) throws -> DirectoryVisitor? {
-    if let firstRun, name.isEmpty {
+    if let firstRun, hasFirstRunToken, name.isEmpty {
       return Secret.areEqual(Secret.digest(password), firstRun)
         ? DirectoryVisitor(
           name: "first run", account: "first run", identity: "first run", role: .approver) : nil

@@ -9,7 +9,7 @@ struct PendingPlan: Sendable {
   enum Origin: Sendable {
     /// A preview of the next sync.
     case sync
-    /// What somebody ordered by hand; may be applied by whoever gave the order.
+    /// What somebody ordered by hand.
     case order(Handwork.Result)
     /// Takes a run back.
     case undo(Handwork.Result, run: Int64)
@@ -35,7 +35,7 @@ final class PendingPlans: Sendable {
   private struct State {
     var plans: [PendingPlan] = []
     /// Who approved something first where it takes two, by the hash of what is held.
-    var approvals: [String: Visitor] = [:]
+    var approvals: [String: (visitor: Visitor, at: Int64)] = [:]
     var preview = Preview.none
   }
 
@@ -53,7 +53,10 @@ final class PendingPlans: Sendable {
     state.withLock { state in
       state.plans.removeAll { $0.hash == plan.hash }
       state.plans.append(plan)
-      if state.plans.count > Self.most { state.plans.removeFirst() }
+      guard state.plans.count > Self.most else { return }
+      // Previews, and what many are concerned by, stay longest.
+      let gone = state.plans.remove(at: state.plans.firstIndex { !$0.isWide } ?? 0)
+      if case .ready(gone.hash) = state.preview { state.preview = .none }
     }
   }
 
@@ -78,18 +81,22 @@ final class PendingPlans: Sendable {
     }
   }
 
-  func approve(held hash: String, by visitor: Visitor) -> Bool {
+  /// - Returns: whether two different people have approved in one day.
+  func approve(held hash: String, by visitor: Visitor, now: Int64) -> Bool {
     state.withLock { state in
-      if let first = state.approvals[hash] { return first.identity != visitor.identity }
-      state.approvals[hash] = visitor
+      state.approvals = state.approvals.filter { $0.value.at > now - 86_400 }
+      if let first = state.approvals[hash] { return first.visitor.identity != visitor.identity }
+      state.approvals[hash] = (visitor, now)
       return false
     }
   }
 
-  func firstApprover(held hash: String) -> Visitor? { state.withLock { $0.approvals[hash] } }
+  func firstApprover(held hash: String) -> Visitor? {
+    state.withLock { $0.approvals[hash]?.visitor }
+  }
 
   func takeFirstApprover(held hash: String) -> Visitor? {
-    state.withLock { $0.approvals.removeValue(forKey: hash) }
+    state.withLock { $0.approvals.removeValue(forKey: hash)?.visitor }
   }
 
   var preview: Preview { state.withLock { $0.preview } }

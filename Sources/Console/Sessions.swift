@@ -89,35 +89,41 @@ final class Throttle: Sendable {
 
   private let failures = Mutex<[String: Failures]>([:])
 
-  /// How many seconds the next try has to wait; nil: none.
-  func wait(name: String, address: String, now: Int64) -> Int64? {
+  /// Counts a try as failed until it is taken back, so that many at once are counted, too.
+  /// - Parameter address: nil where it says nothing of who it is.
+  /// - Returns: how many seconds the try has to wait instead; nil: none.
+  func begin(name: String, address: String?, now: Int64) -> Int64? {
     failures.withLock { failures in
-      keys(name, address).compactMap { key, free in
+      failures = failures.filter { now - $0.value.last < Self.memorySeconds }
+      let keys = Self.keys(name, address)
+      let wait = keys.compactMap { key, free -> Int64? in
         guard let known = failures[key], known.count >= free else { return nil }
         let wait = min(Self.memorySeconds, 1 << min(10, known.count - free + 1))
         return known.last + wait > now ? known.last + wait - now : nil
       }.max()
+      if let wait { return wait }
+      for (key, _) in keys {
+        failures[key, default: Failures()].count += 1
+        failures[key]?.last = now
+      }
+      return nil
     }
   }
 
-  func failed(name: String, address: String, now: Int64) {
+  /// What was begun was no failure.
+  /// - Parameter forgets: the name's failures before, too.
+  func takeBack(name: String, address: String?, forgets: Bool = false) {
     failures.withLock { failures in
-      failures = failures.filter { now - $0.value.last < Self.memorySeconds }
-      for (key, _) in keys(name, address) {
-        failures[key, default: Failures()].count += 1
-        failures[key]?.last = now
+      for (number, key) in Self.keys(name, address).map(\.0).enumerated() {
+        failures[key]?.count -= 1
+        if number == 0, forgets { failures[key] = nil }
       }
     }
   }
 
-  func succeeded(name: String) {
-    _ = failures.withLock { $0.removeValue(forKey: "name \(name.lowercased())") }
-  }
-
-  private func keys(_ name: String, _ address: String) -> [(String, Int)] {
-    [
-      ("name \(name.lowercased())", Self.freeForName), ("address \(address)", Self.freeForAddress),
-    ]
+  private static func keys(_ name: String, _ address: String?) -> [(String, Int)] {
+    [("name \(name.lowercased())", freeForName)]
+      + (address.map { [("address \($0)", freeForAddress)] } ?? [])
   }
 }
 

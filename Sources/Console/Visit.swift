@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import Settings
+import Synchronization
 
 /// One request on its way.
 struct Visit: RequestContext {
@@ -27,6 +28,9 @@ struct Asked: Sendable {
   let form: Fields
   let body: Data
 
+  /// How many of a list were shown before.
+  var from: Int { min(max(0, query["from"].flatMap { Int($0) } ?? 0), 100_000_000) }
+
   func part(_ name: String) -> String { parts[name] ?? "" }
 }
 
@@ -35,11 +39,14 @@ struct Fields: Sendable {
   private let values: [String: [String]]
 
   init(_ text: String) {
-    var components = URLComponents()
-    components.percentEncodedQuery = text.replacing("+", with: "%20")
     var values: [String: [String]] = [:]
-    for item in components.queryItems ?? [] {
-      values[item.name, default: []].append(item.value ?? "")
+    for pair in text.split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let decoded = parts.map { part in
+        let text = String(part.replacing("+", with: " "))
+        return text.removingPercentEncoding ?? text
+      }
+      values[decoded[0], default: []].append(decoded.count > 1 ? decoded[1] : "")
     }
     self.values = values
   }
@@ -91,9 +98,29 @@ enum Answer: Sendable {
   }
 }
 
-/// Does what waits for files and servers on a thread that may wait.
+/// Does what waits for files and servers on a thread of its own. So many at once, and no more are let in.
 func away<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-  try await withCheckedThrowingContinuation { continuation in
-    DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
+  guard Crowd.enters() else { throw Problem(503, "too many requests at once: try again soon") }
+  return try await withCheckedThrowingContinuation { continuation in
+    Thread.detachNewThread {
+      let result = Result { try body() }
+      Crowd.leaves()
+      continuation.resume(with: result)
+    }
   }
+}
+
+private enum Crowd {
+  private static let most = 32
+  private static let count = Mutex(0)
+
+  static func enters() -> Bool {
+    count.withLock { count in
+      if count >= most { return false }
+      count += 1
+      return true
+    }
+  }
+
+  static func leaves() { count.withLock { $0 -= 1 } }
 }

@@ -154,20 +154,12 @@ struct Work: Sendable {
 
   // MARK: Approvals
 
-  /// What was held back in the last day and nobody has approved.
-  func waiting(in office: Office) throws -> [HeldRecord] {
-    try office.store.heldSets().filter {
-      $0.heldAt > office.now - 86_400
-        && $0.approvedAt.map { $0 <= office.now - 86_400 } ?? true
-    }
-  }
-
   /// Lets pass for a day what was held back.
   func approve(_ hash: String, by visitor: Visitor) throws -> Applied {
     try house.holdingSite { office in
       let held = try office.desk.held(hash, now: office.now)
       if house.configuration.console.needsSecondApprover,
-        !pending.approve(held: held.hash, by: visitor)
+        !pending.approve(held: held.hash, by: visitor, now: office.now)
       {
         return .waiting
       }

@@ -7,6 +7,8 @@ import Ports
 struct ConnectFailure: Error {
   let failure: ReadFailure
   let isFinal: Bool
+  /// Whether the server was asked, and does not let this name in with this password.
+  var isRefusal = false
 }
 
 /// One connection, signed in. libldap's own configuration files and variables have no say in it.
@@ -163,7 +165,11 @@ final class LDAPConnection {
     throw ConnectFailure(
       failure: refusal(answer, dn: mechanism.map { "the SASL mechanism \($0)" } ?? dn),
       isFinal: answer.code == LDAP_INVALID_CREDENTIALS
-        || answer.code == LDAP_CONFIDENTIALITY_REQUIRED)
+        || answer.code == LDAP_CONFIDENTIALITY_REQUIRED,
+      isRefusal: [
+        LDAP_INVALID_CREDENTIALS, LDAP_INAPPROPRIATE_AUTH, LDAP_INSUFFICIENT_ACCESS,
+        LDAP_UNWILLING_TO_PERFORM, LDAP_CONSTRAINT_VIOLATION,
+      ].contains(answer.code))
   }
 
   /// SASL GSSAPI (RFC 4752) with the Kerberos ticket that is there. Without TLS the mechanism itself has to

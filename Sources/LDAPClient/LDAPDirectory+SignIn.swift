@@ -35,11 +35,11 @@ extension LDAPDirectory {
   /// - Parameters:
   ///   - name: their user name or email.
   ///   - people: where they are looked for.
-  ///   - groups: where the groups are that they may be in.
+  ///   - groups: selects the groups that they may be in; nil: none.
   /// - Returns: nil when the name is nobody's or several people's, or the password is wrong.
   /// - Throws: `ReadFailure` when the server cannot be asked.
   package mutating func signIn(
-    _ name: String, password: String, people: [String], groups: [String]
+    _ name: String, password: String, people: [String], groups: DirectorySearch?
   ) throws -> DirectoryUser? {
     // A bind with a name and no password is anonymous, and succeeds (RFC 4513 §5.1.2).
     guard !password.isEmpty, !name.isEmpty else { return nil }
@@ -64,18 +64,23 @@ extension LDAPDirectory {
     do {
       try tryPassword(password, of: person.dn, at: url)
     } catch let refusal as ConnectFailure {
+      guard refusal.isRefusal else { throw refusal.failure }
       log("\(person.dn) is not let in: \(refusal.failure.message)")
       return nil
     }
     return DirectoryUser(
       dn: person.dn, name: person.titles.compactMap(\.self).first ?? name,
       account: person.titles.dropFirst(2).compactMap(\.self).first ?? person.dn,
-      groups: try groupsAbove(person.dn, uid: person.uid, in: groups))
+      groups: try groups.map { search in
+        // A user name that was not asked for may be another one's, too.
+        let isOwn = person.uid?.lowercased() == name.lowercased()
+        return try groupsAbove(person.dn, uid: isOwn ? person.uid : nil, in: search)
+      } ?? [])
   }
 
   /// The groups of an entry, and the groups of those.
   private mutating func groupsAbove(
-    _ dn: String, uid: String?, in bases: [String]
+    _ dn: String, uid: String?, in search: DirectorySearch
   ) throws -> [(dn: String, name: String)] {
     var found: [(dn: String, name: String)] = []
     var known: Set<String> = []
@@ -88,8 +93,8 @@ extension LDAPDirectory {
       if let uid, known.isEmpty { filters.append(.equal("memberUid", Array(uid.utf8))) }
       _ = try read(
         DirectorySearch(
-          bases: bases, scope: .subtree, filter: .or(filters), slots: AttributeSlots(["cn"]),
-          subject: .groups)
+          bases: search.bases, scope: search.scope, filter: .and([search.filter, .or(filters)]),
+          slots: AttributeSlots(["cn"]), subject: .groups)
       ) { batch in
         for entry in 0..<batch.count {
           let dn = String(decoding: batch.dn(of: entry), as: UTF8.self)

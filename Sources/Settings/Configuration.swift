@@ -108,3 +108,13 @@ package struct Configuration: Sendable {
       ], freeBelow: 5, onLimit: .holdPeople)
   }
 }
+
+extension Configuration {
+  /// Whether nobody can sign in to the console by a directory: no group is named, or there is no server to ask.
+  package var needsFirstRunToken: Bool {
+    let hasServer = directories.contains {
+      if case .server = $0.location { true } else { false }
+    }
+    return !hasServer || console.groups.values.allSatisfy(\.isEmpty)
+  }
+}

@@ -54,13 +54,21 @@ package struct ConfigurationReader {
       MapReader(node, what: "`audit`", known: ["key"], into: &findings)?
         .required("key", "{ file: … } or { env: … }", into: &findings)
     }.flatMap { secret($0, what: "key", example: "key: { file: audit-key }") }
+    let console = map["console"].flatMap { self.console($0) } ?? .standard
+    if directories?.count ?? 0 > 1, let node = map["console"],
+      console.groups.values.joined().contains(where: { !$0.contains("=") })
+    {
+      findings.error(
+        "with several directories, `console` names its groups by DN", at: node.position,
+        hint: "whoever runs another directory could make a group of the same name")
+    }
     guard let site, let directories else { return nil }
     return Configuration(
       path: path, site: site, directories: directories, limits: limits,
       mappingChanges: changes ?? .review,
       journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit,
       schedule: map["schedule"].flatMap { schedule($0) } ?? .standard,
-      console: map["console"].flatMap { console($0) } ?? .standard,
+      console: console,
       notices: map["notify"].flatMap { notices($0) })
   }
 

@@ -57,6 +57,14 @@ package struct GuardDesk {
     }.map(\.set)
   }
 
+  /// What was held back in the last day and nobody has approved in it.
+  package func waiting(now: Int64) throws -> [HeldRecord] {
+    try store.heldSets().filter { record in
+      record.heldAt > now - Self.daySeconds
+        && record.approvedAt.map { $0 <= now - Self.daySeconds } ?? true
+    }
+  }
+
   /// Looks again at a saved plan before it is applied.
   package func check(_ plan: Plan, now: Int64) throws -> Guard.Verdict {
     try planGuard(now: now).check(plan, totals: site().totals)

@@ -1,5 +1,6 @@
 import Console
 import Diagnostics
+import DirectoryModel
 import Foundation
 import LDAPClient
 import Mapping
@@ -18,10 +19,12 @@ final class House: ConsoleHouse {
     var configuration: Configuration
     var service = ServiceState()
     /// Where people and groups are looked for who sign in, by directory; kept while a mapping has faults.
-    var places: [String: (people: [String], groups: [String])] = [:]
-    var sheet: (key: String, sheet: MappingSheet)?
+    var places: [String: (people: [String], groups: DirectorySearch?)] = [:]
+    /// The sheets of saved mappings, by directory.
+    var sheets: [String: (key: String, sheet: MappingSheet)] = [:]
     var programs: [StartedProgram] = []
     var isTrying = false
+    var isStopping = false
   }
 
   private let terminal: Terminal
@@ -29,6 +32,8 @@ final class House: ConsoleHouse {
   private let metricsFile: String
   private let syncs: @Sendable () -> Void
   private let state: Mutex<State>
+  /// Held while rules are counted, which is done once.
+  private let counting = NSLock()
 
   /// - Parameters:
   ///   - path: the configuration's file.
@@ -44,6 +49,7 @@ final class House: ConsoleHouse {
     self.syncs = syncs
     state = Mutex(State(configuration: configuration))
     for directory in configuration.directories { _ = try? places(of: directory) }
+    sweep()
   }
 
   var configuration: Configuration {
@@ -59,8 +65,32 @@ final class House: ConsoleHouse {
 
   func syncNow() { syncs() }
 
-  /// Ends what is being made for somebody.
-  func stop() { for program in state.withLock({ $0.programs }) { program.send(SIGTERM) } }
+  /// Ends what is being made for somebody, and what it has left behind.
+  func stop() {
+    let programs = state.withLock { state in
+      state.isStopping = true
+      return state.programs
+    }
+    for program in programs { program.send(SIGTERM) }
+    let deadline = Date(timeIntervalSinceNow: 2)
+    while !state.withLock({ $0.programs.isEmpty }), Date() < deadline { usleep(10_000) }
+    sweep()
+  }
+
+  /// Removes what an end without warning has left beside the store.
+  private func sweep() {
+    let store = URL(fileURLWithPath: configuration.site.storePath)
+    let folder = store.deletingLastPathComponent().path
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+      guard name.hasPrefix(store.lastPathComponent + ".") else { continue }
+      let rest = name.dropFirst(store.lastPathComponent.count + 1)
+      if Self.scratchNames.contains(where: { rest.hasPrefix("\($0)-") }) {
+        unlink(folder + "/" + name)
+      }
+    }
+  }
+
+  private static let scratchNames = ["plan", "in", "out", "err"]
 
   private func session() -> Session {
     Session(terminal: terminal.hushed, configuration: configuration, command: "console", now: now)
@@ -107,29 +137,35 @@ final class House: ConsoleHouse {
 
   func signIn(_ name: String, password: String) throws -> DirectoryVisitor? {
     let session = session()
+    var failure: (any Error)?
     for directory in session.configuration.directories {
       guard case .server(let server) = directory.location else { continue }
-      let (people, groups) = try places(of: directory)
-      var source = try session.directory(server)
-      guard
-        let user = try source.signIn(name, password: password, people: people, groups: groups)
-      else { continue }
+      var found: DirectoryUser?
+      do {
+        let (people, groups) = try places(of: directory)
+        var source = try session.directory(server)
+        found = try source.signIn(name, password: password, people: people, groups: groups)
+      } catch {
+        failure = failure ?? error
+      }
+      guard let user = found else { continue }
       let named = session.configuration.console.groups
       let role = Role.allCases.last { (named[$0] ?? []).contains(where: user.isMember) }
       return DirectoryVisitor(
         name: user.name, account: user.account, identity: user.dn.lowercased(), role: role)
     }
+    if let failure { throw failure }
     return nil
   }
 
   private func places(
     of directory: Configuration.Directory
-  ) throws -> (people: [String], groups: [String]) {
+  ) throws -> (people: [String], groups: DirectorySearch?) {
     var findings = Findings()
     let mapping = session().readMapping(of: directory, into: &findings)
     if let mapping {
       let people = Set(mapping.searches.flatMap(\.users.bases)).sorted()
-      let places = (people, mapping.groupSearch()?.bases ?? people)
+      let places = (people, mapping.groupSearch())
       state.withLock { $0.places[directory.name] = places }
       return places
     }
@@ -139,22 +175,29 @@ final class House: ConsoleHouse {
 
   // MARK: Mappings
 
-  func mapping(of name: String, text: String?) throws -> MappingSheet {
+  func mapping(of name: String, text given: String?) throws -> MappingSheet {
     let session = session()
     guard let directory = session.configuration.directories.first(where: { $0.name == name }) else {
       throw Problem(404, "there is no directory \(name)")
     }
-    guard let text = text ?? Session.load(directory.mappingPath) else {
+    guard let text = given ?? Session.load(directory.mappingPath) else {
       throw Problem(409, "the mapping \(directory.mappingPath) cannot be read")
     }
+    let isTrial = given != nil
     let store = try? session.existingStore()
     let version = try store?.readEvidence(of: name)?.version ?? 0
-    let key = "\(name) \(version) \(Secret.digest(text))"
-    if let known = state.withLock({ $0.sheet }), known.key == key { return known.sheet }
+    let key = "\(version) \(Secret.digest(text))"
+    if !isTrial, let known = state.withLock({ $0.sheets[name] }), known.key == key {
+      return known.sheet
+    }
     var findings = Findings()
     let mapping = read(text, as: directory.mappingPath, session, into: &findings)
     var coverage: RuleCoverage?
-    if let store, let mapping {
+    // What a text does that somebody tries is found out in a process of its own.
+    if !isTrial, let store, let mapping {
+      counting.lock()
+      defer { counting.unlock() }
+      if let known = state.withLock({ $0.sheets[name] }), known.key == key { return known.sheet }
       var copy = findings
       coverage = try? session.planner(store, directory, mapping: mapping)
         .coverage(now: session.now, into: &copy)
@@ -166,7 +209,7 @@ final class House: ConsoleHouse {
           reference: rule.reference, matches: coverage?.matches[number],
           decides: coverage?.decides[number])
       }, people: coverage?.people)
-    state.withLock { $0.sheet = (key, sheet) }
+    if !isTrial { state.withLock { $0.sheets[name] = (key, sheet) } }
     return sheet
   }
 
@@ -245,11 +288,15 @@ final class House: ConsoleHouse {
       atPath: files[0], contents: Data(input.utf8), attributes: [.posixPermissions: 0o600])
     guard isWritten else { throw Failure(.failed, "\(files[0]) cannot be written") }
     let ended = DispatchSemaphore(value: 0)
-    let program = try StartedProgram(
-      "/proc/self/exe", words + ["--config", path],
-      files: [0: files[0], 1: files[1], 2: files[2]]
-    ) { ended.signal() }
-    state.withLock { $0.programs.append(program) }
+    let program = try state.withLock { state in
+      if state.isStopping { throw Problem(503, "the service is stopping") }
+      let program = try StartedProgram(
+        "/proc/self/exe", words + ["--config", path],
+        files: [0: files[0], 1: files[1], 2: files[2]]
+      ) { ended.signal() }
+      state.programs.append(program)
+      return program
+    }
     ended.wait()
     state.withLock { $0.programs.removeAll { $0 === program } }
     return Ended(
@@ -271,11 +318,7 @@ final class House: ConsoleHouse {
     if let next = service.nextSync {
       page.gauge("sync_next_timestamp_seconds", "When the next sync begins.", next)
     }
-    let waiting = try? reading { office in
-      try office.store.heldSets().filter { record in
-        record.heldAt > office.now - 86_400 && record.approvedAt == nil
-      }.count
-    }
+    let waiting = try? reading { try $0.desk.waiting(now: $0.now).count }
     if let waiting {
       page.gauge(
         "approvals_waiting", "What was held back in the last day and nobody has approved.",
@@ -285,6 +328,8 @@ final class House: ConsoleHouse {
   }
 
   // MARK: What went wrong
+
+  func warn(_ text: String) { terminal.warn(text) }
 
   func problem(_ error: any Error) -> Problem {
     if let problem = error as? Problem { return problem }

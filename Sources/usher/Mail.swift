@@ -99,7 +99,16 @@ struct SMTP {
     try smtp.expect(220)
     try smtp.say("EHLO \(ProcessInfo.processInfo.hostName)", 250)
     try smtp.say("MAIL FROM:<\(message.from)>", 250)
-    for recipient in message.to { try smtp.say("RCPT TO:<\(recipient)>", 250, 251) }
+    // One stale address does not keep the others from hearing.
+    var refusal: (any Error)?
+    var taken = 0
+    for recipient in message.to {
+      do {
+        try smtp.say("RCPT TO:<\(recipient)>", 250, 251)
+        taken += 1
+      } catch { refusal = error }
+    }
+    if let refusal, taken == 0 { throw refusal }
     try smtp.say("DATA", 354)
     try smtp.write(message.octets + Data(".\r\n".utf8))
     try smtp.expect(250)

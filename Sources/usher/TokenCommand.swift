@@ -48,11 +48,7 @@ struct FirstRunToken {
 
   /// - Returns: nil where there are groups whose members may sign in, and a server to ask.
   static func make(_ configuration: Configuration) throws -> FirstRunToken? {
-    let hasServer = configuration.directories.contains {
-      if case .server = $0.location { true } else { false }
-    }
-    let hasGroups = configuration.console.groups.values.contains { !$0.isEmpty }
-    if hasServer, hasGroups { return nil }
+    guard configuration.needsFirstRunToken else { return nil }
     let token = FirstRunToken(
       text: Secret.random(), file: configuration.site.storePath + ".token")
     unlink(token.file)

@@ -6,7 +6,9 @@ for answers that the description does not have. Then what must hold beside.
 """
 import argparse
 import json
+import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -138,6 +140,43 @@ def forms_are_ours_alone(site):
     assert post(site, "/sign-in", {"name": "*", "password": PASSWORD})[0] == 401
 
 
+def nothing_ends_the_service(site):
+    """Whatever is sent, the next one is answered."""
+    for path in ("/sign-in?%", "/sign-in?to=%zz", "/sign-in?q=[x]", "/users?q=%ff", "/holds?from=9223372036854775807",
+                 "/plans/%ff", "/runs/99999999999999999999", "/%00", "/users/%2e%2e%2f"):
+        ask(site, path)
+        ask(site, "/api/v1" + path, token=site.token)
+    request = urllib.request.Request(site.url + "/sign-in", data=b"name=%&password=%zz&&=")
+    try:
+        urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        assert error.code == 401, error
+    cookie = post(site, "/sign-in", {"name": "otto.operator", "password": PASSWORD})[1]["Set-Cookie"].split(";")[0]
+    for path in ("/holds?from=9223372036854775807", "/holds?from=-1", "/users?after=%ff", "/mapping?directory=x"):
+        ask(site, path, headers={"Cookie": cookie})
+    assert ask(site, "/healthz") == (200, "ok\n")
+
+
+def a_sync_has_none_of_our_sockets(site):
+    """A sync that lives on keeps no port taken."""
+    os.kill(site.slapd_pid(), signal.SIGSTOP)
+    try:
+        assert ask(site, "/api/v1/sync", "POST", token=site.token)[0] == 202
+        def child():
+            tasks = Path(f"/proc/{site.process.pid}/task").iterdir()
+            return [pid for task in tasks for pid in (task / "children").read_text().split()]
+        while not child():
+            assert site.process.poll() is None
+        pid = child()[0]
+        while "usher" not in Path(f"/proc/{pid}/cmdline").read_text() or not Path(f"/proc/{pid}/fd").exists():
+            pass
+        mine = {os.readlink(f) for f in Path(f"/proc/{site.process.pid}/fd").iterdir() if "socket" in os.readlink(f)}
+        theirs = {os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()}
+        assert mine and not mine & theirs, mine & theirs
+    finally:
+        os.kill(site.slapd_pid(), signal.SIGCONT)
+
+
 def over_tls(site):
     site.stop()
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
@@ -165,6 +204,8 @@ def main():
         site.serve()
         who_may_not(site)
         from_preview_to_run(site)
+        nothing_ends_the_service(site)
+        a_sync_has_none_of_our_sockets(site)
         forms_are_ours_alone(site)
         print("ok: tokens, roles, orders, plans, runs, forms", flush=True)
         fuzzer = Path(sys.executable).with_name("st")

@@ -104,6 +104,9 @@ console:
         subprocess.run(["ldapmodify", "-Q", "-Y", "EXTERNAL", "-H", self.server["LDAPI_URL"]], input=ldif,
                        text=True, check=True, stdout=subprocess.DEVNULL)
 
+    def slapd_pid(self):
+        return int(self.server["PID"])
+
     def serve(self):
         """Starts the service; returns the console's address."""
         self.log = open(self.folder / "serve.log", "w+")

@@ -33,18 +33,20 @@ import Testing
 
   @Test func guessingGetsSlowAndSuccessForgivesIt() {
     let throttle = Throttle()
-    for _ in 0..<4 { throttle.failed(name: "Ada", address: "a", now: 0) }
-    #expect(throttle.wait(name: "ada", address: "a", now: 0) == nil)
-    throttle.failed(name: "ada", address: "b", now: 0)
-    #expect(throttle.wait(name: "ADA", address: "c", now: 0) == 2)
-    #expect(throttle.wait(name: "ADA", address: "c", now: 2) == nil)
-    throttle.failed(name: "ada", address: "b", now: 2)
-    #expect(throttle.wait(name: "ada", address: "c", now: 2) == 4)
-    #expect(throttle.wait(name: "bob", address: "b", now: 2) == nil)
-    throttle.succeeded(name: "ada")
-    #expect(throttle.wait(name: "ada", address: "c", now: 2) == nil)
-    for number in 0..<50 { throttle.failed(name: "n\(number)", address: "b", now: 2) }
-    #expect(throttle.wait(name: "new", address: "b", now: 2) != nil)
+    for _ in 0..<5 { #expect(throttle.begin(name: "Ada", address: "a", now: 0) == nil) }
+    #expect(throttle.begin(name: "ADA", address: "c", now: 0) == 2)
+    #expect(throttle.begin(name: "bob", address: "a", now: 0) == nil)
+    #expect(throttle.begin(name: "ADA", address: "c", now: 2) == nil)
+    #expect(throttle.begin(name: "ada", address: "c", now: 2) == 4)
+    // An outage is nobody's failure, and success forgives what was before.
+    #expect(throttle.begin(name: "ada", address: "c", now: 6) == nil)
+    throttle.takeBack(name: "ada", address: "c")
+    #expect(throttle.begin(name: "ada", address: "c", now: 10) == nil)
+    throttle.takeBack(name: "ada", address: "c", forgets: true)
+    for _ in 0..<5 { #expect(throttle.begin(name: "ada", address: "c", now: 10) == nil) }
+    for number in 0..<50 { _ = throttle.begin(name: "n\(number)", address: "b", now: 20) }
+    #expect(throttle.begin(name: "new", address: "b", now: 20) != nil)
+    #expect(throttle.begin(name: "new", address: nil, now: 20) == nil)
   }
 
   @Test func fieldsAreReadAsBrowsersSendThem() {
@@ -52,6 +54,10 @@ import Testing
     #expect(fields.all("a") == ["1", "2"])
     #expect(fields["name"] == "Jürgen B+")
     #expect(fields["empty"] == nil && fields["blank"] == nil && fields["none"] == nil)
+    // Whatever somebody sends, it is read or left as it is.
+    for text in ["%", "%zz=%", "%ff", "[=]", "ü=é", "&&=&=a", "a=b=c"] { _ = Fields(text) }
+    #expect(
+      Fields("q=%")["q"] == "%" && Fields("q=[x]")["q"] == "[x]" && Fields("a=b=c")["a"] == "b=c")
     #expect("a b&c=ü".percentEncoded == "a%20b%26c%3D%C3%BC")
   }
 
@@ -60,9 +66,9 @@ import Testing
     func visitor(_ name: String, _ identity: String) -> Visitor {
       Visitor(name: name, account: name, identity: identity, role: .approver, formToken: "")
     }
-    #expect(!pending.approve(held: "h", by: visitor("Ada", "uid=ada")))
+    #expect(!pending.approve(held: "h", by: visitor("Ada", "uid=ada"), now: 0))
     // Another name makes nobody another person.
-    #expect(!pending.approve(held: "h", by: visitor("Bob", "uid=ada")))
-    #expect(pending.approve(held: "h", by: visitor("Ada", "uid=bob")))
+    #expect(!pending.approve(held: "h", by: visitor("Bob", "uid=ada"), now: 0))
+    #expect(pending.approve(held: "h", by: visitor("Ada", "uid=bob"), now: 9))
   }
 }

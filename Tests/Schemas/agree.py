@@ -103,8 +103,9 @@ def examples(usher):
     text = (ROOT / "Deploy/quickstart/usher.yaml").read_text().replace("@LDAPS_URL@", "ldaps://127.0.0.1:636")
     yield Case("configuration", "quickstart", text, "both-accept")
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)):
-        kind = "configuration" if block.startswith("site:") else "mapping"
-        yield Case(kind, f"README {number}", block, "both-accept")
+        of_service = block.startswith("console:")
+        kind = "configuration" if of_service or block.startswith("site:") else "mapping"
+        yield Case(kind, f"README {number}", (cases.SITE + cases.LDIF if of_service else "") + block, "both-accept")
     yield from (Case("configuration", f"service {n}", text, "both-accept")
                 for n, text in enumerate(cases.SERVICE_VALID))
     configuration, mapping = generated.first_files(usher)

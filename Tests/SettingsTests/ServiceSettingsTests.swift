@@ -70,6 +70,23 @@ private func read(_ extra: String) -> (configuration: Configuration?, faults: [S
     #expect(faults.contains { $0.contains(words) }, "\(faults)")
   }
 
+  @Test func severalDirectoriesNeedGroupsByDN() {
+    func faults(_ group: String) -> [String] {
+      var findings = Findings()
+      let text = """
+        site: { name: acme, store: "sqlite:usher.db" }
+        directories:
+          - { name: a, ldif: a.ldif, mapping: a.yaml }
+          - { name: b, ldif: b.ldif, mapping: b.yaml }
+        console: { approvers: [\(group)] }
+        """
+      _ = ConfigurationReader.read(text, path: "usher.yaml", into: &findings)
+      return findings.all.map(\.message)
+    }
+    #expect(faults("\"cn=it,dc=acme\"").isEmpty)
+    #expect(faults("it").contains { $0.contains("names its groups by DN") })
+  }
+
   @Test func everyKeyOfNotify() throws {
     let (configuration, faults) = read(
       """

@@ -31,7 +31,7 @@ extension ConsoleSite {
     }
     api(router, .get, "approvals", .viewer) { _ in
       try house.reading { office in
-        try .of(try work.waiting(in: office).map { HeldBody($0, work.pending) })
+        try .of(try office.desk.waiting(now: office.now).map { HeldBody($0, work.pending) })
       }
     }
     api(router, .post, "approvals", .approver) { asked in

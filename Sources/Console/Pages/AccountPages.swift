@@ -212,14 +212,14 @@ extension ConsoleSite {
           $0.map { emailKey($0).contains(text) } ?? false
         }
       }
-      let from = max(0, asked.query["from"].flatMap { Int($0) } ?? 0)
+      let from = asked.from
       var values: [String: Any] = [
         "q": asked.query["q"] ?? "", "total": holds.count.of("person is", "people are"),
         "holds": holds.dropFirst(from).prefix(Self.accountsOnPage).map { hold($0, asked.visitor) },
         "leaving": questions.leaving.prefix(200).map(leaving),
         "leaving_count": questions.leaving.count.grouped,
         "waiting": try waiting(questions, office),
-        "approvals": try work.waiting(in: office).map(held),
+        "approvals": try office.desk.waiting(now: office.now).map(held),
       ]
       if from + Self.accountsOnPage < holds.count {
         values["next"] =

@@ -26,7 +26,7 @@ extension ConsoleSite {
         values["holds"] = questions.holds.count.grouped
         values["leaving"] = questions.leaving.count.grouped
         values["waiting"] = questions.waiting.values.reduce(0) { $0 + $1.count }.grouped
-        values["approvals"] = try work.waiting(in: office).map(held)
+        values["approvals"] = try office.desk.waiting(now: office.now).map(held)
         values["runs"] = try office.store.runs(last: 8).map(row)
       }
     } catch  where problem(error).status == 404 {

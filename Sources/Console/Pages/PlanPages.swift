@@ -20,7 +20,9 @@ extension ConsoleSite {
     case .failed(let problem): values["failed"] = problem.values
     case .ready(let hash): return .seeOther("/plans/\(hash)")
     }
-    if (try? house.reading({ values["approvals"] = try work.waiting(in: $0).map(held) })) == nil {
+    if (try? house.reading({ values["approvals"] = try $0.desk.waiting(now: $0.now).map(held) }))
+      == nil
+    {
       values["approvals"] = [] as [Any]
     }
     let text = try html(
@@ -44,13 +46,13 @@ extension ConsoleSite {
     var approvals: [[String: Any]] = []
     try house.reading { office in
       isStale = kept.isStale(try office.desk.site())
-      if case .sync = kept.origin { approvals = try work.waiting(in: office).map(held) }
+      if case .sync = kept.origin { approvals = try office.desk.waiting(now: office.now).map(held) }
     }
     let plan = kept.plan
     var isPreview = false
     if case .sync = kept.origin { isPreview = true }
     let people = PeopleOfPlan(plan, asked.query)
-    let from = max(0, asked.query["from"].flatMap { Int($0) } ?? 0)
+    let from = asked.from
     let shown = people.subjects.dropFirst(from).prefix(Self.peopleOnPage)
     let mayApply = asked.visitor.role >= (kept.isWide ? .approver : .operator)
     let needsTwo = kept.isWide && house.configuration.console.needsSecondApprover
