@@ -230,6 +230,32 @@ def a_mapping(browser, site, output):
     visitor.end()
 
 
+def the_transition(browser, site, output):
+    """All unassigned are marked; after the transition one of them is converted."""
+    visitor = Visitor(browser, site, "anna.approver", output)
+    page = visitor.go("/unassigned")
+    visitor.press("Mark all as portal only")
+    visitor.press(re.compile("Apply exactly this plan"))
+    second = Visitor(browser, site, "second.approver", output)
+    second.go(page.url)
+    second.press(re.compile("Apply exactly this plan"))
+    expect(second.page.get_by_role("status")).to_contain_text("Applied")
+    second.end()
+    visitor.go("/unassigned")
+    expect(page.get_by_text("Nobody.")).to_be_visible()
+    site.run("transition", "--apply", "--yes")
+    visitor.go("/customers?q=eve%40acme")
+    visitor.look("customers-after")
+    visitor.press(re.compile("Convert .* to Atlassian account"))
+    expect(page.get_by_text("convert-account").first).to_be_visible()
+    visitor.press(re.compile("Apply exactly this plan"))
+    visitor.go("/users?q=eve%40acme").get_by_role("link", name=re.compile("Eve")).click()
+    expect(page.get_by_text("Atlassian account.", exact=True)).to_be_visible()
+    expect(page.get_by_label("Restricted portal access")).to_have_count(0)
+    visitor.look("profile-after")
+    visitor.end()
+
+
 def by_keyboard(browser, site, output):
     visitor = Visitor(browser, site, "vera.viewer", output)
     page = visitor.go("/")
@@ -269,7 +295,7 @@ def main():
         site.modify("dn: uid=eve,ou=people,dc=acme,dc=example\nchangetype: modify\nreplace: displayName\n"
                     "displayName: Eve renamed\n")
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        for test in (signing_in, every_page, by_keyboard, by_hand, a_preview, a_mapping):
+        for test in (signing_in, every_page, by_keyboard, by_hand, a_preview, a_mapping, the_transition):
             test(browser, site, given.output)
             print(f"ok {test.__name__}", flush=True)
         browser.close()
