@@ -91,7 +91,7 @@ struct ConsoleSite: Sendable {
     handler: @escaping Handler
   ) async throws -> Response {
     let session = request.cookies[Self.cookie]?.value ?? ""
-    guard let visitor = gate.sessions.visitor(session, now: house.now) else {
+    guard let visitor = gate.visitor(session: session) else {
       let here = request.method == .get ? request.uri.description : "/"
       let place = here == "/" ? "/sign-in" : "/sign-in?to=\(here.percentEncoded)"
       return Answer.seeOther(place).response()
@@ -169,7 +169,7 @@ struct ConsoleSite: Sendable {
     router.post("/sign-out") { request, _ in
       let form = Fields(String(buffer: try await request.body.collect(upTo: 10_000)))
       let session = request.cookies[Self.cookie]?.value ?? ""
-      if let visitor = gate.sessions.visitor(session, now: house.now),
+      if let visitor = gate.visitor(session: session),
         isOwn(request), Secret.areEqual(form["form_token"] ?? "", visitor.formToken)
       {
         gate.sessions.end(session)

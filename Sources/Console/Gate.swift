@@ -40,7 +40,12 @@ final class Gate: Sendable {
         403, "\(visitor.name) is in no directory group that may enter",
         remedy: "console.viewers, operators and approvers in the configuration name these groups")
     }
-    return sessions.begin(visitor, role, now: now)
+    return sessions.begin(visitor, role, under: house.configuration.console.groups, now: now)
+  }
+
+  /// Whose session a cookie stands for.
+  func visitor(session: String) -> Visitor? {
+    sessions.visitor(session, under: house.configuration.console.groups, now: house.now)
   }
 
   private func find(_ name: String, _ password: String) throws -> DirectoryVisitor? {

@@ -24,6 +24,8 @@ final class Sessions: Sendable {
 
   private struct Session {
     let visitor: Visitor
+    /// The groups that gave the role; others, and it is asked for anew.
+    let groups: [Role: [String]]
     let began: Int64
     var seen: Int64
     var notice: String?
@@ -35,23 +37,28 @@ final class Sessions: Sendable {
 
   private let sessions = Mutex<[String: Session]>([:])
 
+  /// - Parameter groups: the groups that give roles.
   /// - Returns: what the cookie holds.
-  func begin(_ who: DirectoryVisitor, _ role: Role, now: Int64) -> String {
+  func begin(
+    _ who: DirectoryVisitor, _ role: Role, under groups: [Role: [String]] = [:], now: Int64
+  ) -> String {
     let id = Secret.random()
     let visitor = Visitor(
       name: who.name, account: who.account, identity: who.identity, role: role,
       formToken: Secret.random())
     sessions.withLock { sessions in
       sessions = sessions.filter { $0.value.isAlive(now) }
-      sessions[Secret.digest(id)] = Session(visitor: visitor, began: now, seen: now)
+      sessions[Secret.digest(id)] = Session(
+        visitor: visitor, groups: groups, began: now, seen: now)
     }
     return id
   }
 
-  func visitor(_ id: String, now: Int64) -> Visitor? {
+  /// - Parameter groups: the groups that give roles now.
+  func visitor(_ id: String, under groups: [Role: [String]] = [:], now: Int64) -> Visitor? {
     sessions.withLock { sessions in
       let key = Secret.digest(id)
-      guard let session = sessions[key], session.isAlive(now) else {
+      guard let session = sessions[key], session.isAlive(now), session.groups == groups else {
         sessions[key] = nil
         return nil
       }

@@ -3,6 +3,7 @@ import Console
 import Foundation
 import Settings
 import Synchronization
+import Views
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -163,6 +164,7 @@ final class Service {
       case .heldBack: .done
       default: status == 0 ? .done : .failed
       }
+    tellOfSilence(status, began: running.began)
     house.note {
       $0.lastExit = status
       $0.lastEnd = Self.now
@@ -172,6 +174,27 @@ final class Service {
       "The sync ended with exit code \(status)" + (next.map { "; the next begins at \($0)" } ?? "")
     manager.tell("STATUS=\(word)")
     terminal.say("\(word).")
+  }
+
+  /// Tells people of a sync that came to no word of its own: it was ended by a signal, or could not read whom to tell.
+  private func tellOfSilence(_ status: Int32, began: Int64) {
+    let known = house.configuration
+    guard let notices = known.notices else { return }
+    var failure: (message: String, remedy: String?)?
+    if status >= 128 {
+      failure = ("the sync was ended by signal \(status - 128). Nothing was changed", nil)
+    } else if status == ExitStatus.badConfiguration.rawValue {
+      do { _ = try Session.configuration(options, terminal.hushed) } catch {
+        failure = (Failure(error).message, "usher check says where")
+      }
+    }
+    guard let failure else { return }
+    var notice = SyncNotice(site: known.site.name, at: began, link: known.console.link)
+    notice.exitCode = status
+    notice.failure = failure
+    let session = Session(
+      terminal: terminal, configuration: known, command: "serve", now: Self.now)
+    Messenger(notices, session).tell(notice)
   }
 
   /// Tells the console what is going on.

@@ -10,10 +10,12 @@ import hmac
 import http.server
 import json
 import os
+import re
 import socketserver
 import subprocess
 import tempfile
 import threading
+import urllib.request
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -165,6 +167,32 @@ notify: {notify}
         assert (folder / "words").read_text().split() == ["-oi", "-f", "usher@acme.example", "--", "it@acme.example"]
         message = message_from_bytes((folder / "mail").read_bytes(), policy=policy.default)
         assert "changes applied" in message["Subject"] and base64.b64decode(message.get_payload()).decode()
+        # The service tells of a configuration that cannot be read, by the one that it had.
+        os.environ.pop("SENDMAIL")
+        configure(f'{{ webhook: {{ url: "http://127.0.0.1:{hook}/hook" }} }}')
+        made = subprocess.run([usher, "token", "test", "--role", "operator"], capture_output=True, text=True, check=True)
+        digest = re.search(r"sha256: (\w+)", made.stderr)[1]
+        text = (folder / "usher.yaml").read_text().replace(
+            "console: {", f"console: {{ listen: 127.0.0.1:0, tokens: [{{ name: test, role: operator, sha256: {digest} }}],")
+        (folder / "usher.yaml").write_text(text)
+        sync(3)
+        Hook.got.clear()
+        service = subprocess.Popen([usher, "serve"], cwd=folder, stderr=subprocess.PIPE, text=True)
+        for line in service.stderr:
+            if found := re.search(r"The console is at (http\S+)\.", line):
+                address = found[1]
+            if "The next sync begins" in line:
+                break
+        (folder / "usher.yaml").write_text(text + "limts: {}\n")
+        urllib.request.urlopen(urllib.request.Request(
+            address + "/api/v1/sync", method="POST", headers={"Authorization": "Bearer " + made.stdout.strip()}))
+        for line in service.stderr:
+            if "The sync ended with exit code 65" in line:
+                break
+        service.terminate()
+        service.communicate(timeout=10)
+        told = [json.loads(body) for _, _, body in Hook.got]
+        assert [t["exit_code"] for t in told] == [65] and "faults" in told[0]["failure"]["message"], told
     print("ok: told once, by mail and webhook; silent when nothing happens; told of failures and their end")
 
 

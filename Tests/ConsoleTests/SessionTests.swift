@@ -23,6 +23,14 @@ import Testing
     #expect(sessions.visitor(out, now: 1) == nil)
   }
 
+  @Test func aRoleLastsNoLongerThanTheGroupsThatGiveIt() {
+    let sessions = Sessions()
+    let id = sessions.begin(ada, .approver, under: [.approver: ["it"]], now: 0)
+    #expect(sessions.visitor(id, under: [.approver: ["it"]], now: 1)?.role == .approver)
+    #expect(sessions.visitor(id, under: [.approver: ["owners"]], now: 1) == nil)
+    #expect(sessions.visitor(id, under: [.approver: ["it"]], now: 1) == nil)
+  }
+
   @Test func aNoticeIsSaidOnce() {
     let sessions = Sessions()
     let id = sessions.begin(ada, .viewer, now: 0)
