@@ -2,6 +2,11 @@ import SiteModel
 
 /// The reasons for which people are held at planning, each with what resolves it.
 extension Doubt {
+  /// A doubt that nothing but commands resolves.
+  private init(_ reason: String, orders: [RemedyOrder]) {
+    self.init(reason, remedy: orders.map(\.text).joined(separator: " && "), orders: orders)
+  }
+
   static let noEmail = Doubt(
     "no usable email",
     remedy: "give the person an email in the directory, or add a source to `account.email`",
@@ -16,15 +21,15 @@ extension Doubt {
   static func severalAccounts(_ emails: [String], person: String) -> Doubt {
     Doubt(
       "several unlinked accounts bear emails of this person: \(emails.joined(separator: ", "))",
-      remedy: "usher link \(emails[0]) \(person)")
+      orders: [RemedyOrder("link", emails[0], person: person)])
   }
 
   static func severalLinked(_ own: String, other: String) -> Doubt {
     Doubt(
       "`account.match` joins this entry with \(other), and each has an account",
       remedy:
-        "leave one account: usher deactivate \(other) && usher link \(own) \(other), or the other way round"
-    )
+        "leave one account: usher deactivate \(other) && usher link \(own) \(other), or the other way round",
+      orders: [RemedyOrder("deactivate", other), RemedyOrder("link", own, person: other)])
   }
 
   static func sharedMatch(_ match: String, directory: String, others: [String]) -> Doubt {
@@ -42,28 +47,26 @@ extension Doubt {
   static func deactivated(_ account: Account) -> Doubt {
     Doubt(
       "the account was deactivated by \(account.deactivatedBy == .hand ? "hand" : "an import")",
-      remedy: "usher reactivate \(account.email)")
+      orders: [RemedyOrder("reactivate", account.email)])
   }
 
   static func keepsRights(_ kept: [Holding], email: String) -> Doubt {
     let names = kept.map { "\($0.right.kind.rawValue) \($0.right.name) (\($0.givers.text))" }
     return Doubt(
       "is to be portal-only, but has what no rule gave: \(names.sorted().joined(separator: ", "))",
-      remedy: kept.sorted { $0.right < $1.right }.map {
-        "usher revoke \(email) --\($0.right.kind.rawValue) \($0.right.name)"
-      }.joined(separator: " && "))
+      orders: kept.map(\.right).sorted().map { RemedyOrder("revoke", email, right: $0) })
   }
 
   static func needsConversion(_ account: Account) -> Doubt {
     Doubt(
       "is portal-only, and the mapping gives licenses or groups",
-      remedy: "usher convert \(account.email)")
+      orders: [RemedyOrder("convert", account.email)])
   }
 
   static func marked(_ account: Account) -> Doubt {
     Doubt(
       "is marked portal-only (\(account.mark.text)), and the mapping gives licenses or groups",
-      remedy: "usher unmark \(account.email)")
+      orders: [RemedyOrder("unmark", account.email)])
   }
 
   static func lostGroup(_ group: String, rule: String, what: String) -> Doubt {
@@ -98,7 +101,7 @@ extension Doubt {
   static func newID(_ email: String, person: String) -> Doubt {
     Doubt(
       "a new directory id with the email of an account whose person is gone: \(email)",
-      remedy: "usher link \(email) \(person)")
+      orders: [RemedyOrder("link", email, person: person)])
   }
 
   static func linkedElsewhere(_ email: String, to person: String, isGone: Bool) -> Doubt {

@@ -206,10 +206,42 @@ package struct Doubt: Sendable, Hashable, Codable {
 
   /// Nobody can sign in with the email that the directory gives: there is none, or two share it (R15).
   package let isAboutEmail: Bool
+  /// The commands of the remedy, one after the other, where they need no thought; nil also for holds of older stores.
+  package let orders: [RemedyOrder]?
 
-  package init(_ reason: String, remedy: String, isAboutEmail: Bool = false) {
+  package init(
+    _ reason: String, remedy: String, isAboutEmail: Bool = false, orders: [RemedyOrder]? = nil
+  ) {
     self.reason = reason
     self.remedy = remedy
     self.isAboutEmail = isAboutEmail
+    self.orders = orders
+  }
+}
+
+/// A command that resolves a hold.
+package struct RemedyOrder: Sendable, Hashable, Codable {
+  /// The command's name, for example "unmark".
+  package let command: String
+  /// An email of the account.
+  package let who: String
+  /// The right that "revoke" takes, as `license=…` or `group=…`.
+  package let right: String?
+  /// The directory id that "link" says.
+  package let person: String?
+
+  package init(_ command: String, _ who: String, right: Right? = nil, person: String? = nil) {
+    self.command = command
+    self.who = who
+    self.right = right.map { "\($0.kind.rawValue)=\($0.name)" }
+    self.person = person
+  }
+
+  /// As it is typed after "usher".
+  package var text: String {
+    var words = [command, who]
+    if let right { words.append("--" + right.replacing("=", with: " ", maxReplacements: 1)) }
+    if let person { words.append(person) }
+    return "usher " + words.joined(separator: " ")
   }
 }

@@ -79,6 +79,9 @@ import Testing
     #expect(plan.held == ["1"])
     #expect(plan.holds[0].doubts[0].reason.contains("group board (root by hand)"))
     #expect(plan.holds[0].doubts[0].remedy == "usher revoke ada@x --group board")
+    #expect(
+      plan.holds[0].doubts[0].orders
+        == [RemedyOrder("revoke", "ada@x", right: Right(.group, "board"))])
   }
 
   @Test func r14AHandMadeMarkHoldsWhoIsToBeLicensed() {

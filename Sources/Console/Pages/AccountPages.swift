@@ -254,14 +254,14 @@ extension ConsoleSite {
       "name": (hold.name ?? hold.email ?? hold.person).shown, "email": (hold.email ?? "").shown,
       "person": hold.person.shown, "account": section(hold.account.map { "\($0)" }),
       "doubts": hold.doubts.map { doubt -> [String: Any] in
-        let orders = visitor.role >= .operator ? RemedyOrder.all(in: doubt.remedy) : []
+        let orders = visitor.role >= .operator ? doubt.orders ?? [] : []
         return [
           "reason": doubt.reason.shown, "remedy": doubt.remedy.shown,
           "orders": orders.map { order -> [String: Any] in
             [
-              "order": order.order, "who": order.who, "label": order.label.shown,
-              "rights": order.rights,
-              "directory_id": section(order.directoryID),
+              "order": order.command, "who": order.who, "label": order.label.shown,
+              "right": section(order.right),
+              "directory_id": section(order.person),
             ]
           },
         ]
