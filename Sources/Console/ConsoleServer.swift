@@ -47,7 +47,7 @@ package final class ConsoleServer: Sendable {
     }
     var logger = Logger(label: "console") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
-    let bound = Bound()
+    let bound = Outcome<Int>()
     let application = Application(
       router: router, server: server,
       configuration: ApplicationConfiguration(
@@ -76,13 +76,15 @@ package final class ConsoleServer: Sendable {
   package func stop() { task.cancel() }
 }
 
-/// Whether the server listens, told once.
-private final class Bound: Sendable {
-  private let result = Mutex<Result<Int, any Error>?>(nil)
+/// What comes of a task, told once, for a thread that waits for it.
+package final class Outcome<Value: Sendable>: Sendable {
+  private let result = Mutex<Result<Value, any Error>?>(nil)
   private let news = DispatchSemaphore(value: 0)
 
+  package init() {}
+
   /// - Returns: false when it was told already.
-  @discardableResult func tell(_ value: Result<Int, any Error>) -> Bool {
+  @discardableResult package func tell(_ value: Result<Value, any Error>) -> Bool {
     let isNew = result.withLock { result in
       if result != nil { return false }
       result = value
@@ -92,7 +94,7 @@ private final class Bound: Sendable {
     return isNew
   }
 
-  func wait() -> Result<Int, any Error> {
+  package func wait() -> Result<Value, any Error> {
     news.wait()
     return result.withLock { $0 } ?? .failure(CancellationError())
   }

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Settings
+import SiteModel
 import Synchronization
 
 /// Somebody who is signed in.
@@ -138,12 +139,12 @@ final class Throttle: Sendable {
 package enum Secret {
   /// 256 random bits as hexadecimal digits.
   package static func random() -> String {
-    SymmetricKey(size: .bits256).withUnsafeBytes { hexadecimal($0) }
+    SymmetricKey(size: .bits256).withUnsafeBytes { $0.hexadecimal }
   }
 
   /// A SHA-256 as hexadecimal digits.
   package static func digest(_ secret: String) -> String {
-    hexadecimal(SHA256.hash(data: Array(secret.utf8)))
+    SHA256.hash(data: Array(secret.utf8)).hexadecimal
   }
 
   /// Compares in the same time wherever two texts differ.
@@ -151,9 +152,5 @@ package enum Secret {
     let left = Array(left.utf8), right = Array(right.utf8)
     guard left.count == right.count else { return false }
     return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
-  }
-
-  private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 }

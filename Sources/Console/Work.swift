@@ -230,6 +230,7 @@ extension PendingPlan {
 
   /// Whether the site has changed since, so that the plan can no longer be applied.
   func isStale(_ site: Site) -> Bool {
-    plan.basis.generation != site.generation || plan.basis.lineage != site.lineage
+    (try? StorePlanIsStale.check(
+      plan.basis, generation: site.generation, lineage: site.lineage)) == nil
   }
 }

@@ -74,3 +74,10 @@ extension Plan {
     }
   }
 }
+
+extension Sequence<UInt8> {
+  /// Two hexadecimal digits a byte.
+  package var hexadecimal: String {
+    map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+  }
+}

@@ -208,9 +208,3 @@ package struct AuditKey: Sendable {
     Data(HMAC<SHA256>.authenticationCode(for: link + bytes, using: key))
   }
 }
-
-extension Data {
-  var hexadecimal: String {
-    map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-  }
-}

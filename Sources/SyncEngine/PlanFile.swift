@@ -94,9 +94,3 @@ extension Plan {
     return hash.finalize().hexadecimal
   }
 }
-
-extension SHA256.Digest {
-  var hexadecimal: String {
-    map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-  }
-}

@@ -1,6 +1,5 @@
 import Foundation
 import Settings
-import Synchronization
 
 /// One plain text message (RFC 5322) in UTF-8.
 struct MailMessage {
@@ -181,21 +180,5 @@ struct SMTP {
       guard count > 0 else { throw Failure(.failed, "\(name) does not listen any more") }
       rest = rest.dropFirst(count)
     }
-  }
-}
-
-/// What comes of a task, for a thread that waits for it.
-final class Outcome<Value: Sendable>: Sendable {
-  private let result = Mutex<Result<Value, any Error>?>(nil)
-  private let news = DispatchSemaphore(value: 0)
-
-  func tell(_ value: Result<Value, any Error>) {
-    result.withLock { $0 = value }
-    news.signal()
-  }
-
-  func wait() -> Result<Value, any Error> {
-    news.wait()
-    return result.withLock { $0 } ?? .failure(CancellationError())
   }
 }

@@ -1,7 +1,9 @@
 import AsyncHTTPClient
+import Console
 import Crypto
 import Foundation
 import Settings
+import SiteModel
 import Views
 
 /// Tells people of a sync, by mail and webhook. What goes wrong with it is a warning, and never the sync's failure.
@@ -101,8 +103,7 @@ struct Messenger {
       if let secret = try webhook.secret?.read("secret") {
         let code = HMAC<SHA256>.authenticationCode(
           for: Array(body.utf8), using: SymmetricKey(data: Array(secret.utf8)))
-        let digits = code.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-        request.headers.add(name: "X-Usher-Signature", value: "sha256=\(digits)")
+        request.headers.add(name: "X-Usher-Signature", value: "sha256=\(code.hexadecimal)")
       }
       request.body = .bytes(Array(body.utf8))
       let status = try waiting { [request] in

@@ -97,9 +97,10 @@ import Views
     print(
       "\(readsOfChanges) of \(Self.histories * 5) reads were of changes, \(looksAtSome) looked at nobody else"
     )
-    // One of five moments; half of them are usual. Chance brings fewer than two where histories are few.
-    #expect(readsOfChanges >= Self.histories, "changes were hardly ever read")
-    #expect(looksAtSome >= Self.histories, "everybody was looked at nearly always")
+    // Half of five moments are usual; chance brings fewer than two where histories are few.
+    let least = Self.histories * (Self.histories < 50 ? 1 : 2)
+    #expect(readsOfChanges >= least, "changes were hardly ever read")
+    #expect(looksAtSome >= least, "everybody was looked at nearly always")
   }
 }
 
