@@ -145,7 +145,6 @@ package struct ServiceState: Sendable, Hashable {
   package var syncingSince: Int64?
   /// The last one's exit code.
   package var lastExit: Int32?
-  package var lastEnd: Int64?
 
   package init() {}
 }

@@ -165,10 +165,7 @@ final class Service {
       default: status == 0 ? .done : .failed
       }
     tellOfSilence(status, began: running.began)
-    house.note {
-      $0.lastExit = status
-      $0.lastEnd = Self.now
-    }
+    house.note { $0.lastExit = status }
     timetable.note(outcome, began: running.began, isFull: running.isFull, now: Self.now)
     let word =
       "The sync ended with exit code \(status)" + (next.map { "; the next begins at \($0)" } ?? "")
