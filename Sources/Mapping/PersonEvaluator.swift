@@ -59,7 +59,8 @@ package struct PersonEvaluator {
     var filters: [CompiledFilter] { [active, filter, exclude].compactMap(\.self) }
   }
 
-  struct BoundRule {
+  /// A class, since each person's rules are looked at one by one.
+  final class BoundRule: Sendable {
     let number: Int
     let rule: Rule
     let when: CompiledFilter?
@@ -69,6 +70,19 @@ package struct PersonEvaluator {
     let readsPerson: Bool
     /// A directory group of the rule's filter is gone; the rule matches nobody.
     let isBroken: Bool
+
+    init(
+      number: Int, rule: Rule, when: CompiledFilter?, memberOf: Set<Int32>, each: CompiledFilter?,
+      readsPerson: Bool, isBroken: Bool
+    ) {
+      self.number = number
+      self.rule = rule
+      self.when = when
+      self.memberOf = memberOf
+      self.each = each
+      self.readsPerson = readsPerson
+      self.isBroken = isBroken
+    }
   }
 
   /// - Parameters:

@@ -40,6 +40,17 @@ package protocol MirrorStoring: AnyObject {
     _ body: (any MirrorWriter) throws -> Void
   ) throws
 
+  /// The same on a thread of its own, for a read of everything: reading and planning go on while entries are written. Returns
+  /// before all is committed; what is asked of the mirror, and whatever else is written, waits for that.
+  func fillMirror(
+    of directory: String, description: MirrorDescription,
+    _ body: (any MirrorWriter) throws -> Void
+  ) throws
+
+  /// Waits until the mirror is committed.
+  /// - Throws: why it could not be.
+  func finishMirror() throws
+
   /// Reads entries back, groups in the order of their keys.
   /// - Parameters:
   ///   - search: the number of the search that brought them; 0 for groups.

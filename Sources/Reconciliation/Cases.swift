@@ -40,7 +40,10 @@ struct Cases {
   init(world: World, heldBack: [String: Doubt]) {
     self.world = world
     var accountOfPerson: [String: Int] = [:]
-    for (index, account) in world.accounts.enumerated() {
+    let accounts = world.accounts
+    accountOfPerson.reserveCapacity(accounts.count)
+    accountOfEmail.reserveCapacity(accounts.count)
+    for (index, account) in accounts.enumerated() {
       accountOfEmail[emailKey(account.email)] = index
       if let person = account.person {
         accountOfPerson[person] = index
@@ -50,11 +53,17 @@ struct Cases {
         if known != nil { accountOfUsername[emailKey(username)] = -1 }
       }
     }
-    all.reserveCapacity(world.entitlements.count)
-    for (index, entitlement) in world.entitlements.enumerated() {
-      let missing = world.several.missing[entitlement.person] ?? []
-      let ids = entitlement.ids + missing.map(\.person)
-      let linked = entitlement.hasID ? ids.lazy.compactMap { accountOfPerson[$0] }.first : nil
+    let entitlements = world.entitlements
+    all.reserveCapacity(entitlements.count)
+    caseOfPerson.reserveCapacity(entitlements.count)
+    for (index, entitlement) in entitlements.enumerated() {
+      let missing =
+        world.several.missing.isEmpty ? [] : world.several.missing[entitlement.person] ?? []
+      let others = entitlement.others.map(\.person) + missing.map(\.person)
+      let linked =
+        entitlement.hasID
+        ? accountOfPerson[entitlement.person] ?? others.lazy.compactMap { accountOfPerson[$0] }.first
+        : nil
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       let isUnread = world.several.unread.contains(entitlement.person)
       var new = Case(
@@ -64,7 +73,8 @@ struct Cases {
       new.hasMissing = missing.contains { $0.due(world.now) > world.now }
       // R20: whoever is inactive by the entries that are there does not wait.
       new.isAwaited = new.hasMissing && entitlement.isActive
-      for id in ids { caseOfPerson[id] = Int32(index) }
+      caseOfPerson[entitlement.person] = Int32(index)
+      for id in others { caseOfPerson[id] = Int32(index) }
       if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
         new.doubts.append(Doubt.sameID(entitlement.person))
       }

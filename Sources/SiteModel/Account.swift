@@ -67,14 +67,14 @@ package struct Right: Sendable, Hashable, Comparable {
   package let kind: Kind
   /// As first written; groups are the same when their names differ in letter case only.
   package let name: String
+  /// What two spellings of one right have in common.
+  package let key: String
 
   package init(_ kind: Kind, _ name: String) {
     self.kind = kind
     self.name = name
+    key = kind == .group ? folded(name) : name
   }
-
-  /// What two spellings of one right have in common.
-  package var key: String { kind == .group ? folded(name) : name }
 
   package static func == (left: Right, right: Right) -> Bool {
     left.kind == right.kind && left.key == right.key

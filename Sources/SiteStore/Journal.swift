@@ -7,75 +7,37 @@ import SiteModel
 
 /// The journal of runs: each run with its changes in packed blocks, chained by links.
 struct Journal {
-  private static let blockSize = 1000
   let audit: AuditKey
 
-  /// Writes one run with its changes.
-  /// - Parameters:
-  ///   - accounts: the account of each subject of the plan.
+  /// Ends a run whose blocks are written.
   /// - Returns: the end of the chain, which is this run.
   func write(
-    _ approved: ApprovedPlan, accounts: [Int64], run: RunRecord, generation: Int64,
+    _ approved: ApprovedPlan, blocks: inout RunBlocks, run: RunRecord, generation: Int64,
     in db: Database
   ) throws -> AuditHead {
     let plan = approved.plan
-    let id = try nextRun(db)
-    var reasons = TextTable()
-    var digests: [UInt8] = []
-    var block = JournalBlock()
-    var number = 0
-    func finishBlock() throws {
-      digests.append(contentsOf: SHA256.hash(data: block.bytes))
-      try db.execute(
-        sql: "INSERT INTO run_block VALUES (?, ?, ?, ?, ?, ?)",
-        arguments: [
-          id, number, Data(block.bytes), Data(block.personal), block.accounts?.lowerBound,
-          block.accounts?.upperBound,
-        ])
-      number += 1
-      block = JournalBlock()
-    }
-    for index in plan.rows.indices {
-      let change = plan.change(at: index)
-      let row = plan.rows[index]
-      let subject = plan.subjects[change.subject]
-      block.append(
-        change.kind, account: accounts[change.subject], before: change.before?.text,
-        after: change.kind == .createAccount ? Self.created(subject) : change.after?.text,
-        rule: Int(plan.ruleNumber(row)), reason: change.reason.map { reasons.number(of: $0) } ?? -1,
-        givers: Int(plan.giversNumber(row)), keepsGivers: change.keepsGivers)
-      if block.count == Self.blockSize { try finishBlock() }
-    }
-    if block.count > 0 { try finishBlock() }
+    let reasons = try blocks.finish()
     for (count, total) in approved.counts {
       try db.execute(
         sql: "INSERT INTO run_count VALUES (?, ?, ?, ?)",
-        arguments: [id, count.kind.rawValue, count.group ?? "", total])
+        arguments: [blocks.run, count.kind.rawValue, count.group ?? "", total])
     }
     let header = Header(
-      id: id, run: run, generation: generation, people: plan.basis.peopleRead,
+      id: blocks.run, run: run, generation: generation, people: plan.basis.peopleRead,
       groups: plan.basis.groupsRead, changes: plan.rows.count, rules: try json(plan.rules),
-      texts: try json(Texts(reasons: reasons.texts, givers: plan.allGivers)), keyID: audit.id)
-    return try insert(header, blocks: digests, in: db)
+      texts: try json(Texts(reasons: reasons, givers: plan.allGivers)), keyID: audit.id)
+    return try insert(header, blocks: blocks.digests, in: db)
   }
 
   /// Writes a run that changed something else than accounts: a pin, an approval, the transition.
   func write(_ run: RunRecord, generation: Int64, in db: Database) throws -> AuditHead {
     let header = Header(
-      id: try nextRun(db), run: run, generation: generation, people: 0, groups: 0, changes: 0,
+      id: try Self.nextRun(db), run: run, generation: generation, people: 0, groups: 0, changes: 0,
       rules: "[]", texts: try json(Texts(reasons: [], givers: [])), keyID: audit.id)
     return try insert(header, blocks: [], in: db)
   }
 
-  /// What a new account is, as the journal has it: email, name, username and mark, one a line.
-  private static func created(_ subject: Plan.Subject) -> String {
-    [
-      subject.email, subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
-      subject.person ?? "",
-    ].joined(separator: "\n")
-  }
-
-  private func nextRun(_ db: Database) throws -> Int64 {
+  static func nextRun(_ db: Database) throws -> Int64 {
     (try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'run'") ?? 0) + 1
   }
 
@@ -104,18 +66,6 @@ struct Journal {
   struct Texts: Codable {
     let reasons: [String]
     let givers: [GiversChange]
-  }
-
-  private struct TextTable {
-    private(set) var texts: [String] = []
-    private var numbers: [String: Int] = [:]
-
-    mutating func number(of text: String) -> Int {
-      if let known = numbers[text] { return known }
-      texts.append(text)
-      numbers[text] = texts.count - 1
-      return texts.count - 1
-    }
   }
 
   /// A run's row, in the form over which its link is made.

@@ -6,11 +6,11 @@ import SiteModel
 struct PlanWriter {
   private let db: Database
   private let plan: Plan
-  /// The account of each subject; 0 before it is created.
-  private(set) var accounts: [Int64]
+  /// The account of each subject, of new ones the coming one.
+  let accounts: [Int64]
   private var writtenByKind = [Int](repeating: 0, count: ChangeKind.byNumber.count)
-  /// Subjects that were created, whose people are still to be written.
-  private(set) var created: [Int] = []
+  /// Subjects that are created, whose people are still to be written.
+  let created: [Int]
   /// How many more holdings of each right there are, by the right's number.
   private var taken: [Int64: Int64] = [:]
   private var rightIDs: [Right: Int64] = [:]
@@ -19,8 +19,6 @@ struct PlanWriter {
   private let statements: Statements
 
   private let newAccounts, newHoldings: RapidInsert
-  /// The number that the next new account gets.
-  private var nextAccount: Int64
 
   private struct Statements {
     let link, unlink, regive, resume, suspend, revoke: RapidStatement
@@ -31,7 +29,15 @@ struct PlanWriter {
   init(_ db: Database, plan: Plan) throws {
     self.db = db
     self.plan = plan
-    accounts = plan.subjects.map { $0.account ?? 0 }
+    var accounts = plan.subjects.map { $0.account ?? 0 }
+    var created: [Int] = []
+    let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
+    for (index, row) in plan.rows.enumerated() where plan.kind(at: index) == .createAccount {
+      accounts[plan.subject(row)] = first + Int64(created.count)
+      created.append(plan.subject(row))
+    }
+    self.accounts = accounts
+    self.created = created
     licenseIDs = Array(repeating: 0, count: plan.allTexts.count)
     groupIDs = licenseIDs
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
@@ -45,7 +51,6 @@ struct PlanWriter {
         """, columns: 10)
     newHoldings = try RapidInsert(
       db, into: "holding (account, right_id, by_rule, by_hand, by_import)", columns: 5)
-    nextAccount = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
     statements = Statements(
       link: try make(
         """
@@ -88,12 +93,14 @@ struct PlanWriter {
       username: try make("UPDATE account SET username = ?2 WHERE id = ?1"))
   }
 
-  mutating func write() throws {
+  /// - Parameter meanwhile: is done from time to time.
+  mutating func write(_ meanwhile: () throws -> Void) throws {
     // Emails that are given up are freed first, so that two people can swap theirs.
     for index in plan.rows.indices where plan.kind(at: index) == .changeEmail {
       try statements.freeEmail.run(.int(accounts[plan.change(at: index).subject]))
     }
     for index in plan.rows.indices {
+      if index % 1000 == 999 { try meanwhile() }
       if let gift = plan.gift(plan.rows[index]) {
         try give(gift)
         continue
@@ -223,12 +230,9 @@ struct PlanWriter {
     let subject = plan.subjects[change.subject]
     let mark = subject.portalOnly ? givers(of: change).after : Givers()
     try newAccounts.add(
-      .int(nextAccount), .text(subject.email), .text(emailKey(subject.email)), .text(subject.name),
+      .int(accounts[change.subject]), .text(subject.email), .text(emailKey(subject.email)), .text(subject.name),
       .text(subject.username), .text(mark.rule), .text(mark.hand), .text(mark.imported),
       .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"))
-    accounts[change.subject] = nextAccount
-    nextAccount += 1
-    created.append(change.subject)
   }
 
   private mutating func rightID(of change: Change, _ value: Change.Value?) throws -> Int64 {

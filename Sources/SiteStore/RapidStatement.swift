@@ -69,7 +69,9 @@ final class RapidInsert {
   }
 
   /// Takes a row, which is written by `flush` at the latest.
-  func add(_ row: RapidStatement.Value...) throws {
+  func add(_ row: RapidStatement.Value...) throws { try add(row) }
+
+  func add(_ row: [RapidStatement.Value]) throws {
     waiting += row
     guard waiting.count == columns * Self.rows else { return }
     try many.run(waiting)
@@ -86,13 +88,16 @@ final class RapidInsert {
 }
 
 /// Rows of which hundreds of thousands are read: columns come as they lie in SQLite.
-struct RapidRows {
+struct RapidRows: ~Copyable {
   private let statement: Statement
 
   init(_ db: Database, _ sql: String, _ arguments: StatementArguments) throws {
-    statement = try db.makeStatement(sql: sql)
-    try statement.setArguments(arguments)
+    let made = try db.makeStatement(sql: sql)
+    try made.setArguments(arguments)
+    statement = made
   }
+
+  deinit { sqlite3_reset(statement.sqliteStatement) }
 
   struct Row {
     fileprivate let handle: SQLiteStatement
@@ -109,21 +114,31 @@ struct RapidRows {
       sqlite3_column_type(handle, column) == SQLITE_NULL
         ? nil : sqlite3_column_int64(handle, column)
     }
+
+    /// nil for NULL.
+    func text(_ column: Int32) -> String? {
+      sqlite3_column_type(handle, column) == SQLITE_NULL
+        ? nil : String(decoding: bytes(column), as: UTF8.self)
+    }
+  }
+
+  /// The row that `next` went on to.
+  var row: Row { Row(handle: statement.sqliteStatement) }
+
+  /// Goes on to the next row; false after the last one.
+  func next() throws -> Bool {
+    let handle = statement.sqliteStatement
+    let result = sqlite3_step(handle)
+    guard result == SQLITE_ROW || result == SQLITE_DONE else {
+      throw DatabaseError(
+        resultCode: ResultCode(rawValue: result),
+        message: String(cString: sqlite3_errmsg(sqlite3_db_handle(handle))))
+    }
+    return result == SQLITE_ROW
   }
 
   func forEach(_ body: (Row) throws -> Void) throws {
-    let handle = statement.sqliteStatement
-    defer { sqlite3_reset(handle) }
-    while true {
-      let result = sqlite3_step(handle)
-      if result == SQLITE_DONE { return }
-      guard result == SQLITE_ROW else {
-        throw DatabaseError(
-          resultCode: ResultCode(rawValue: result),
-          message: String(cString: sqlite3_errmsg(sqlite3_db_handle(handle))))
-      }
-      try body(Row(handle: handle))
-    }
+    while try next() { try body(row) }
   }
 }
 

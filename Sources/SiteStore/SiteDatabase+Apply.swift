@@ -15,17 +15,22 @@ extension SiteDatabase {
       try StorePlanIsStale.check(plan.basis, generation: generation, lineage: lineage)
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
-      if plan.rows.count > Self.manyRows {
-        try Schema.checkingTogether(db) { try writer.write() }
-      } else {
-        try writer.write()
+      let people = Meanwhile { [accounts = writer.accounts, created = writer.created] in
+        PeopleToWrite(plan, accounts: accounts, created: created)
       }
-      try writePeople(plan, writer, in: db)
+      var blocks = try RunBlocks(plan, accounts: writer.accounts, in: db)
+      defer { blocks.stop() }
+      if plan.rows.count > Self.manyRows {
+        try Schema.checkingTogether(db) { try writer.write { try blocks.writeReady() } }
+      } else {
+        try writer.write { try blocks.writeReady() }
+      }
+      try people.value().write(in: db)
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty { try Self.moveGeneration(db) }
       let head = try Journal(audit: audit).write(
-        approved, accounts: writer.accounts, run: run,
-        generation: generation + (plan.isEmpty ? 0 : 1), in: db)
+        approved, blocks: &blocks, run: run, generation: generation + (plan.isEmpty ? 0 : 1),
+        in: db)
       try accept(plan, run: head.run, undoing: run.undoes, in: db)
       return AppliedRun(head: head, written: writer.written)
     }
@@ -86,47 +91,6 @@ extension SiteDatabase {
         )
       }
     }
-  }
-
-  /// Writes the people of new accounts and the settled ones, in the order of their ids, which is the order of
-  /// the table.
-  private func writePeople(_ plan: Plan, _ writer: PlanWriter, in db: Database) throws {
-    let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
-    for subject in plan.subjects {
-      if let account = subject.account { try touch.run(.int(account)) }
-    }
-    // Accounts that an import creates are nobody's yet.
-    let created = writer.created.compactMap { subject in
-      plan.subjects[subject].person.map { (person: $0, subject: subject) }
-    }
-    .sorted { $0.person < $1.person }
-    let settled = plan.memory.settled.sorted { $0.person < $1.person }
-    let upsert = try RapidStatement(
-      db,
-      """
-      INSERT INTO person (id, account, settled, due) VALUES (?1, ?2, ?3, ?4)
-      ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3, due = ?4
-      """)
-    var next = settled.startIndex
-    func settle(before person: String?) throws {
-      while next < settled.endIndex, person.map({ settled[next].person < $0 }) ?? true {
-        try upsert.run(
-          .text(settled[next].person), .int(nil),
-          .int(Int64(bitPattern: settled[next].fingerprint)),
-          .int(plan.memory.due[settled[next].person]))
-        next += 1
-      }
-    }
-    for (person, subject) in created {
-      try settle(before: person)
-      let isSettled = next < settled.endIndex && settled[next].person == person
-      try upsert.run(
-        .text(person), .int(writer.accounts[subject]),
-        .int(isSettled ? Int64(bitPattern: settled[next].fingerprint) : nil),
-        .int(isSettled ? plan.memory.due[person] : nil))
-      if isSettled { next += 1 }
-    }
-    try settle(before: nil)
   }
 
   /// Notes that everybody was looked at. After a plan that saw less than the last one that was applied, everybody is looked

@@ -6,23 +6,33 @@ import SiteModel
 
 extension SiteDatabase {
   package func mirrorDescription(of directory: String) throws -> MirrorDescription? {
-    try read { db in
-      try Row.fetchOne(db, sql: "SELECT * FROM mirror WHERE directory = ?", arguments: [directory])
-        .map { row in
-          let people: String = row["person_attributes"]
-          let groups: String = row["group_attributes"]
-          return MirrorDescription(
-            personSearch: row["person_search"], groupSearch: row["group_search"],
-            personAttributes: people.split(separator: " ").map(String.init),
-            groupAttributes: groups.split(separator: " ").map(String.init), readAt: row["read_at"])
-        }
-    }
+    try readMirror { try Self.description(of: directory, in: $0) }
+  }
+
+  private static func description(
+    of directory: String, in db: Database
+  ) throws -> MirrorDescription? {
+    try Row.fetchOne(db, sql: "SELECT * FROM mirror WHERE directory = ?", arguments: [directory])
+      .map { row in
+        let people: String = row["person_attributes"]
+        let groups: String = row["group_attributes"]
+        return MirrorDescription(
+          personSearch: row["person_search"], groupSearch: row["group_search"],
+          personAttributes: people.split(separator: " ").map(String.init),
+          groupAttributes: groups.split(separator: " ").map(String.init), readAt: row["read_at"])
+      }
+  }
+
+  /// Reads once the mirror is written that another thread writes.
+  private func readMirror<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    try finishMirror()
+    return try read(body)
   }
 
   package func mirrorFingerprints(
     of directory: String, kind: MirrorKind, _ body: (UnsafeRawBufferPointer, UInt64) -> Void
   ) throws {
-    try read { db in
+    try readMirror { db in
       try RapidRows(
         db, "SELECT key, fingerprint FROM mirror_key NOT INDEXED WHERE directory = ? AND kind = ?",
         [directory, kind.rawValue]
@@ -31,7 +41,7 @@ extension SiteDatabase {
   }
 
   package func readEvidence(of directory: String) throws -> ReadEvidence? {
-    try read { db in
+    try readMirror { db in
       try String.fetchOne(
         db, sql: "SELECT details FROM evidence WHERE directory = ?", arguments: [directory]
       ).map { try JSONDecoder().decode(ReadEvidence.self, from: Data($0.utf8)) }
@@ -39,7 +49,7 @@ extension SiteDatabase {
   }
 
   package func mirroredName(of directory: String, key: String) throws -> String? {
-    try read { db in
+    try readMirror { db in
       try Data.fetchOne(
         db,
         sql: """
@@ -54,39 +64,72 @@ extension SiteDatabase {
     of directory: String, description: MirrorDescription,
     _ body: (any MirrorWriter) throws -> Void
   ) throws {
-    let known = try mirrorDescription(of: directory)
-    try write { db in
-      if let known, !known.asksTheSame(as: description) {
-        try db.execute(
-          sql:
-            "DELETE FROM mirror_entry WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
-          arguments: [directory])
-        for table in ["mirror_key", "mirror_block", "touched", "looked_at"] {
-          try db.execute(sql: "DELETE FROM \(table) WHERE directory = ?", arguments: [directory])
+    try write { try Self.updateMirror(of: directory, description: description, in: $0, body) }
+  }
+
+  package func fillMirror(
+    of directory: String, description: MirrorDescription,
+    _ body: (any MirrorWriter) throws -> Void
+  ) throws {
+    try finishMirror()
+    let path = path
+    let thread = MirrorThread { body in
+      try Self.reporting(path) {
+        try Self.write(over: Self.connect(path)) {
+          try Self.updateMirror(of: directory, description: description, in: $0, body)
         }
       }
-      // Filling an empty mirror is faster without the index.
-      let isEmpty =
-        try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
-      if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key") }
-      let writer = try DatabaseMirrorWriter(db, directory: directory)
-      try body(writer)
-      try writer.finish()
-      if isEmpty { try db.execute(sql: Schema.mirrorIndex) }
-      try db.execute(
-        sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
-        arguments: [
-          directory, description.personSearch, description.groupSearch,
-          description.personAttributes.joined(separator: " "),
-          description.groupAttributes.joined(separator: " "), description.readAt,
-        ])
     }
+    do {
+      try body(thread)
+      try thread.finish()
+    } catch {
+      thread.cancel()
+      throw error
+    }
+    mirrorThread = thread
+  }
+
+  package func finishMirror() throws {
+    guard let thread = mirrorThread else { return }
+    mirrorThread = nil
+    try thread.wait()
+  }
+
+  private static func updateMirror(
+    of directory: String, description: MirrorDescription, in db: Database,
+    _ body: (any MirrorWriter) throws -> Void
+  ) throws {
+    if let known = try self.description(of: directory, in: db), !known.asksTheSame(as: description)
+    {
+      try db.execute(
+        sql:
+          "DELETE FROM mirror_entry WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
+        arguments: [directory])
+      for table in ["mirror_key", "mirror_block", "touched", "looked_at"] {
+        try db.execute(sql: "DELETE FROM \(table) WHERE directory = ?", arguments: [directory])
+      }
+    }
+    // Filling an empty mirror is faster without the index.
+    let isEmpty = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
+    if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key") }
+    let writer = try DatabaseMirrorWriter(db, directory: directory)
+    try body(writer)
+    try writer.finish()
+    if isEmpty { try db.execute(sql: Schema.mirrorIndex) }
+    try db.execute(
+      sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
+      arguments: [
+        directory, description.personSearch, description.groupSearch,
+        description.personAttributes.joined(separator: " "),
+        description.groupAttributes.joined(separator: " "), description.readAt,
+      ])
   }
 
   package func mirrorKeys(
     of directory: String, kind: MirrorKind, among keys: [String], hashes: [WideHash]
   ) throws -> Set<String> {
-    try read { db in
+    try readMirror { db in
       let entries = try MirrorBlocks(db, directory: directory, kind: kind.rawValue).find(hashes)
       let found = try String.fetchSet(
         db,
@@ -102,7 +145,7 @@ extension SiteDatabase {
   package func mirrorHashes(
     of directory: String, kind: MirrorKind, keys: [String]
   ) throws -> [WideHash] {
-    try read { db in
+    try readMirror { db in
       try Data.fetchAll(
         db,
         sql: """
@@ -116,7 +159,7 @@ extension SiteDatabase {
   package func mirrorMembers(
     of directory: String, hashes: [WideHash]?
   ) throws -> [DirectoryGroups.Membership] {
-    try read { db in
+    try readMirror { db in
       let group = MirrorKind.group.rawValue
       var numbers: [Int64: Int32] = [:]
       let rows = try Int64.fetchCursor(
@@ -139,7 +182,7 @@ extension SiteDatabase {
   }
 
   package func touched(of directory: String) throws -> Touched {
-    try read { db in
+    try readMirror { db in
       var touched = Touched()
       for row in try Row.fetchAll(
         db, sql: "SELECT typeof(what) = 'text', what FROM touched WHERE directory = ?",
@@ -168,7 +211,7 @@ extension SiteDatabase {
     guard let description = try mirrorDescription(of: directory) else { return }
     let stored = kind == .person ? description.personAttributes : description.groupAttributes
     let places = stored.map { slots.slot(of: $0) }
-    try read { db in
+    try readMirror { db in
       var arguments: StatementArguments = [directory, kind.rawValue, search]
       // Everybody is read as the entries lie, which by keys would be here and there all over the file.
       var way = kind == .person ? "NOT INDEXED" : ""
@@ -178,18 +221,15 @@ extension SiteDatabase {
         only = "AND key IN (SELECT value FROM json_each(?)) ORDER BY key"
         arguments += [try json(keys)]
       }
-      let rows = try Row.fetchCursor(
+      let rows = try RapidRows(
         db,
-        sql: """
-          SELECT data FROM mirror_key \(way) CROSS JOIN mirror_entry ON mirror_entry.id = entry
-          WHERE directory = ? AND kind = ? AND search = ? \(only)
-          """, arguments: arguments)
+        """
+        SELECT data FROM mirror_key \(way) CROSS JOIN mirror_entry ON mirror_entry.id = entry
+        WHERE directory = ? AND kind = ? AND search = ? \(only)
+        """, arguments)
       var batch = EntryBatch(slots: slots)
-      while let row = try rows.next() {
-        let isWhole = try row.withUnsafeData(atIndex: 0) { data in
-          data.map { $0.withUnsafeBytes { batch.appendEntry(stored: $0, places: places) } } ?? false
-        }
-        guard isWhole else {
+      while try rows.next() {
+        guard batch.appendEntry(stored: rows.row.bytes(0), places: places) else {
           throw StoreFailure.unusable(path: path, reason: "the mirror is damaged")
         }
         if batch.count >= 1000 {

@@ -236,39 +236,48 @@ extension SiteDatabase {
     _ db: Database, filter: String, arguments: StatementArguments, order: String,
     _ body: (Account) throws -> Void
   ) throws {
-    let rows = try Row.fetchCursor(
+    // What rights are called is kept once for all who hold them.
+    var rights: [Int64: (right: Right, rank: Int)] = [:]
+    for row in try Row.fetchAll(
+      db, sql: "SELECT id, kind, name FROM rights ORDER BY kind DESC, key")
+    {
+      let right = Right(row[1] == "license" ? .license : .group, row[2])
+      rights[row[0]] = (right, rights.count)
+    }
+    let holdings = try RapidRows(
       db,
-      sql: """
-        SELECT account.id, email, name, username, mark_rule, mark_hand, mark_import, deactivated_by,
-          email_verified, person.id, absent_since
-        FROM account LEFT JOIN person ON person.account = account.id \(filter) ORDER BY \(order)
-        """, arguments: arguments)
-    let holdings = try Row.fetchCursor(
+      """
+      SELECT account.id, right_id, by_rule, by_hand, by_import, suspended
+      FROM account JOIN holding ON holding.account = account.id \(filter) ORDER BY \(order)
+      """, arguments)
+    var isMore = try holdings.next()
+    let rows = try RapidRows(
       db,
-      sql: """
-        SELECT account.id, rights.kind, rights.name, by_rule, by_hand, by_import, suspended
-        FROM account JOIN holding ON holding.account = account.id
-        JOIN rights ON rights.id = right_id \(filter) ORDER BY \(order), rights.kind DESC, rights.key
-        """, arguments: arguments)
-    var next = try holdings.next()
-    while let row = try rows.next() {
-      let id: Int64 = row[0]
-      var own: [Holding] = []
-      while let holding = next, holding[0] == id {
-        own.append(
-          Holding(
-            Right(holding[1] == "license" ? .license : .group, holding[2]),
-            Givers(rule: holding[3], hand: holding[4], imported: holding[5]),
-            isSuspended: holding[6]))
-        next = try holdings.next()
+      """
+      SELECT account.id, email, name, username, mark_rule, mark_hand, mark_import, deactivated_by,
+        email_verified, person.id, absent_since
+      FROM account LEFT JOIN person ON person.account = account.id \(filter) ORDER BY \(order)
+      """, arguments)
+    while try rows.next() {
+      let row = rows.row
+      let id = row.int(0) ?? 0
+      var own: [(rank: Int, holding: Holding)] = []
+      while isMore, holdings.row.int(0) == id {
+        let held = holdings.row
+        if let (right, rank) = rights[held.int(1) ?? 0] {
+          let givers = Givers(rule: held.text(2), hand: held.text(3), imported: held.text(4))
+          own.append((rank, Holding(right, givers, isSuspended: held.int(5) == 1)))
+        }
+        isMore = try holdings.next()
       }
-      let deactivatedBy: String? = row[7]
+      own.sort { $0.rank < $1.rank }
       try body(
         Account(
-          id: id, email: row[1], name: row[2], username: row[3],
-          mark: Givers(rule: row[4], hand: row[5], imported: row[6]),
-          deactivatedBy: deactivatedBy.flatMap(Account.Deactivator.init(rawValue:)),
-          isEmailVerified: row[8], holdings: own, person: row[9], absentSince: row[10]))
+          id: id, email: row.text(1) ?? "", name: row.text(2) ?? "", username: row.text(3),
+          mark: Givers(rule: row.text(4), hand: row.text(5), imported: row.text(6)),
+          deactivatedBy: row.text(7).flatMap(Account.Deactivator.init(rawValue:)),
+          isEmailVerified: row.int(8) == 1, holdings: own.map(\.holding), person: row.text(9),
+          absentSince: row.int(10)))
     }
   }
 

@@ -12,6 +12,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   let queue: DatabaseQueue
   let path: String
   let audit: AuditKey
+  /// Writes the mirror; nil where nobody does.
+  var mirrorThread: MirrorThread?
 
   /// Opens a store, or creates it; an older one is brought up to date.
   /// - Parameter audit: the key of the journal's chain.
@@ -20,22 +22,10 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     self.path = path
     self.audit = audit
     let isNew = !FileManager.default.fileExists(atPath: path)
-    var configuration = Configuration()
-    configuration.busyMode = .timeout(10)
-    // References are kept by triggers that let nothing be deleted, which costs an insert nothing.
-    configuration.foreignKeysEnabled = false
-    configuration.prepareDatabase { db in
-      db.add(function: Self.folded)
-      db.add(function: Self.fits)
-      // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
-      try db.execute(
-        sql:
-          "PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000")
-    }
     let before = umask(0o077)
     defer { umask(before) }
     do {
-      queue = try DatabaseQueue(path: path, configuration: configuration)
+      queue = try Self.connect(path)
       let found = try queue.read { db in
         (
           application: try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0,
@@ -60,6 +50,22 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
     }
+  }
+
+  static func connect(_ path: String) throws -> DatabaseQueue {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    // References are kept by triggers that let nothing be deleted, which costs an insert nothing.
+    configuration.foreignKeysEnabled = false
+    configuration.prepareDatabase { db in
+      db.add(function: Self.folded)
+      db.add(function: Self.fits)
+      // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
+      try db.execute(
+        sql:
+          "PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000")
+    }
+    return try DatabaseQueue(path: path, configuration: configuration)
   }
 
   private func writeAheadLog() throws {
@@ -93,25 +99,32 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   // MARK: Errors
 
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    do { return try queue.read(body) } catch let error as DatabaseError {
-      throw StoreFailure(error, path: path)
-    }
+    try Self.reporting(path) { try queue.read(body) }
   }
 
   func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    do {
+    try finishMirror()
+    return try Self.reporting(path) { try Self.write(over: queue, body) }
+  }
+
+  static func write<Value>(
+    over queue: DatabaseQueue, _ body: (Database) throws -> Value
+  ) throws -> Value {
+    try queue.writeWithoutTransaction { db in
       var value: Value?
-      try queue.writeWithoutTransaction { db in
-        try db.inTransaction(.immediate) {
-          value = try body(db)
-          return .commit
-        }
+      try db.inTransaction(.immediate) {
+        value = try body(db)
+        return .commit
       }
       guard let value else {
-        throw StoreFailure.unusable(path: path, reason: "nothing was written")
+        throw DatabaseError(resultCode: .SQLITE_ABORT, message: "nothing was written")
       }
       return value
-    } catch let error as DatabaseError {
+    }
+  }
+
+  static func reporting<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
     }
   }

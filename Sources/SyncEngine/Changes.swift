@@ -69,8 +69,7 @@ extension Planner {
           people: update.touchedPeople, members: update.touchedMembers, version: evidence.version)
         try writer.keep(evidence)
       }
-      let reading =
-        try readTouched(now: now, into: &findings) ?? read(.mirror, now: now, into: &findings)
+      let reading = try read(.mirror, now: now, into: &findings)
       try believe(reading, since: before, approved: approved)
       return reading
     } catch is NeedsFullRead {

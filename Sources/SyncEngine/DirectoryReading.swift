@@ -18,6 +18,8 @@ struct DirectoryReading {
   var taken: Set<WideHash> = []
   /// Stands for the mapping and the directory groups that its rules mean.
   var stateSalt: UInt64 = 0
+  /// The version of the mirror that this read brought up to date; nil: it is as the store says.
+  var version: Int64?
   var peopleRead = 0
   var groupsRead = 0
   var referrals = 0

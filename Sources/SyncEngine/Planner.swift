@@ -99,9 +99,9 @@ package struct Planner {
   func lookedAt(_ origin: Origin, _ reading: DirectoryReading) throws -> LookedAt? {
     if case .trial = origin { return nil }
     guard reading.doubled.isEmpty, reading.entitlements.allSatisfy(\.hasID),
-      let evidence = try store.readEvidence(of: directory)
+      let version = try reading.version ?? store.readEvidence(of: directory)?.version
     else { return nil }
-    return LookedAt(directory: directory, version: evidence.version, salt: reading.stateSalt)
+    return LookedAt(directory: directory, version: version, salt: reading.stateSalt)
   }
 
   func replacedGroups(_ binding: GroupBinding?) -> [HeldChange] {
@@ -164,6 +164,7 @@ package struct Planner {
     case .trial(let opened): source = opened
     case .mirror:
       source = try MirrorSource(mirror: store, directory: directory, mapping: mapping)
+      if let touched = try readTouched(now: now, into: &findings) { return touched }
     }
     let reader = origin.isMirror ? try mirrorReader(now) : try reader(now)
     return try Self.read(&source) {
@@ -239,8 +240,8 @@ package struct Planner {
     index = PersonIndex(hash: hash)
     var reading: DirectoryReading?
     do {
-      try store.updateMirror(of: directory, description: description) { writer in
-        let new = try reader.read(
+      try store.fillMirror(of: directory, description: description) { writer in
+        var new = try reader.read(
           &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
           into: &findings)
         var evidence = try evidence(of: new, from: &source, since: before)
@@ -259,6 +260,7 @@ package struct Planner {
         evidence.version = counts.last + (isNew ? 1 : 0)
         evidence.fullVersion = isNew ? evidence.version : counts.full ?? 0
         try writer.keep(evidence)
+        new.version = evidence.version
         reading = new
       }
     } catch let doubtful as DoubtfulRead { throw try refused(doubtful, now: now) }

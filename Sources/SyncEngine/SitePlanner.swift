@@ -50,6 +50,17 @@ package struct SitePlanner {
   package func plan(
     _ origins: [Planner.Origin], only: String? = nil, now: Int64, into findings: inout Findings
   ) throws -> Outcome {
+    // Mirrors are written meanwhile.
+    let made = Result { try make(origins, only: only, now: now, into: &findings) }
+    let isWritten = Result { try store.finishMirror() }
+    let outcome = try made.get()
+    try isWritten.get()
+    return outcome
+  }
+
+  private func make(
+    _ origins: [Planner.Origin], only: String?, now: Int64, into findings: inout Findings
+  ) throws -> Outcome {
     let start = ContinuousClock.now
     var (shares, failures) = try read(origins, now: now, into: &findings)
     let readTime = ContinuousClock.now - start
@@ -217,7 +228,8 @@ package struct SitePlanner {
         try planner.see(wanted, in: &shares[index].reading)
         let others = wanted.filter { shares[index].reading.index.isPassedOver($0) }
         let found = try planner.evaluate(others, in: &shares[index].reading, now: now)
-        shares[index].reading.entitlements += found
+        // With nothing to add, the entitlements of all are not copied.
+        if !found.isEmpty { shares[index].reading.entitlements += found }
         added += found
       }
       return added

@@ -17,9 +17,11 @@ extension Planner {
       mirror: store, directory: directory, mapping: mapping)
     var reader = try mirrorReader(now)
     reader.members = { try store.mirrorMembers(of: directory, hashes: $0.nameKeys) }
-    var evaluator = try reader.evaluator(&source, into: &findings)
+    var own = findings
+    var evaluator = try reader.evaluator(&source, into: &own)
     let salt = reader.salt(evaluator)
     guard salt == last.salt else { return nil }
+    findings = own
     let members = try everybody(in: touched.members, evaluator.groups)
     let found = try store.mirrorKeys(
       of: directory, kind: .person, among: [], hashes: Array(members))

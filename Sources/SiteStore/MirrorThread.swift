@@ -1,0 +1,176 @@
+import DirectoryModel
+import Foundation
+import Ports
+import Synchronization
+
+/// Writes the mirror on a thread of its own, so that whoever reads the directory need not wait for it. What fails there is
+/// thrown by the next call here.
+final class MirrorThread: MirrorWriter {
+  typealias Step = @Sendable (any MirrorWriter) throws -> Void
+
+  private struct Entry: Sendable {
+    let kind: MirrorKind
+    let key: String
+    let search: Int
+    let isNew: Bool
+    let entry: MirroredEntry
+  }
+
+  /// Entries that go over together.
+  private static let together = 250
+  private let steps = Steps()
+  private let outcome: Meanwhile<Void>
+  private var entries: [Entry] = []
+  private(set) var changes = 0
+
+  /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws.
+  init(_ transaction: @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Void) {
+    let steps = steps
+    outcome = Meanwhile {
+      defer { steps.end() }
+      try transaction { writer in
+        while let step = try steps.next() { try step(writer) }
+      }
+    }
+    entries.reserveCapacity(Self.together)
+  }
+
+  /// Lets the transaction commit; `wait` tells what became of it.
+  func finish() throws { try send(nil) }
+
+  /// Takes everything back.
+  func cancel() {
+    steps.cancel()
+    _ = try? outcome.value()
+  }
+
+  /// Waits for the transaction's end.
+  func wait() throws { try outcome.value() }
+
+  // MARK: MirrorWriter
+
+  func write(
+    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry
+  ) throws {
+    changes += 1
+    entries.append(Entry(kind: kind, key: key, search: search, isNew: isNew, entry: entry))
+    if entries.count == Self.together { try flush() }
+  }
+
+  func remove(_ kind: MirrorKind, key: String) throws {
+    changes += 1
+    try send { try $0.remove(kind, key: key) }
+  }
+
+  func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
+    try ask { try $0.find(kind, key: key) }
+  }
+
+  func keys(_ kind: MirrorKind) throws -> Set<String> { try ask { try $0.keys(kind) } }
+
+  func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
+    try ask { try $0.keys(kind, foundUnder: hashes) }
+  }
+
+  func touch(people: Set<String>, members: Set<WideHash>, version: Int64) throws {
+    try send { try $0.touch(people: people, members: members, version: version) }
+  }
+
+  func keep(_ evidence: ReadEvidence) throws { try send { try $0.keep(evidence) } }
+
+  private func flush() throws {
+    if entries.isEmpty { return }
+    let own = entries
+    entries.removeAll(keepingCapacity: true)
+    try put { writer in
+      for one in own {
+        try writer.write(
+          one.kind, key: one.key, search: one.search, isNew: one.isNew, entry: one.entry)
+      }
+    }
+  }
+
+  /// - Parameter step: nil: the last one was sent.
+  private func send(_ step: Step?) throws {
+    try flush()
+    try put(step)
+  }
+
+  private func put(_ step: Step?) throws {
+    guard steps.put(step) else {
+      try outcome.value()
+      throw CancellationError()
+    }
+  }
+
+  private func ask<Value: Sendable>(
+    _ question: @escaping @Sendable (any MirrorWriter) throws -> Value
+  ) throws -> Value {
+    let answer = Answer<Value>()
+    let steps = steps
+    try send { writer in
+      let value = try question(writer)
+      answer.value.withLock { $0 = value }
+      steps.answer()
+    }
+    steps.waitForAnswer()
+    if let value = answer.value.withLock({ $0 }) { return value }
+    try outcome.value()
+    throw CancellationError()
+  }
+
+  private final class Answer<Value: Sendable>: Sendable { let value = Mutex<Value?>(nil) }
+
+  /// What is still to be done, from one thread to the other.
+  private final class Steps: Sendable {
+    private struct State {
+      /// nil: nothing follows.
+      var waiting: [Step?] = []
+      var isCancelled = false
+      var isOver = false
+    }
+
+    private let state = Mutex(State())
+    /// Counts the steps that may still be put here, so that they do not fill the memory.
+    private let free = DispatchSemaphore(value: 8)
+    private let news = DispatchSemaphore(value: 0)
+    private let answers = DispatchSemaphore(value: 0)
+
+    /// - Returns: false where nobody works any more.
+    func put(_ step: Step?) -> Bool {
+      free.wait()
+      let isTaken = state.withLock { state in
+        if !state.isOver { state.waiting.append(step) }
+        return !state.isOver
+      }
+      if isTaken { news.signal() } else { free.signal() }
+      return isTaken
+    }
+
+    /// The next step; nil where nothing follows.
+    func next() throws -> Step? {
+      news.wait()
+      let step = try state.withLock { state in
+        if state.isCancelled { throw CancellationError() }
+        return state.waiting.removeFirst()
+      }
+      free.signal()
+      return step
+    }
+
+    func answer() { answers.signal() }
+    func waitForAnswer() { answers.wait() }
+
+    func cancel() {
+      state.withLock { $0.isCancelled = true }
+      news.signal()
+    }
+
+    /// Nobody works any more; whoever waits is told.
+    func end() {
+      state.withLock { $0.isOver = true }
+      free.signal()
+      answers.signal()
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import GRDB
+import Ports
+import SiteModel
+
+/// The people of a plan's new accounts and the settled ones, in the order of their ids, which is the order of the table.
+struct PeopleToWrite: Sendable {
+  private let plan: Plan
+  /// The account of each subject of the plan.
+  private let accounts: [Int64]
+  /// By number in `Plan.subjects`, those that are somebody's: accounts that an import creates are nobody's yet.
+  private let created: [Int32]
+  /// By number in `Memory.settled`.
+  private let settled: [Int32]
+
+  /// - Parameter created: the subjects that are created.
+  init(_ plan: Plan, accounts: [Int64], created: [Int]) {
+    self.plan = plan
+    self.accounts = accounts
+    self.created = created.filter { plan.subjects[$0].person != nil }.map(Int32.init).sorted {
+      plan.subjects[Int($0)].person ?? "" < plan.subjects[Int($1)].person ?? ""
+    }
+    let people = plan.memory.settled
+    let sorted = people.indices.map(Int32.init).sorted {
+      people[Int($0)].person < people[Int($1)].person
+    }
+    // Entries that share an id, and are to have nothing, are one person.
+    settled = zip(sorted.indices, sorted).filter { place, index in
+      place + 1 == sorted.count
+        || people[Int(sorted[place + 1])].person != people[Int(index)].person
+    }.map(\.1)
+  }
+
+  func write(in db: Database) throws {
+    let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
+    for subject in plan.subjects {
+      if let account = subject.account { try touch.run(.int(account)) }
+    }
+    let isFirst = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM person)") == true
+    let new = try RapidInsert(db, into: "person (id, account, settled, due)", columns: 4)
+    let upsert = try RapidStatement(
+      db,
+      """
+      INSERT INTO person (id, account, settled, due) VALUES (?1, ?2, ?3, ?4)
+      ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3, due = ?4
+      """)
+    try forEach { person, account, fingerprint in
+      let row: [RapidStatement.Value] = [
+        .text(person), .int(account), .int(fingerprint.map(Int64.init(bitPattern:))),
+        .int(fingerprint == nil ? nil : plan.memory.due[person]),
+      ]
+      if isFirst { try new.add(row) } else { try upsert.run(row) }
+    }
+    try new.flush()
+  }
+
+  /// - Parameter body: gets the person, the new account, and the fingerprint of somebody who is settled.
+  private func forEach(_ body: (String, Int64?, UInt64?) throws -> Void) throws {
+    var next = 0
+    func settle(before person: String?) throws {
+      while next < settled.count {
+        let one = plan.memory.settled[Int(settled[next])]
+        if let person, one.person >= person { return }
+        try body(one.person, nil, one.fingerprint)
+        next += 1
+      }
+    }
+    for subject in created.map(Int.init) {
+      let person = plan.subjects[subject].person ?? ""
+      try settle(before: person)
+      let own = next < settled.count ? plan.memory.settled[Int(settled[next])] : nil
+      let isSettled = own?.person == person
+      try body(person, accounts[subject], isSettled ? own?.fingerprint : nil)
+      if isSettled { next += 1 }
+    }
+    try settle(before: nil)
+  }
+}
