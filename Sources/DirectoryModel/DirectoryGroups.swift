@@ -28,7 +28,8 @@ package struct DirectoryGroups: Sendable {
   private var fingerprints: [UInt64] = []
   /// For each group the groups that it is a direct member of.
   private var parents: [[Int32]] = []
-  private var closures: [[Int32]: GroupSet] = [:]
+  /// For each group the groups that it is a member of, directly or through others; nil: not worked out yet.
+  private var ancestors: [[Int32]?] = []
   /// Whether somebody's `memberOf` named a group that does not name them.
   package private(set) var memberOfAdds = false
 
@@ -88,12 +89,18 @@ package struct DirectoryGroups: Sendable {
     ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
     for key in keys { members.append(Membership(key: key, group: group)) }
-    if membership.uid != nil || membership.sid != nil { knowsOtherKeys = true }
+    if [membership.uid, membership.sid].contains(where: { $0.map { batch.has(entry, $0) } ?? false }
+    ) {
+      knowsOtherKeys = true
+    }
     return keys
   }
 
   /// Adds members of groups that were taken over without theirs; to be closed again.
-  package mutating func add(_ some: [Membership]) { members += some }
+  package mutating func add(_ some: [Membership]) {
+    members += some
+    knowsOtherKeys = true
+  }
 
   /// The keys of a group's members.
   package static func memberKeys(
@@ -167,6 +174,7 @@ package struct DirectoryGroups: Sendable {
   package mutating func close() {
     members.sort()
     indexMembers()
+    ancestors = Array(repeating: nil, count: entries.count)
     parents = (0..<entries.count).map { index in
       var found = groups(of: hash.wide(entries.name(of: index)))
       if let slot = entries.slots.slot(of: "memberOf") {
@@ -196,12 +204,11 @@ package struct DirectoryGroups: Sendable {
     }
     if !added.isEmpty {
       // Some servers name the groups of groups there, too, which nesting brings as well.
-      let known = closed(direct.count > 1 ? Array(Set(direct)).sorted() : direct).members
+      let known = closed(direct.distinct).members
       if added.contains(where: { !known.contains($0) }) { memberOfAdds = true }
       direct += added
     }
-    if direct.count > 1 { direct = Array(Set(direct)).sorted() }
-    return closed(direct)
+    return closed(direct.distinct)
   }
 
   /// Where the attributes of people stand that say in which groups they are.
@@ -256,25 +263,31 @@ package struct DirectoryGroups: Sendable {
     String(decoding: entries.dn(of: group), as: UTF8.self)
   }
 
+  /// - Parameter direct: ascending, each once.
   private mutating func closed(_ direct: [Int32]) -> GroupSet {
-    if let known = closures[direct] { return known }
     var members = direct
     if nested {
-      var seen = Set(direct)
-      var next = 0
-      while next < members.count {
-        for parent in parents[Int(members[next])] where seen.insert(parent).inserted {
-          members.append(parent)
-        }
-        next += 1
-      }
-      members.sort()
+      for group in direct where !parents[Int(group)].isEmpty { members += ancestors(of: group) }
+      members = members.distinct
     }
     var fingerprint: UInt64 = 0
     for group in members { fingerprint &+= fingerprints[Int(group)] | 1 }
-    let set = GroupSet(members: members, direct: direct, fingerprint: fingerprint)
-    closures[direct] = set
-    return set
+    return GroupSet(members: members, direct: direct, fingerprint: fingerprint)
+  }
+
+  private mutating func ancestors(of group: Int32) -> [Int32] {
+    if let known = ancestors[Int(group)] { return known }
+    var found: [Int32] = []
+    var seen: Set<Int32> = [group]
+    var next = [group]
+    while let one = next.popLast() {
+      for parent in parents[Int(one)] where seen.insert(parent).inserted {
+        found.append(parent)
+        next.append(parent)
+      }
+    }
+    ancestors[Int(group)] = found
+    return found
   }
 
   private func named(_ value: ArraySlice<UInt8>) -> [Int32] {
@@ -311,6 +324,16 @@ package struct DirectoryGroups: Sendable {
   private static func relativeID(_ sid: ArraySlice<UInt8>) -> UInt32? {
     guard sid.count >= 12 else { return nil }
     return sid.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
+  }
+}
+
+extension [Int32] {
+  /// In ascending order, each once.
+  fileprivate var distinct: [Int32] {
+    if count < 2 { return self }
+    // Mostly they are that already.
+    if zip(self, dropFirst()).allSatisfy({ $0 < $1 }) { return self }
+    return Array(Set(self)).sorted()
   }
 }
 

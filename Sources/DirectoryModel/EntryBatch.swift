@@ -31,15 +31,26 @@ package struct EntryBatch: Sendable {
 
   package var count: Int { names.count }
   package var isEmpty: Bool { names.isEmpty }
-  /// Enough to hand on: a thousand entries, or four megabytes of large ones.
-  package var isFull: Bool { names.count >= 1000 || bytes.count >= 4_000_000 }
+  /// Enough to hand on: a thousand entries, or a megabyte of large ones.
+  package var isFull: Bool { names.count >= 1000 || bytes.count >= 1_000_000 }
+  /// How many bytes it takes, about.
+  package var size: Int { bytes.count + values.count * 8 + attributes.count * 12 }
 
   package mutating func removeAll() {
-    bytes.removeAll(keepingCapacity: true)
-    names.removeAll(keepingCapacity: true)
-    firstAttribute.removeAll(keepingCapacity: true)
-    attributes.removeAll(keepingCapacity: true)
-    values.removeAll(keepingCapacity: true)
+    bytes.empty()
+    names.empty()
+    firstAttribute.empty()
+    attributes.empty()
+    values.empty()
+  }
+}
+
+extension Array {
+  /// Takes everything out; there is room for as much again, also where somebody else keeps what was in.
+  fileprivate mutating func empty() {
+    let room = count
+    removeAll(keepingCapacity: true)
+    reserveCapacity(room)
   }
 }
 
@@ -123,6 +134,11 @@ extension EntryBatch {
       return false
     }
     return found
+  }
+
+  /// Whether there is a plain value of the attribute.
+  package func has(_ entry: Int, _ slot: Int) -> Bool {
+    anyValue(of: entry, slot: slot, withOptions: false) { _ in true }
   }
 
   /// Whether a value of the attribute passes the test.

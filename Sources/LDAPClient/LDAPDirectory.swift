@@ -77,8 +77,8 @@ package struct LDAPDirectory: DirectorySource {
   private var streams = false
   private var wasCut = false
   package private(set) var isLimited = false
-  /// A search that was sent before it is read.
-  private var announced: (search: DirectorySearch, message: Int32)?
+  /// Reads searches before they are asked for.
+  private var ahead: ReadAhead?
 
   /// - Parameters:
   ///   - pageSize: entries asked for at a time (RFC 2696); made smaller where the server wants it so.
@@ -100,6 +100,8 @@ package struct LDAPDirectory: DirectorySource {
   /// - Returns: the URL that let us in.
   /// - Throws: `ReadFailure` with what each URL answered, or naming the canaries that cannot be seen.
   package mutating func connect() throws -> String {
+    ahead?.stop()
+    ahead = nil
     if let connection { return connection.url }
     var failures: [ReadFailure] = []
     for url in server.urls where !failed.contains(url) {
@@ -127,7 +129,8 @@ package struct LDAPDirectory: DirectorySource {
   package mutating func expectLimits() { (isLimited, streams) = (true, false) }
 
   package mutating func failOver() -> Bool {
-    announced = nil
+    ahead?.stop()
+    ahead = nil
     if wasCut {
       wasCut = false
       expectLimits()
@@ -179,16 +182,21 @@ package struct LDAPDirectory: DirectorySource {
     return signedInAs
   }
 
-  /// Sends a search of one base that is to be answered in one stream; others wait until they are read.
-  package mutating func announce(_ search: DirectorySearch) throws {
+  package mutating func announce(_ searches: [DirectorySearch]) throws {
+    if ahead?.isNext(searches[0]) == true { return }
     let profile = try profile()
-    guard let connection, announced == nil, isStream(profile), let base = search.bases.first,
-      search.bases.count == 1, !base.isEmpty
-    else { return }
-    let reader = SearchReader(
-      connection: connection, search: search, base: base, pageSize: nil, isStream: true,
-      limiter: limiter)
-    announced = (search, try reader.send())
+    guard let connection, connections == 1 || searches.allSatisfy({ $0.bases.count < 2 }) else {
+      return
+    }
+    var parts: [ReadAhead.Part] = []
+    for search in searches {
+      for base in try bases(of: search, connection) {
+        parts.append(
+          ReadAhead.Part(
+            search: search, base: base, pageSize: pages(profile), isStream: isStream(profile)))
+      }
+    }
+    ahead = ReadAhead(parts, over: connection, limiter: limiter)
   }
 
   private func isStream(_ profile: ServerProfile) -> Bool {
@@ -198,12 +206,15 @@ package struct LDAPDirectory: DirectorySource {
   package mutating func read(
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
-    let profile = try profile()
-    let sent = announced?.search == search ? announced?.message : nil
-    announced = nil
-    guard let connection else { return ReadSummary() }
-    let bases = try search.bases.flatMap { try $0.isEmpty ? namingContexts(connection) : [$0] }
     do {
+      if let ahead, ahead.isNext(search) {
+        let summary = try ahead.read(deliver)
+        if !ahead.isMore { self.ahead = nil }
+        return summary
+      }
+      let profile = try profile()
+      guard let connection else { return ReadSummary() }
+      let bases = try bases(of: search, connection)
       if connections > 1, bases.count > 1 {
         return try readSideBySide(search, bases, profile, connection, deliver)
       }
@@ -212,15 +223,21 @@ package struct LDAPDirectory: DirectorySource {
         var reader = SearchReader(
           connection: connection, search: search, base: base, pageSize: pages(profile),
           isStream: isStream(profile), limiter: limiter)
-        let part = try reader.read(sent: sent, deliver)
+        let part = try reader.read(deliver)
         summary.entries += part.entries
         summary.referrals += part.referrals
       }
       return summary
     } catch is SearchReader.StreamCut {
       wasCut = true
-      throw ReadFailure("\(connection.url) cut its answer at a limit", isOfServer: true)
+      throw ReadFailure("\(connection?.url ?? "") cut its answer at a limit", isOfServer: true)
     }
+  }
+
+  private mutating func bases(
+    of search: DirectorySearch, _ connection: LDAPConnection
+  ) throws -> [String] {
+    try search.bases.flatMap { try $0.isEmpty ? namingContexts(connection) : [$0] }
   }
 
   private func pages(_ profile: ServerProfile) -> Int? {

@@ -37,19 +37,11 @@ struct SearchReader {
     batch = EntryBatch(slots: search.slots)
   }
 
-  /// Sends the search ahead of `read`.
-  func send() throws -> Int32 {
-    connection.tell(search, base: base, pageSize: pageSize)
-    return try send(cookie: [])
-  }
-
-  /// - Parameter sent: the search, where it was sent already.
   /// - Throws: `ReadFailure` for any answer but a complete one.
-  mutating func read(
-    sent: Int32? = nil, _ deliver: (borrowing EntryBatch) throws -> Void
-  ) throws -> ReadSummary {
+  mutating func read(_ deliver: (borrowing EntryBatch) throws -> Void) throws -> ReadSummary {
     do {
-      var message = try sent ?? send()
+      connection.tell(search, base: base, pageSize: pageSize)
+      var message = try send(cookie: [])
       while true {
         let answer = try receivePage(message, deliver)
         if answer.code != LDAP_SUCCESS {

@@ -39,11 +39,13 @@ struct GroupBinder {
         filter, slots: groups.entries.slots, membership: false, now: now)
     }
     let members = rule.memberOf.flatMap { find($0.value, at: $0.position, of: rule) ?? [] }
+    var isMeant = [Bool](repeating: false, count: rule.memberOf.isEmpty ? 0 : groups.count)
+    for group in members { isMeant[Int(group)] = true }
     let readsPerson = rule.groups.contains {
       !$0.attributes(scope: rule.eachGroup == nil ? nil : "person").isEmpty
     }
     return PersonEvaluator.BoundRule(
-      number: number, rule: rule, when: when, memberOf: Set(members), each: each,
+      number: number, rule: rule, when: when, memberOf: isMeant, each: each,
       readsPerson: readsPerson, isBroken: isBroken)
   }
 

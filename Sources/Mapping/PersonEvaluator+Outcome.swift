@@ -49,32 +49,58 @@ extension PersonEvaluator {
   mutating func rights(
     of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> [Right] {
+    let rule = bound.rule
+    if rule.groups.isEmpty { return rule.licenses }
+    if rule.eachGroup == nil {
+      return rule.licenses + ordered(groups(of: bound, nil, entry, batch))
+    }
+    var given: [Right] = []
+    for group in set.members {
+      let choices = choices(bound, group)
+      if choices.isEmpty { continue }
+      if bound.readsPerson {
+        for choice in choices { given += groups(of: bound, choice, entry, batch) }
+      } else if let known = groupRights[bound.number]?[Int(group)] {
+        given += known
+      } else {
+        let own = choices.flatMap { groups(of: bound, $0, entry, batch) }
+        groupRights[
+          bound.number, default: Array(repeating: nil, count: self.groups.count)][Int(group)] = own
+        given += own
+      }
+    }
+    return rule.licenses + ordered(given)
+  }
+
+  /// In the order of their names, each name once.
+  private func ordered(_ rights: [Right]) -> [Right] {
+    if rights.count < 2 { return rights }
+    var names: Set<String> = []
+    return rights.filter { names.insert($0.name).inserted }.sorted { bytewise($0.name, $1.name) }
+  }
+
+  /// The groups that a rule's templates make of one person, or of a person and one of the directory groups.
+  private mutating func groups(
+    of bound: BoundRule, _ choice: GroupChoice?, _ entry: Int, _ batch: EntryBatch
+  ) -> [Right] {
     var names: [String] = []
     func person(_ name: String) -> [String] {
       slots.slot(of: name).map { batch.texts(of: entry, slot: $0) } ?? []
     }
-    let choices = self.choices(bound, set)
     for template in bound.rule.groups {
       let before = names.count
-      defer { if !template.isLiteral { refuseProtected(&names, from: before, bound.rule) } }
-      guard bound.rule.eachGroup != nil else {
-        names += template.rendered { _, name in person(name) }
-        continue
-      }
-      for choice in choices {
-        names += template.rendered { scope, name in
-          if scope != nil { return person(name) }
-          if let number = Int(name) {
-            return choice.caught.indices.contains(number) ? [choice.caught[number]] : []
-          }
-          return groups.entries.slots.slot(of: name).map {
-            groups.entries.texts(of: choice.group, slot: $0)
-          } ?? []
+      names += template.rendered { scope, name in
+        guard let choice, scope == nil else { return person(name) }
+        if let number = Int(name) {
+          return choice.caught.indices.contains(number) ? [choice.caught[number]] : []
         }
+        return groups.entries.slots.slot(of: name).map {
+          groups.entries.texts(of: choice.group, slot: $0)
+        } ?? []
       }
+      if !template.isLiteral { refuseProtected(&names, from: before, bound.rule) }
     }
-    let sorted = Set(names.map(\.trimmed).filter { !$0.isEmpty }).sorted(by: bytewise)
-    return bound.rule.licenses + sorted.map { Right(.group, $0) }
+    return names.map(\.trimmed).filter { !$0.isEmpty }.map { Right(.group, $0) }
   }
 }
 

@@ -33,7 +33,7 @@ extension PersonEvaluator {
     var conditions: [Condition] = []
     if !bound.rule.memberOf.isEmpty {
       let wanted = bound.rule.memberOf.map(\.value).joined(separator: " or ")
-      let path = set.members.first { bound.memberOf.contains($0) }.map {
+      let path = set.members.first { bound.memberOf[Int($0)] }.map {
         self.path(to: $0, in: set)
       }
       let via = path.map { $0.count > 1 ? "via \($0.joined(separator: " → "))" : "" } ?? ""

@@ -27,15 +27,13 @@ package struct PersonEvaluator {
   package internal(set) var refused: Set<String> = []
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
   private var rulings: [RulingKey: Ruling] = [:]
-  private var groupChoices: [GroupChoiceKey: [GroupChoice]] = [:]
+  /// What `each-group` conditions choose of each directory group, by rule and group; nil: not worked out yet.
+  private var groupChoices: [Int: [[GroupChoice]?]] = [:]
+  /// What such a rule gives through each directory group, where it does not depend on the person.
+  var groupRights: [Int: [[Right]?]] = [:]
 
   struct RulingKey: Hashable {
     let rules: [Int]
-    let groups: [Int32]
-  }
-
-  private struct GroupChoiceKey: Hashable {
-    let rule: Int
     let groups: [Int32]
   }
 
@@ -64,7 +62,8 @@ package struct PersonEvaluator {
     let number: Int
     let rule: Rule
     let when: CompiledFilter?
-    let memberOf: Set<Int32>
+    /// By number of the directory group: whether a member of it is meant; empty: the rule names none.
+    let memberOf: [Bool]
     let each: CompiledFilter?
     /// Whether a template of the rule reads attributes of the person.
     let readsPerson: Bool
@@ -72,7 +71,7 @@ package struct PersonEvaluator {
     let isBroken: Bool
 
     init(
-      number: Int, rule: Rule, when: CompiledFilter?, memberOf: Set<Int32>, each: CompiledFilter?,
+      number: Int, rule: Rule, when: CompiledFilter?, memberOf: [Bool], each: CompiledFilter?,
       readsPerson: Bool, isBroken: Bool
     ) {
       self.number = number
@@ -276,12 +275,12 @@ package struct PersonEvaluator {
   ) -> Bool {
     let rule = bound.rule
     if bound.isBroken { return false }
-    if !rule.memberOf.isEmpty, !set.members.contains(where: { bound.memberOf.contains($0) }) {
+    if !rule.memberOf.isEmpty, !set.members.contains(where: { bound.memberOf[Int($0)] }) {
       return false
     }
     if !rule.under.isEmpty, !isUnder(rule.under, name: name) { return false }
     if let when = bound.when, !matches(when, entry, batch, set) { return false }
-    return rule.eachGroup == nil || !choices(bound, set).isEmpty
+    return rule.eachGroup == nil || set.members.contains { !choices(bound, $0).isEmpty }
   }
 
   func isUnder(_ places: [DistinguishedName], name: [UInt8]) -> Bool {
@@ -291,27 +290,30 @@ package struct PersonEvaluator {
 
   /// The person's directory groups that an `each-group` condition chooses.
   mutating func choices(_ bound: BoundRule, _ set: GroupSet) -> [GroupChoice] {
-    guard let each = bound.rule.eachGroup, !set.members.isEmpty else { return [] }
-    let key = GroupChoiceKey(rule: bound.number, groups: set.members)
-    if let known = groupChoices[key] { return known }
-    var chosen: [GroupChoice] = []
-    for group in set.members.map(Int.init) {
-      switch each {
-      case .filter:
-        if bound.each?.matches(group, of: groups.entries) == true {
-          chosen.append(GroupChoice(group: group, caught: []))
-        }
-      case .pattern(let attribute, let pattern):
-        guard let slot = groups.entries.slots.slot(of: attribute) else { continue }
-        for value in groups.entries.texts(of: group, slot: slot) {
-          if let caught = pattern.match(value) {
-            chosen.append(GroupChoice(group: group, caught: caught))
-          }
-        }
+    set.members.flatMap { choices(bound, $0) }
+  }
+
+  /// What an `each-group` condition chooses of one directory group: nothing, or once for each value that its pattern fits.
+  mutating func choices(_ bound: BoundRule, _ group: Int32) -> [GroupChoice] {
+    if let known = groupChoices[bound.number]?[Int(group)] { return known }
+    let chosen = chosen(bound, Int(group))
+    groupChoices[bound.number, default: Array(repeating: nil, count: groups.count)][Int(group)] =
+      chosen
+    return chosen
+  }
+
+  private func chosen(_ bound: BoundRule, _ group: Int) -> [GroupChoice] {
+    switch bound.rule.eachGroup {
+    case nil: return []
+    case .filter:
+      let isChosen = bound.each?.matches(group, of: groups.entries) == true
+      return isChosen ? [GroupChoice(group: group, caught: [])] : []
+    case .pattern(let attribute, let pattern):
+      guard let slot = groups.entries.slots.slot(of: attribute) else { return [] }
+      return groups.entries.texts(of: group, slot: slot).compactMap { value in
+        pattern.match(value).map { GroupChoice(group: group, caught: $0) }
       }
     }
-    groupChoices[key] = chosen
-    return chosen
   }
 
   private mutating func ruling(
@@ -321,6 +323,8 @@ package struct PersonEvaluator {
       return makeRuling(matched, entry, batch, set)
     }
     let usesGroups = matched.contains { rules[$0].rule.eachGroup != nil }
+    // People in many groups are each a case of their own.
+    if usesGroups, set.members.count > 8 { return makeRuling(matched, entry, batch, set) }
     let key = RulingKey(rules: matched, groups: usesGroups ? set.members : [])
     if let known = rulings[key] { return known }
     let made = makeRuling(matched, entry, batch, set)

@@ -62,7 +62,8 @@ struct Cases {
       let others = entitlement.others.map(\.person) + missing.map(\.person)
       let linked =
         entitlement.hasID
-        ? accountOfPerson[entitlement.person] ?? others.lazy.compactMap { accountOfPerson[$0] }.first
+        ? accountOfPerson[entitlement.person]
+          ?? others.lazy.compactMap { accountOfPerson[$0] }.first
         : nil
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       let isUnread = world.several.unread.contains(entitlement.person)

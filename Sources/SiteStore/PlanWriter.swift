@@ -230,7 +230,8 @@ struct PlanWriter {
     let subject = plan.subjects[change.subject]
     let mark = subject.portalOnly ? givers(of: change).after : Givers()
     try newAccounts.add(
-      .int(accounts[change.subject]), .text(subject.email), .text(emailKey(subject.email)), .text(subject.name),
+      .int(accounts[change.subject]), .text(subject.email), .text(emailKey(subject.email)),
+      .text(subject.name),
       .text(subject.username), .text(mark.rule), .text(mark.hand), .text(mark.imported),
       .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"))
   }

@@ -55,17 +55,19 @@ struct DirectoryReader {
   let progress: (String) -> Void
 
   /// - Parameters:
-  ///   - index: what is remembered of each person.
+  ///   - index: what is remembered of each person; fetched once the groups are there, while the source goes on with people.
   ///   - writer: the mirror's open transaction; nil while reading the mirror itself.
   func read(
-    _ source: inout any DirectorySource, index: PersonIndex, groupFingerprints: [String: UInt64],
+    _ source: inout any DirectorySource, index: @autoclosure () throws -> PersonIndex,
+    groupFingerprints: [String: UInt64],
     writer: (any MirrorWriter)?, into findings: inout Findings
   ) throws -> DirectoryReading {
-    var reading = DirectoryReading(index: index)
+    var reading = DirectoryReading(index: PersonIndex(hash: hash))
+    try announce(&source)
     var evaluator = try evaluator(
-      &source, before: mapping.personSearches.first, groupFingerprints: groupFingerprints,
-      writer: writer, &reading, into: &findings)
+      &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
     reading.stateSalt = salt(evaluator)
+    reading.index = try index()
     reading.personValues = Array(repeating: 0, count: mapping.personSlots.count)
     for (search, asked) in mapping.personSearches.enumerated() {
       let summary = try source.read(asked) { batch in
@@ -80,11 +82,9 @@ struct DirectoryReader {
     return reading
   }
 
-  /// Has the source begin with what is read first.
+  /// Has the source begin, groups first.
   func announce(_ source: inout any DirectorySource) throws {
-    if let first = mapping.usedGroupSearch ?? mapping.personSearches.first {
-      try source.announce(first)
-    }
+    try source.announce([mapping.usedGroupSearch].compactMap(\.self) + mapping.personSearches)
   }
 
   /// Stands for the mapping and the directory groups that its rules mean.
@@ -98,14 +98,12 @@ struct DirectoryReader {
   ) throws -> PersonEvaluator {
     var reading = DirectoryReading(index: PersonIndex(hash: hash))
     return try evaluator(
-      &source, before: nil, groupFingerprints: [:], writer: nil, &reading, into: &findings)
+      &source, groupFingerprints: [:], writer: nil, &reading, into: &findings)
   }
 
-  /// - Parameter next: the search that is read afterwards.
   private func evaluator(
-    _ source: inout any DirectorySource, before next: DirectorySearch?,
-    groupFingerprints: [String: UInt64], writer: (any MirrorWriter)?,
-    _ reading: inout DirectoryReading, into findings: inout Findings
+    _ source: inout any DirectorySource, groupFingerprints: [String: UInt64],
+    writer: (any MirrorWriter)?, _ reading: inout DirectoryReading, into findings: inout Findings
   ) throws -> PersonEvaluator {
     var groups = DirectoryGroups(
       slots: mapping.groupSearch()?.slots ?? AttributeSlots([]),
@@ -113,8 +111,6 @@ struct DirectoryReader {
     if let search = mapping.usedGroupSearch {
       try readGroups(
         &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
-      // The server works on people while the groups are worked out.
-      if let next { try source.announce(next) }
     }
     if let members { groups.add(try members(groups)) }
     groups.close()

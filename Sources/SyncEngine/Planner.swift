@@ -225,24 +225,26 @@ package struct Planner {
     let reader = try reader(now)
     // The server works while what is remembered is fetched.
     try reader.announce(&source)
-    var index = try known()
-    var mirrored = 0
-    try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
-      if isSame { index.addMirrored(key, fingerprint: fingerprint) }
-      mirrored += 1
-    }
     var groups: [String: UInt64] = [:]
     try store.mirrorFingerprints(of: directory, kind: .group) {
       groups[String(decoding: $0, as: UTF8.self)] = $1
     }
-    let peopleBefore = max(index.accountCount, mirrored)
-    let known = index
-    index = PersonIndex(hash: hash)
+    var peopleBefore = 0
+    func remembered() throws -> PersonIndex {
+      var index = try known()
+      var mirrored = 0
+      try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
+        if isSame { index.addMirrored(key, fingerprint: fingerprint) }
+        mirrored += 1
+      }
+      peopleBefore = max(index.accountCount, mirrored)
+      return index
+    }
     var reading: DirectoryReading?
     do {
       try store.fillMirror(of: directory, description: description) { writer in
         var new = try reader.read(
-          &source, index: known, groupFingerprints: isSame ? groups : [:], writer: writer,
+          &source, index: remembered(), groupFingerprints: isSame ? groups : [:], writer: writer,
           into: &findings)
         var evidence = try evidence(of: new, from: &source, since: before)
         evidence.bookmark = bookmark

@@ -3,6 +3,7 @@ import Foundation
 
 struct Backup: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "backup",
     abstract: "Writes a copy of the site as it is at one moment; runs may go on meanwhile.",
     discussion: """
       The copy is a whole store: to go back to it, stop what runs usher, and put the copy in the place of the store, \

@@ -66,6 +66,7 @@ struct PinCommand: ParsableCommand {
 
 struct Unpin: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "unpin",
     abstract: "Ends pins of one account: the one named, or all.")
 
   @OptionGroup var common: CommonOptions
@@ -100,6 +101,7 @@ struct Unpin: ParsableCommand {
 
 struct Approve: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "approve",
     abstract: "Lets pass, for 24 hours, exactly what a run held back.",
     discussion: "The next sync plans anew, and passes any part of it.")
 

@@ -82,6 +82,7 @@ extension AccountCommand {
 
 struct Grant: AccountCommand {
   static let configuration = CommandConfiguration(
+    commandName: "grant",
     abstract: "Gives licenses or groups to accounts by hand; no sync takes them away.")
 
   @OptionGroup var accounts: AccountOptions
@@ -94,6 +95,7 @@ struct Grant: AccountCommand {
 
 struct Revoke: AccountCommand {
   static let configuration = CommandConfiguration(
+    commandName: "revoke",
     abstract: "Takes away licenses or groups that hands or imports gave.")
 
   @OptionGroup var accounts: AccountOptions
@@ -133,6 +135,7 @@ struct RightOptions: ParsableArguments {
 
 struct Deactivate: AccountCommand {
   static let configuration = CommandConfiguration(
+    commandName: "deactivate",
     abstract: "Deactivates accounts by hand and gives back their seats.")
 
   @OptionGroup var accounts: AccountOptions
@@ -141,6 +144,7 @@ struct Deactivate: AccountCommand {
 
 struct Reactivate: AccountCommand {
   static let configuration = CommandConfiguration(
+    commandName: "reactivate",
     abstract: "Makes accounts active again, with what hands and imports had given them.")
 
   @OptionGroup var accounts: AccountOptions
@@ -149,6 +153,7 @@ struct Reactivate: AccountCommand {
 
 struct Unmark: AccountCommand {
   static let configuration = CommandConfiguration(
+    commandName: "unmark",
     abstract: "Takes off portal-only marks that hands or imports gave, before the transition.")
 
   @OptionGroup var accounts: AccountOptions
@@ -157,6 +162,7 @@ struct Unmark: AccountCommand {
 
 struct Mark: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "mark",
     abstract: "Marks accounts portal-only, before the transition.")
 
   @OptionGroup var common: CommonOptions
@@ -189,6 +195,7 @@ struct Mark: ParsableCommand {
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "convert",
     abstract: "Makes Atlassian accounts of portal-only accounts, after the transition.",
     discussion: "A conversion grants nothing and cannot be taken back.")
 

@@ -8,6 +8,7 @@ import Views
 
 struct Runs: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "runs",
     abstract: "Prints the history of runs, or one run with its changes.")
 
   @OptionGroup var common: CommonOptions
@@ -85,6 +86,7 @@ struct Runs: ParsableCommand {
 
 struct Undo: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "undo",
     abstract: "Takes one run back, except what has changed since.",
     discussion:
       "Shows the plan first. Accounts that the run created are deactivated. The next sync does again what the directory and the mapping still ask for."
@@ -110,6 +112,7 @@ struct Undo: ParsableCommand {
 
 struct Erase: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "erase",
     abstract: "Blanks a person's data in the site and in the journal, for good.",
     discussion:
       "For deactivated accounts whose person is gone from the directory. The account stays, without name, email, rights and pins; the audit chain still verifies."

@@ -10,6 +10,7 @@ import Views
 
 struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "init",
     abstract: "Looks at a directory server and writes a first configuration and mapping for it.",
     discussion:
       "Asks on a terminal for what the options leave open. Nothing is written before the server has answered, and nothing that exists is replaced."

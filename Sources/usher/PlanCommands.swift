@@ -112,6 +112,7 @@ struct PlanCommand: ParsableCommand {
 
 struct Apply: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "apply",
     abstract: "Applies a saved plan, or refuses it when the site has changed since.")
 
   @OptionGroup var common: CommonOptions
@@ -153,6 +154,7 @@ struct Apply: ParsableCommand {
 
 struct Sync: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "sync",
     abstract: "Plans, guards and applies in one go: what schedulers call.")
 
   @OptionGroup var common: CommonOptions

@@ -10,6 +10,7 @@ import Views
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Reads configuration and mapping and prints every fault in them.")
 
   @OptionGroup var common: CommonOptions
@@ -66,6 +67,7 @@ struct Check: ParsableCommand {
 
 struct Explain: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "explain",
     abstract: "Says why somebody has, or lacks, each right.",
     discussion: "Answers from the mirror, that is the directory as last read.")
 

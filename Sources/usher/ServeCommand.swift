@@ -7,6 +7,7 @@ import Views
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "serve",
     abstract: "Keeps the site in step by itself, and shows it in a web console.",
     discussion: """
       Syncs begin at the times that `schedule` says; each is a run of `usher sync` of its own and reads configuration \

@@ -7,6 +7,7 @@ import Views
 
 struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "list",
     abstract: "Prints one of the site's lists.",
     discussion:
       "unassigned: active accounts without license and group that are not marked portal-only.")
@@ -84,6 +85,7 @@ extension ListTable.Format: ExpressibleByArgument {}
 
 struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "show",
     abstract: "Shows a profile: kind, sign-in, rights and who gave each, pins, holds, history.")
 
   @OptionGroup var common: CommonOptions
@@ -149,6 +151,7 @@ struct ExportCommand: ParsableCommand {
 
 struct Link: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "link",
     abstract: "Says that an account is a person of the directory.",
     discussion:
       "With --all, for a directory in which everybody has a new id: links each account whose person is gone to the one person without an account whose ATTRIBUTE is the account's email or username, or what was last seen of it."
