@@ -130,7 +130,7 @@ let package = Package(
     .testTarget(
       name: "SiteStoreTests",
       dependencies: [
-        "SiteStore", "SiteModel", "Ports", "TestSupport",
+        "SiteStore", "DirectoryModel", "SiteModel", "Ports", "TestSupport",
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .testTarget(

@@ -26,8 +26,6 @@ package struct DirectoryGroups: Sendable {
   /// Whether some members are known by other keys than their names'.
   private var knowsOtherKeys = false
   private var fingerprints: [UInt64] = []
-  /// For each group the groups that it is a direct member of.
-  private var parents: [[Int32]] = []
   /// For each group the groups that it is a member of, directly or through others; nil: not worked out yet.
   private var ancestors: [[Int32]?] = []
   /// Whether somebody's `memberOf` named a group that does not name them.
@@ -162,26 +160,30 @@ package struct DirectoryGroups: Sendable {
     WideHash(high: 0x9E37_79B9_7F4A_7C15, low: UInt64(relative))
   }
 
-  /// The keys by which groups know one another.
-  package var nameKeys: [WideHash] { Array(groupsByName.keys) }
+  /// The key by which other groups know a group.
+  package func nameKey(of group: Int32) -> WideHash {
+    hash.wide(entries.name(of: Int(group)))
+  }
 
   /// The groups whose name has a key.
   package func groups(withNameKey key: WideHash) -> [Int] {
     groupsByName[key]?.map(Int.init) ?? []
   }
 
-  /// Call after the last group: sorts the members and works out which groups are in which.
+  /// Call after the last group, and after members were added: makes them ready to be asked.
   package mutating func close() {
     members.sort()
     indexMembers()
     ancestors = Array(repeating: nil, count: entries.count)
-    parents = (0..<entries.count).map { index in
-      var found = groups(of: hash.wide(entries.name(of: index)))
-      if let slot = entries.slots.slot(of: "memberOf") {
-        for value in entries.values(of: index, slot: slot) { found += named(value) }
-      }
-      return Array(Set(found)).sorted()
+  }
+
+  /// The groups that a group is a direct member of.
+  private func parents(of group: Int32) -> [Int32] {
+    var found = groups(of: nameKey(of: group))
+    if let slot = entries.slots.slot(of: "memberOf") {
+      for value in entries.values(of: Int(group), slot: slot) { found += named(value) }
     }
+    return found.distinct
   }
 
   /// The groups of one person, nested ones too where asked for.
@@ -246,7 +248,7 @@ package struct DirectoryGroups: Sendable {
     var queue = direct
     var next = 0
     while next < queue.count, queue[next] != group {
-      for parent in parents[Int(queue[next])]
+      for parent in parents(of: queue[next])
       where cameFrom[parent] == nil && !direct.contains(parent) {
         cameFrom[parent] = queue[next]
         queue.append(parent)
@@ -267,7 +269,7 @@ package struct DirectoryGroups: Sendable {
   private mutating func closed(_ direct: [Int32]) -> GroupSet {
     var members = direct
     if nested {
-      for group in direct where !parents[Int(group)].isEmpty { members += ancestors(of: group) }
+      for group in direct { members += ancestors(of: group) }
       members = members.distinct
     }
     var fingerprint: UInt64 = 0
@@ -281,7 +283,7 @@ package struct DirectoryGroups: Sendable {
     var seen: Set<Int32> = [group]
     var next = [group]
     while let one = next.popLast() {
-      for parent in parents[Int(one)] where seen.insert(parent).inserted {
+      for parent in parents(of: one) where seen.insert(parent).inserted {
         found.append(parent)
         next.append(parent)
       }

@@ -182,7 +182,7 @@ package struct LDAPDirectory: DirectorySource {
     return signedInAs
   }
 
-  package mutating func announce(_ searches: [DirectorySearch]) throws {
+  package mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws {
     if ahead?.isNext(searches[0]) == true { return }
     let profile = try profile()
     guard let connection, connections == 1 || searches.allSatisfy({ $0.bases.count < 2 }) else {
@@ -196,7 +196,7 @@ package struct LDAPDirectory: DirectorySource {
             search: search, base: base, pageSize: pages(profile), isStream: isStream(profile)))
       }
     }
-    ahead = ReadAhead(parts, over: connection, limiter: limiter)
+    ahead = ReadAhead(parts, over: connection, expecting: entries, limiter: limiter)
   }
 
   private func isStream(_ profile: ServerProfile) -> Bool {

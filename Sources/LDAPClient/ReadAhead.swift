@@ -16,10 +16,14 @@ final class ReadAhead {
 
   /// In the order in which they are read.
   private var parts: ArraySlice<Part>
-  private let queue = Queue()
+  private let queue: Queue
 
-  init(_ parts: [Part], over connection: LDAPConnection, limiter: LoadLimiter) {
+  /// - Parameter entries: about so many are expected. The more, the longer it takes until they are asked for.
+  init(
+    _ parts: [Part], over connection: LDAPConnection, expecting entries: Int, limiter: LoadLimiter
+  ) {
     self.parts = parts[...]
+    queue = Queue(most: max(4_000_000, entries * 64))
     // Handed over to the thread: whoever has it here waits for the thread's end before using it again.
     nonisolated(unsafe) let connection = connection
     Thread.detachNewThread { [queue] in
@@ -77,7 +81,7 @@ final class ReadAhead {
   /// What came and waits to be handed on.
   private final class Queue: Sendable {
     /// So many bytes may wait; then the server is held back.
-    private static let most = 4_000_000
+    private let most: Int
 
     private struct State {
       var items: [(item: Item, size: Int)] = []
@@ -94,11 +98,13 @@ final class ReadAhead {
     private let room = DispatchSemaphore(value: 0)
     private let isOver = DispatchSemaphore(value: 0)
 
+    init(most: Int) { self.most = most }
+
     func put(_ item: Item, size: Int) throws {
       while true {
         let isTaken = try state.withLock { state in
           if state.isStopped { throw Stopped() }
-          guard state.items.isEmpty || state.size + size <= Self.most else { return false }
+          guard state.items.isEmpty || state.size + size <= most else { return false }
           state.items.append((item, size))
           state.size += size
           return true

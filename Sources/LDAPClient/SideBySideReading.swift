@@ -21,7 +21,7 @@ final class SideBySideReading: Sendable {
   private let state: Mutex<State>
   private let threads: Int
   /// Counts the places that are free for batches.
-  private let free = DispatchSemaphore(value: mostWaiting)
+  private let free = DispatchSemaphore.places(mostWaiting)
   /// Counts batches and threads that have ended.
   private let news = DispatchSemaphore(value: 0)
 

@@ -15,8 +15,11 @@ package protocol DirectorySource {
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary
 
-  /// Says which searches are read next, in which order, so that the source can begin to answer them; at least one.
-  mutating func announce(_ searches: [DirectorySearch]) throws
+  /// Says which searches are read next, in which order, so that the source can begin to answer them.
+  /// - Parameters:
+  ///   - searches: at least one.
+  ///   - entries: about so many are expected.
+  mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws
 
   /// Says whether whoever reads begins anew where a read fails and `failOver` is true: the source may then read in the
   /// cheapest way, even if that may not last to the end.
@@ -57,7 +60,7 @@ package protocol DirectorySource {
 }
 
 extension DirectorySource {
-  package mutating func announce(_ searches: [DirectorySearch]) throws {}
+  package mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws {}
   package mutating func mayBeginAnew(_ isAllowed: Bool) {}
   package var isLimited: Bool { false }
   package mutating func expectLimits() {}

@@ -16,9 +16,13 @@ package protocol MirrorStoring: AnyObject {
   func mirrorHashes(of directory: String, kind: MirrorKind, keys: [String]) throws -> [WideHash]
 
   /// Which groups are found under which hashes. Groups are numbered in the order in which `readMirror` tells them.
-  /// - Parameter hashes: only these; nil for all.
+  func mirrorMembers(of directory: String) throws -> [DirectoryGroups.Membership]
+
+  /// The same for some hashes.
+  /// - Parameter next: told what was found, says which hashes to look for then; none: that is all.
   func mirrorMembers(
-    of directory: String, hashes: [WideHash]?
+    of directory: String, hashes: [WideHash],
+    next: ([DirectoryGroups.Membership]) -> [WideHash]
   ) throws -> [DirectoryGroups.Membership]
 
   /// What changes have touched since everybody was looked at.

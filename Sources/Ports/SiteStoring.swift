@@ -3,6 +3,11 @@ import SiteModel
 
 /// The site: accounts with what they hold, the people behind them, and the journal of runs.
 package protocol SiteStoring: AnyObject {
+  /// Has another thread ask the store something, over a connection of its own.
+  func meanwhile<Value: Sendable>(
+    _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value
+  ) -> Meanwhile<Value>
+
   /// The site as it is now, for a plan.
   /// - Parameter policy: what the configuration says of it.
   func site(name: String, policy: SitePolicy) throws -> Site
@@ -33,6 +38,9 @@ package protocol SiteStoring: AnyObject {
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails.
   /// Emails are compared as `emailKey` says. An account appears once.
   func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]
+
+  /// Says that nearly all accounts will be asked for, so that they can be fetched meanwhile.
+  func expectAllAccounts() throws
 
   /// Unlinked accounts by their usernames, compared as emails are.
   func unlinkedAccounts(usernames: [String]) throws -> [Account]
@@ -229,22 +237,25 @@ package struct HeldRecord: Sendable, Hashable {
 }
 
 /// Who started a run, and when.
-package struct RunRecord: Sendable, Hashable {
+package struct RunRecord: Sendable {
   package let command: String
   package let user: String
   package let startedAt: Int64
-  package let planHash: String
+  private let hash: @Sendable () -> String
+  /// Of the plan; worked out each time.
+  package var planHash: String { hash() }
   /// The run that this one takes back.
   package let undoes: Int64?
 
   package init(
-    command: String, user: String, startedAt: Int64, planHash: String, undoes: Int64? = nil
+    command: String, user: String, startedAt: Int64,
+    planHash: @autoclosure @escaping @Sendable () -> String, undoes: Int64? = nil
   ) {
     self.undoes = undoes
     self.command = command
     self.user = user
     self.startedAt = startedAt
-    self.planHash = planHash
+    hash = planHash
   }
 }
 

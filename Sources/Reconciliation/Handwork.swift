@@ -232,7 +232,8 @@ package struct Handwork {
         "rules give \(account.email) licenses or groups: the next sync will hold this account until the mapping agrees, or a pin says so (usher pin \(account.email) --portal-only)"
       )
     }
-    reconciler.releaseRuleGiven(account, subject, keeping: [], reason: Reason.portalOnly)
+    reconciler.releaseRuleGiven(
+      account, subject, keeping: RightIndex([]), reason: Reason.portalOnly)
     var after = account.mark
     after.hand = hand.hand
     reconciler.builder.add(

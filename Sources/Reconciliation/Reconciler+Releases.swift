@@ -8,10 +8,12 @@ extension Reconciler {
   }
 
   mutating func releaseRuleGiven(
-    _ account: Account, _ subject: Int, keeping kept: Set<Right>, reason: String
+    _ account: Account, _ subject: Int, keeping kept: RightIndex, reason: String
   ) {
-    for holding in account.holdings.sorted(by: { $0.right < $1.right })
-    where isWithdrawable(holding, of: account) && !kept.contains(holding.right) {
+    let released = account.holdings.filter {
+      !kept.contains($0.right) && isWithdrawable($0, of: account)
+    }
+    for holding in released.sorted(by: { $0.right < $1.right }) {
       release(holding, subject, reason: holding.givers.isRuleOnly ? reason : Reason.trueUp)
     }
   }
@@ -113,7 +115,7 @@ extension Reconciler {
     case .deactivate: deactivate(account, of: person, reason: reason)
     case .unlicensed:
       let subject = addSubject(account, person)
-      releaseRuleGiven(account, subject, keeping: [], reason: reason)
+      releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: reason)
       unmarkRuleGiven(account, subject, reason: reason)
     case .portalOnly:
       let kept = account.holdings.filter { !isWithdrawable($0, of: account) }

@@ -71,7 +71,7 @@ package struct Reconciler {
       if entitlement.isActive {
         let subject = addSubject(account, entitlement.person)
         comeBack(account, subject)
-        releaseRuleGiven(account, subject, keeping: [], reason: Reason.noRule)
+        releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: Reason.noRule)
         unmarkRuleGiven(account, subject, reason: Reason.noRule)
       } else {
         deactivate(account, of: entitlement.person, reason: Reason.inactive)
@@ -126,7 +126,7 @@ package struct Reconciler {
       let reason = grants.isEmpty ? Reason.noLicense : Reason.licensed
       unmarkRuleGiven(account, subject, reason: reason)
       convert(account, subject, for: grants)
-      let targets = Set(grants.map(\.right))
+      let targets = RightIndex(grants.map(\.right))
       releaseRuleGiven(account, subject, keeping: targets, reason: Reason.noRule)
       provide(grants, account, subject)
     }
@@ -136,10 +136,10 @@ package struct Reconciler {
   /// Atlassian account stays one (R13).
   mutating func restrict(_ account: Account, _ subject: Int, rule: Int) {
     if world.site.transition == .after, !account.isPortalOnly {
-      releaseRuleGiven(account, subject, keeping: [], reason: Reason.staysAtlassian)
+      releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: Reason.staysAtlassian)
       return
     }
-    releaseRuleGiven(account, subject, keeping: [], reason: Reason.portalOnly)
+    releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: Reason.portalOnly)
     if !account.isPortalOnly { builder.add(.markPortalOnly, subject: subject, rule: rule) }
   }
 
@@ -158,10 +158,9 @@ package struct Reconciler {
   mutating func provide(
     _ grants: [Grant], _ account: Account, _ subject: Int
   ) {
-    var held: [Right: Givers] = [:]
-    for holding in account.holdings { held[holding.right] = holding.givers }
+    let held = RightIndex(account.holdings.map(\.right))
     for grant in grants {
-      guard let givers = held[grant.right] else {
+      guard let givers = held.place(of: grant.right).map({ account.holdings[$0].givers }) else {
         request(grant, subject)
         continue
       }

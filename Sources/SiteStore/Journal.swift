@@ -12,8 +12,8 @@ struct Journal {
   /// Ends a run whose blocks are written.
   /// - Returns: the end of the chain, which is this run.
   func write(
-    _ approved: ApprovedPlan, blocks: inout RunBlocks, run: RunRecord, generation: Int64,
-    in db: Database
+    _ approved: ApprovedPlan, blocks: inout RunBlocks, run: RunRecord, planHash: String,
+    generation: Int64, in db: Database
   ) throws -> AuditHead {
     let plan = approved.plan
     let reasons = try blocks.finish()
@@ -23,7 +23,8 @@ struct Journal {
         arguments: [blocks.run, count.kind.rawValue, count.group ?? "", total])
     }
     let header = Header(
-      id: blocks.run, run: run, generation: generation, people: plan.basis.peopleRead,
+      id: blocks.run, run: run, planHash: planHash, generation: generation,
+      people: plan.basis.peopleRead,
       groups: plan.basis.groupsRead, changes: plan.rows.count, rules: try json(plan.rules),
       texts: try json(Texts(reasons: reasons, givers: plan.allGivers)), keyID: audit.id)
     return try insert(header, blocks: blocks.digests, in: db)
@@ -32,7 +33,8 @@ struct Journal {
   /// Writes a run that changed something else than accounts: a pin, an approval, the transition.
   func write(_ run: RunRecord, generation: Int64, in db: Database) throws -> AuditHead {
     let header = Header(
-      id: try Self.nextRun(db), run: run, generation: generation, people: 0, groups: 0, changes: 0,
+      id: try Self.nextRun(db), run: run, planHash: run.planHash, generation: generation, people: 0,
+      groups: 0, changes: 0,
       rules: "[]", texts: try json(Texts(reasons: [], givers: [])), keyID: audit.id)
     return try insert(header, blocks: [], in: db)
   }
@@ -80,14 +82,15 @@ struct Journal {
     let rules, texts, keyID: String
 
     init(
-      id: Int64, run: RunRecord, generation: Int64, people: Int, groups: Int, changes: Int,
+      id: Int64, run: RunRecord, planHash: String, generation: Int64, people: Int, groups: Int,
+      changes: Int,
       rules: String, texts: String, keyID: String
     ) {
       self.id = id
       command = run.command
       user = run.user
       startedAt = run.startedAt
-      planHash = run.planHash
+      self.planHash = planHash
       self.generation = generation
       self.people = people
       self.groups = groups

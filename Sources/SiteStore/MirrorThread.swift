@@ -132,7 +132,7 @@ final class MirrorThread: MirrorWriter {
 
     private let state = Mutex(State())
     /// Counts the steps that may still be put here, so that they do not fill the memory.
-    private let free = DispatchSemaphore(value: 8)
+    private let free = DispatchSemaphore.places(8)
     private let news = DispatchSemaphore(value: 0)
     private let answers = DispatchSemaphore(value: 0)
 

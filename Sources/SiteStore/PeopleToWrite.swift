@@ -31,9 +31,15 @@ struct PeopleToWrite: Sendable {
   }
 
   func write(in db: Database) throws {
+    // Whoever is changed and not settled is looked at again.
     let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
+    let isSeveral = !plan.memory.places.isEmpty
+    let settling = isSeveral ? [] : Set(settled.map { plan.memory.settled[Int($0)].person })
     for subject in plan.subjects {
-      if let account = subject.account { try touch.run(.int(account)) }
+      guard let account = subject.account, subject.person.map(settling.contains) != true else {
+        continue
+      }
+      try touch.run(.int(account))
     }
     let isFirst = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM person)") == true
     let new = try RapidInsert(db, into: "person (id, account, settled, due)", columns: 4)

@@ -66,7 +66,7 @@ private final class JournalPacker: Sendable {
   private final class SharedState: Sendable {
     let state = Mutex(State())
     /// Counts the blocks that may still wait, so that they do not fill the memory.
-    let free = DispatchSemaphore(value: 200)
+    let free = DispatchSemaphore.places(200)
     /// Counts the blocks that wait, and the end.
     let news = DispatchSemaphore(value: 0)
   }

@@ -10,6 +10,7 @@ extension SiteDatabase {
 
   package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> AppliedRun {
     let plan = approved.plan
+    let planHash = Meanwhile { run.planHash }
     return try write { db in
       let (lineage, generation) = try Self.state(db)
       try StorePlanIsStale.check(plan.basis, generation: generation, lineage: lineage)
@@ -29,8 +30,8 @@ extension SiteDatabase {
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty { try Self.moveGeneration(db) }
       let head = try Journal(audit: audit).write(
-        approved, blocks: &blocks, run: run, generation: generation + (plan.isEmpty ? 0 : 1),
-        in: db)
+        approved, blocks: &blocks, run: run, planHash: planHash.value(),
+        generation: generation + (plan.isEmpty ? 0 : 1), in: db)
       try accept(plan, run: head.run, undoing: run.undoes, in: db)
       return AppliedRun(head: head, written: writer.written)
     }

@@ -158,29 +158,46 @@ extension SiteDatabase {
     }
   }
 
-  package func mirrorMembers(
-    of directory: String, hashes: [WideHash]?
-  ) throws -> [DirectoryGroups.Membership] {
+  package func mirrorMembers(of directory: String) throws -> [DirectoryGroups.Membership] {
     try readMirror { db in
-      let group = MirrorKind.group.rawValue
-      var numbers: [Int64: Int32] = [:]
-      let rows = try Int64.fetchCursor(
-        db, sql: "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? ORDER BY key",
-        arguments: [directory, group])
-      while let entry = try rows.next() { numbers[entry] = Int32(numbers.count) }
+      let numbers = try Self.groupNumbers(of: directory, in: db)
       var members: [DirectoryGroups.Membership] = []
-      func add(_ pair: HashedEntry) {
-        guard let number = numbers[pair.entry] else { return }
-        members.append(.init(key: pair.hash, group: number))
-      }
-      let blocks = MirrorBlocks(db, directory: directory, kind: group)
-      if let hashes {
-        for pair in try blocks.find(hashes) { add(pair) }
-      } else {
-        try blocks.all { add($0) }
+      try MirrorBlocks(db, directory: directory, kind: MirrorKind.group.rawValue).all { pair in
+        if let number = numbers[pair.entry] { members.append(.init(key: pair.hash, group: number)) }
       }
       return members
     }
+  }
+
+  package func mirrorMembers(
+    of directory: String, hashes: [WideHash],
+    next: ([DirectoryGroups.Membership]) -> [WideHash]
+  ) throws -> [DirectoryGroups.Membership] {
+    try readMirror { db in
+      let numbers = try Self.groupNumbers(of: directory, in: db)
+      let blocks = MirrorBlocks(db, directory: directory, kind: MirrorKind.group.rawValue)
+      var members: [DirectoryGroups.Membership] = []
+      var wanted = hashes
+      while !wanted.isEmpty {
+        let found = try blocks.find(wanted).compactMap { pair in
+          numbers[pair.entry].map { DirectoryGroups.Membership(key: pair.hash, group: $0) }
+        }
+        members += found
+        wanted = next(found)
+      }
+      return members
+    }
+  }
+
+  private static func groupNumbers(
+    of directory: String, in db: Database
+  ) throws -> [Int64: Int32] {
+    var numbers: [Int64: Int32] = [:]
+    try RapidRows(
+      db, "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? ORDER BY key",
+      [directory, MirrorKind.group.rawValue]
+    ).forEach { numbers[$0.int(0) ?? 0] = Int32(numbers.count) }
+    return numbers
   }
 
   package func touched(of directory: String) throws -> Touched {
@@ -272,10 +289,10 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     nextEntry = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM mirror_entry") ?? 0) + 1
     updateEntry = try make("UPDATE mirror_entry SET data = ?, hashes = ? WHERE id = ?")
     updateKey = try make(
-      "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE directory = ? AND kind = ? AND key = ?"
+      "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE entry = ?"
     )
     removeEntry = try make("DELETE FROM mirror_entry WHERE id = ?")
-    removeKey = try make("DELETE FROM mirror_key WHERE directory = ? AND kind = ? AND key = ?")
+    removeKey = try make("DELETE FROM mirror_key WHERE entry = ?")
   }
 
   func write(
@@ -292,8 +309,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
         note(&added, kind, entry.hashes, place)
       }
       try updateEntry.run(.bytes(entry.entry), .bytes(hashes), .int(place))
-      try updateKey.run(
-        fingerprint, .int(Int64(search)), .text(directory), .int(Int64(kind.rawValue)), .text(key))
+      try updateKey.run(fingerprint, .int(Int64(search)), .int(place))
     } else {
       try newEntries.add(.int(nextEntry), .bytes(entry.entry), .bytes(hashes))
       note(&added, kind, entry.hashes, nextEntry)
@@ -309,7 +325,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     changes += 1
     note(&removed, kind, WideHash.all(in: known[2]), known[0])
     try removeEntry.run(.int(known[0]))
-    try removeKey.run(.text(directory), .int(Int64(kind.rawValue)), .text(key))
+    try removeKey.run(.int(known[0]))
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {

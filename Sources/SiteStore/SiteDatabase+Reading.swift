@@ -155,13 +155,13 @@ extension SiteDatabase {
     // Most accounts are found faster in one pass over all than each by its place.
     if people.count > highest / 2 {
       let (people, emails) = (Set(people), Set(emails.map(emailKey)))
+      func isAsked(_ account: Account) -> Bool {
+        account.person.map(people.contains) ?? false || emails.contains(emailKey(account.email))
+      }
+      if let all = try expectedAccounts() { return all.filter(isAsked) }
       try read { db in
-        try fetch(db, filter: "", arguments: [], order: "account.id") { account in
-          if account.person.map(people.contains) ?? false
-            || emails.contains(emailKey(account.email))
-          {
-            accounts.append(account)
-          }
+        try Self.fetch(db, filter: "", arguments: [], order: "account.id") { account in
+          if isAsked(account) { accounts.append(account) }
         }
       }
       return accounts
@@ -172,13 +172,36 @@ extension SiteDatabase {
         UNION SELECT id FROM account WHERE email_key IN (SELECT value FROM json_each(?)))
       """
     try read { db in
-      try fetch(
+      try Self.fetch(
         db, filter: filter, arguments: [json(people), json(emails.map(emailKey))],
         order: "account.id"
       ) {
         accounts.append($0)
       }
     }
+    return accounts
+  }
+
+  package func expectAllAccounts() throws {
+    let highest = try read { try Int.fetchOne($0, sql: "SELECT max(id) FROM account") ?? 0 }
+    if highest < 1000 { return }
+    let path = path
+    allAccounts = Meanwhile {
+      try Self.connect(path).read { db in
+        var accounts: [Account] = []
+        try Self.fetch(db, filter: "", arguments: [], order: "account.id") { accounts.append($0) }
+        return (accounts, try Self.state(db).lineage)
+      }
+    }
+  }
+
+  /// All accounts, where they were expected to be asked for and are still as they were read then.
+  private func expectedAccounts() throws -> [Account]? {
+    guard let expected = allAccounts else { return nil }
+    allAccounts = nil
+    guard let (accounts, lineage) = try? expected.value(),
+      lineage == (try read { try Self.state($0).lineage })
+    else { return nil }
     return accounts
   }
 
@@ -202,7 +225,7 @@ extension SiteDatabase {
   package func accounts(ids: [Int64]) throws -> [Account] {
     var accounts: [Account] = []
     try read { db in
-      try fetch(
+      try Self.fetch(
         db, filter: "WHERE account.id IN (SELECT value FROM json_each(?))",
         arguments: [json(ids)],
         order: "account.id"
@@ -214,7 +237,7 @@ extension SiteDatabase {
   package func account(id: Int64) throws -> Account? {
     var found: Account?
     try read { db in
-      try fetch(db, filter: "WHERE account.id = ?", arguments: [id], order: "account.id") {
+      try Self.fetch(db, filter: "WHERE account.id = ?", arguments: [id], order: "account.id") {
         found = $0
       }
     }
@@ -223,7 +246,7 @@ extension SiteDatabase {
 
   package func allAccounts(_ body: (Account) throws -> Void) throws {
     try read { db in
-      try fetch(db, filter: "", arguments: [], order: "account.email_key", body)
+      try Self.fetch(db, filter: "", arguments: [], order: "account.email_key", body)
     }
   }
 
@@ -232,7 +255,7 @@ extension SiteDatabase {
   }
 
   /// Accounts and their holdings in one pass over both.
-  private func fetch(
+  private static func fetch(
     _ db: Database, filter: String, arguments: StatementArguments, order: String,
     _ body: (Account) throws -> Void
   ) throws {

@@ -12,6 +12,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   let queue: DatabaseQueue
   let path: String
   let audit: AuditKey
+  /// All accounts with the lineage of the site, where they are expected to be asked for.
+  var allAccounts: Meanwhile<([Account], String)>?
   /// Writes the mirror; nil where nobody does.
   var mirrorThread: MirrorThread?
 
@@ -50,6 +52,13 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
     }
+  }
+
+  package func meanwhile<Value: Sendable>(
+    _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value
+  ) -> Meanwhile<Value> {
+    let (path, audit) = (path, audit)
+    return Meanwhile { try ask(SiteDatabase(path: path, audit: audit)) }
   }
 
   static func connect(_ path: String) throws -> DatabaseQueue {

@@ -51,7 +51,7 @@ struct DirectoryReader {
   /// Whether `memberOf` of people counts beside the members of groups.
   var usesMemberOf = true
   /// Brings the members of groups where their entries do not: the mirror's.
-  var members: ((DirectoryGroups) throws -> [DirectoryGroups.Membership])?
+  var members: (() throws -> [DirectoryGroups.Membership])?
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -83,8 +83,10 @@ struct DirectoryReader {
   }
 
   /// Has the source begin, groups first.
-  func announce(_ source: inout any DirectorySource) throws {
-    try source.announce([mapping.usedGroupSearch].compactMap(\.self) + mapping.personSearches)
+  /// - Parameter people: about so many are expected.
+  func announce(_ source: inout any DirectorySource, expecting people: Int = 0) throws {
+    try source.announce(
+      [mapping.usedGroupSearch].compactMap(\.self) + mapping.personSearches, expecting: people)
   }
 
   /// Stands for the mapping and the directory groups that its rules mean.
@@ -112,7 +114,7 @@ struct DirectoryReader {
       try readGroups(
         &source, search, into: &groups, known: groupFingerprints, writer: writer, &reading)
     }
-    if let members { groups.add(try members(groups)) }
+    if let members { groups.add(try members()) }
     groups.close()
     guard
       let evaluator = PersonEvaluator(

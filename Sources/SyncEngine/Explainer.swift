@@ -73,8 +73,8 @@ extension Planner {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
     var reader = try mirrorReader(now)
-    // Only groups of groups, until it is known whose groups are asked for.
-    reader.members = { try store.mirrorMembers(of: directory, hashes: $0.nameKeys) }
+    // None, until it is known whose groups are asked for.
+    reader.members = nil
     var evaluator = try reader.evaluator(&source, into: &findings)
     let salt = reader.salt(evaluator)
     let ids = try ids ?? self.ids(of: who, reader, evaluator)

@@ -86,6 +86,11 @@ package struct Planner {
       files: mapping.sources.map { .init(path: $0.path, text: $0.text) })
   }
 
+  /// Whether another mapping was in force so far.
+  var isNew: Bool {
+    get throws { try store.acceptedMapping(of: directory)?.digest != accepted.digest }
+  }
+
   /// What applying a plan accepts: this mapping and the groups that its rules mean; nil where neither is new.
   func acceptance(_ binding: GroupBinding?) throws -> Memory.Acceptance? {
     let own = accepted
@@ -186,23 +191,46 @@ package struct Planner {
     }
   }
 
-  /// What is remembered of each person.
+  /// What is remembered of each person, and how many people there were.
+  private struct Remembered: Sendable {
+    let index: PersonIndex
+    let people: Int
+  }
+
   private func known() throws -> PersonIndex {
+    try Self.remembered(of: directory, exceptOf: others, hash, withMirror: nil, in: store).index
+  }
+
+  /// - Parameter withMirror: whether what comes can be compared with the mirror's entries; nil: it is the mirror.
+  private static func remembered(
+    of directory: String, exceptOf others: [String], _ hash: ByteHash, withMirror isSame: Bool?,
+    in store: any Store
+  ) throws -> Remembered {
     var index = PersonIndex(
       hash: hash, expecting: try store.readEvidence(of: directory)?.people ?? 0)
+    var mirrored = 0
+    if let isSame {
+      // First, so that people lie in the order in which they come.
+      try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
+        if isSame { index.addMirrored(key, fingerprint: fingerprint) }
+        mirrored += 1
+      }
+    }
     try store.states(exceptOf: others) { key, state in
       index.add(
         key: key, hasAccount: state.hasAccount, settled: state.settled, isAbsent: state.isAbsent,
         due: state.due)
     }
-    for person in try pinned() where others.isEmpty || index.isKnown(person) {
+    for person in try pinned(in: store) where others.isEmpty || index.isKnown(person) {
       index.unsettle(person)
     }
-    return index
+    return Remembered(index: index, people: max(index.accountCount, mirrored))
   }
 
   /// People whose accounts have pins.
-  func pinned() throws -> [String] {
+  func pinned() throws -> [String] { try Self.pinned(in: store) }
+
+  private static func pinned(in store: any Store) throws -> [String] {
     try store.accounts(ids: store.pins().map(\.pin.account)).compactMap(\.person)
   }
 
@@ -223,28 +251,27 @@ package struct Planner {
     let approved = try approvedReads(now: now)
     let bookmark = try reads == .full ? nil : bookmark(&source)
     let reader = try reader(now)
-    // The server works while what is remembered is fetched.
-    try reader.announce(&source)
+    // The server works while what is remembered is fetched, and that while groups are read.
+    try reader.announce(&source, expecting: before?.people ?? 0)
+    let remembered = store.meanwhile { [directory, others, hash] in
+      try Self.remembered(of: directory, exceptOf: others, hash, withMirror: isSame, in: $0)
+    }
+    var peopleBefore = 0
+    func index() throws -> PersonIndex {
+      let made = try remembered.take()
+      peopleBefore = made.people
+      return made.index
+    }
     var groups: [String: UInt64] = [:]
     try store.mirrorFingerprints(of: directory, kind: .group) {
       groups[String(decoding: $0, as: UTF8.self)] = $1
-    }
-    var peopleBefore = 0
-    func remembered() throws -> PersonIndex {
-      var index = try known()
-      var mirrored = 0
-      try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
-        if isSame { index.addMirrored(key, fingerprint: fingerprint) }
-        mirrored += 1
-      }
-      peopleBefore = max(index.accountCount, mirrored)
-      return index
     }
     var reading: DirectoryReading?
     do {
       try store.fillMirror(of: directory, description: description) { writer in
         var new = try reader.read(
-          &source, index: remembered(), groupFingerprints: isSame ? groups : [:], writer: writer,
+          &source, index: index(), groupFingerprints: isSame ? groups : [:],
+          writer: writer,
           into: &findings)
         var evidence = try evidence(of: new, from: &source, since: before)
         evidence.bookmark = bookmark
@@ -281,7 +308,7 @@ package struct Planner {
   func mirrorReader(_ now: Int64) throws -> DirectoryReader {
     var reader = try reader(now)
     reader.usesMemberOf = try store.readEvidence(of: directory)?.needsMemberOf ?? true
-    reader.members = { _ in try store.mirrorMembers(of: directory, hashes: nil) }
+    reader.members = { try store.mirrorMembers(of: directory) }
     return reader
   }
 

@@ -62,6 +62,8 @@ package struct SitePlanner {
     _ origins: [Planner.Origin], only: String?, now: Int64, into findings: inout Findings
   ) throws -> Outcome {
     let start = ContinuousClock.now
+    // By another mapping everybody is decided about anew.
+    if only == nil, try planners.contains(where: { try $0.isNew }) { try store.expectAllAccounts() }
     var (shares, failures) = try read(origins, now: now, into: &findings)
     let readTime = ContinuousClock.now - start
     var people = try People(shares, failed: failures.map(\.directory))

@@ -16,7 +16,7 @@ extension Planner {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
     var reader = try mirrorReader(now)
-    reader.members = { try store.mirrorMembers(of: directory, hashes: $0.nameKeys) }
+    reader.members = nil
     var own = findings
     var evaluator = try reader.evaluator(&source, into: &own)
     let salt = reader.salt(evaluator)
@@ -79,10 +79,17 @@ extension Planner {
     return known
   }
 
-  /// Adds the memberships of some people to groups that were read without them.
+  /// Adds the memberships of some people, and of the groups that they are in, to groups that were read without any.
   func addMembers(of people: [String], to evaluator: inout PersonEvaluator) throws {
-    let hashes = try store.mirrorHashes(of: directory, kind: .person, keys: people)
-    evaluator.groups.add(try store.mirrorMembers(of: directory, hashes: hashes))
+    let groups = evaluator.groups
+    var seen: Set<Int32> = []
+    let members = try store.mirrorMembers(
+      of: directory,
+      hashes: store.mirrorHashes(of: directory, kind: .person, keys: people)
+    ) { found in
+      found.compactMap { seen.insert($0.group).inserted ? groups.nameKey(of: $0.group) : nil }
+    }
+    evaluator.groups.add(members)
     evaluator.groups.close()
   }
 }

@@ -62,6 +62,48 @@ private final class Bench {
 }
 
 @Suite struct SiteDatabaseTests {
+  /// Entries that share an id, and are to have nothing, are settled as one person.
+  @Test func whoIsSettledTwiceIsOnePerson() throws {
+    let bench = try Bench()
+    var builder = try bench.builder()
+    for fingerprint in [3, 4] as [UInt64] { builder.settle("twin", fingerprint: fingerprint) }
+    builder.settle("a", fingerprint: 1)
+    try bench.apply(builder.finish())
+    #expect(try bench.people().map(\.person) == ["a", "twin"])
+    #expect(try bench.people().map(\.settled) == [1, 4])
+  }
+
+  /// What is fetched ahead is used as long as it is what there is.
+  @Test(arguments: [false, true]) func accountsFetchedAheadAreAsTheyAreNow(changes: Bool) throws {
+    let bench = try Bench()
+    var builder = try bench.builder()
+    for number in 1...1500 {
+      let subject = builder.addSubject(
+        account: nil, person: "\(number)", email: "u\(number)@x", name: "N", username: nil)
+      builder.add(.createAccount, subject: subject, rule: 0)
+      builder.add(
+        .joinGroup, subject: subject, after: number % 2 == 0 ? "Devs" : "admins", rule: 0)
+      builder.add(.grantLicense, subject: subject, after: "jira", rule: 0)
+    }
+    try bench.apply(builder.finish())
+    try bench.store.expectAllAccounts()
+    if changes {
+      var builder = try bench.builder()
+      let subject = builder.addSubject(
+        account: 7, person: "7", email: "u7@x", name: "New", username: nil)
+      builder.add(.updateProfile, subject: subject, before: "name=N", after: "name=New")
+      try bench.apply(builder.finish())
+    }
+    let people = (1...1400).map(String.init)
+    let found = try bench.store.accounts(ofPeople: people, emails: ["u1450@x"])
+    #expect(found.count == 1401 && found.map(\.id) == found.map(\.id).sorted())
+    #expect(found[6].name == (changes ? "New" : "N"))
+    let rights = [Right(.license, "jira"), Right(.group, "Devs")]
+    #expect(found[7].holdings.map(\.right) == rights)
+    // Asked again, nothing is left that was fetched ahead.
+    #expect(try bench.store.accounts(ofPeople: people, emails: []).count == 1400)
+  }
+
   @Test func aPlanIsCarriedOutWithItsBookkeeping() throws {
     let bench = try Bench()
     try bench.create("Ada@x", "b@x")

@@ -1,0 +1,110 @@
+import DirectoryModel
+import Ports
+import SiteStore
+import TestSupport
+import Testing
+
+/// A mirror that another thread writes is the mirror that one thread writes, and fails as one.
+@Suite struct MirrorThreadTests {
+  private let folder: TemporaryFolder
+  private let store: SiteDatabase
+  private let description = MirrorDescription(
+    personSearch: "p", groupSearch: "g", personAttributes: [], groupAttributes: [], readAt: 1)
+
+  init() throws {
+    folder = try TemporaryFolder()
+    store = try SiteDatabase(path: folder.path + "/usher.db")
+  }
+
+  private struct Broken: Error {}
+
+  private func entry(_ number: Int) -> MirroredEntry {
+    MirroredEntry(
+      fingerprint: UInt64(number), entry: [], hashes: [WideHash(high: UInt64(number), low: 7)])
+  }
+
+  private func fill(_ numbers: Range<Int>, _ writer: any MirrorWriter) throws {
+    for number in numbers {
+      try writer.write(.person, key: "p\(number)", search: 0, isNew: true, entry: entry(number))
+    }
+    var evidence = ReadEvidence()
+    evidence.people = numbers.count
+    try writer.keep(evidence)
+  }
+
+  private func fingerprints(_ store: SiteDatabase) throws -> [String: UInt64] {
+    var found: [String: UInt64] = [:]
+    try store.mirrorFingerprints(of: "d", kind: .person) {
+      found[String(decoding: $0, as: UTF8.self)] = $1
+    }
+    return found
+  }
+
+  @Test func whatAnotherThreadWritesIsWhatOneThreadWrites() throws {
+    let other = try SiteDatabase(path: folder.path + "/other.db")
+    func story(_ writer: any MirrorWriter) throws {
+      try fill(0..<1200, writer)
+      #expect(try writer.find(.person, key: "p7") == entry(7))
+      try writer.write(.person, key: "p7", search: 0, isNew: false, entry: entry(70_000))
+      try writer.remove(.person, key: "p8")
+      #expect(try writer.keys(.person).count == 1199)
+      #expect(writer.changes == 1202)
+    }
+    try other.updateMirror(of: "d", description: description, story)
+    try store.fillMirror(of: "d", description: description, story)
+    // Whoever asks waits for the end.
+    #expect(try store.readEvidence(of: "d")?.people == 1200)
+    #expect(try fingerprints(store) == fingerprints(other))
+    #expect(try fingerprints(store)["p7"] == 70_000)
+    #expect(
+      try store.mirrorKeys(of: "d", kind: .person, among: [], hashes: entry(9).hashes) == ["p9"])
+  }
+
+  @Test func whoeverFailsMeanwhileLeavesTheMirrorAsItWas() throws {
+    try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
+    #expect(throws: Broken.self) {
+      try store.fillMirror(of: "d", description: description) { writer in
+        try fill(10..<2000, writer)
+        throw Broken()
+      }
+    }
+    #expect(try fingerprints(store).count == 10)
+    // The next one is not in its way.
+    try store.fillMirror(of: "d", description: description) { try fill(10..<20, $0) }
+    try store.finishMirror()
+    #expect(try fingerprints(store).count == 20)
+  }
+
+  @Test func aFailureOfTheThreadComesBack() throws {
+    // A key that is there already: the second transaction cannot commit.
+    try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
+    try store.finishMirror()
+    let early = #expect(throws: StoreFailure.self) {
+      try store.fillMirror(of: "d", description: description) { writer in
+        for _ in 0..<100 { try fill(5..<600, writer) }
+      }
+    }
+    #expect(early != nil)
+    let asked = #expect(throws: StoreFailure.self) {
+      try store.fillMirror(of: "d", description: description) { writer in
+        try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+        _ = try writer.keys(.person)
+      }
+    }
+    #expect(asked != nil)
+    try store.fillMirror(of: "d", description: description) { writer in
+      try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+    }
+    // It was handed over; what becomes of it is told when somebody waits.
+    #expect(throws: StoreFailure.self) { try store.finishMirror() }
+    #expect(try fingerprints(store).count == 10)
+  }
+
+  @Test func aValueThatAnotherThreadWorksOutIsToldToWhoeverAsks() throws {
+    let sum = Meanwhile { (1...1000).reduce(0, +) }
+    #expect(try sum.value() == 500_500 && sum.value() == 500_500)
+    #expect(try sum.take() == 500_500)
+    #expect(throws: CancellationError.self) { try sum.value() }
+    #expect(throws: Broken.self) { try Meanwhile<Int> { throw Broken() }.value() }
+  }
+}
