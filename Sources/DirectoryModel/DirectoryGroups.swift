@@ -283,9 +283,10 @@ package struct DirectoryGroups: Sendable {
     var seen: Set<Int32> = [group]
     var next = [group]
     while let one = next.popLast() {
-      for parent in parents(of: one) where seen.insert(parent).inserted {
+      let known = ancestors[Int(one)]
+      for parent in known ?? parents(of: one) where seen.insert(parent).inserted {
         found.append(parent)
-        next.append(parent)
+        if known == nil { next.append(parent) }
       }
     }
     ancestors[Int(group)] = found

@@ -273,10 +273,11 @@ final class LDAPConnection {
   // MARK: Waiting
 
   /// In the middle of a long answer, lets messages gather: where somebody reads all the time, each entry travels in a
-  /// segment of its own, which costs the server half as much again as the entry. The longer the answer, the longer.
+  /// segment of its own, which costs the server half as much again as the entry. The longer the answer, the longer;
+  /// what came before is still being worked on.
   func gather(after entries: Int) {
     guard entries > 0, let socket, usher_ldap_holds_data(socket) == 0 else { return }
-    let wait = min(15_000, UInt64(entries))
+    let wait = UInt64(max(min(15_000, entries), min(40_000, entries / 8)))
     let now = DispatchTime.now().uptimeNanoseconds
     let passed = (now - gatheredAt) / 1000
     if passed < wait { usleep(UInt32(wait - passed)) }

@@ -96,7 +96,7 @@ package struct LDAPDirectory: DirectorySource {
     self.log = log
   }
 
-  /// Connects and signs in, trying one URL after the other.
+  /// Connects and signs in, trying one URL after the other. What was announced and is not read yet is given up.
   /// - Returns: the URL that let us in.
   /// - Throws: `ReadFailure` with what each URL answered, or naming the canaries that cannot be seen.
   package mutating func connect() throws -> String {
@@ -185,12 +185,13 @@ package struct LDAPDirectory: DirectorySource {
   package mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws {
     if ahead?.isNext(searches[0]) == true { return }
     let profile = try profile()
-    guard let connection, connections == 1 || searches.allSatisfy({ $0.bases.count < 2 }) else {
-      return
-    }
+    guard let connection else { return }
     var parts: [ReadAhead.Part] = []
     for search in searches {
-      for base in try bases(of: search, connection) {
+      let bases = try bases(of: search, connection)
+      // They are read side by side.
+      if connections > 1, bases.count > 1 { return }
+      for base in bases {
         parts.append(
           ReadAhead.Part(
             search: search, base: base, pageSize: pages(profile), isStream: isStream(profile)))
@@ -208,8 +209,9 @@ package struct LDAPDirectory: DirectorySource {
   ) throws -> ReadSummary {
     do {
       if let ahead, ahead.isNext(search) {
+        self.ahead = nil
         let summary = try ahead.read(deliver)
-        if !ahead.isMore { self.ahead = nil }
+        if ahead.isMore { self.ahead = ahead }
         return summary
       }
       let profile = try profile()

@@ -23,7 +23,7 @@ final class ReadAhead {
     _ parts: [Part], over connection: LDAPConnection, expecting entries: Int, limiter: LoadLimiter
   ) {
     self.parts = parts[...]
-    queue = Queue(most: max(4_000_000, entries * 64))
+    queue = Queue(most: min(64_000_000, max(4_000_000, entries * 64)))
     // Handed over to the thread: whoever has it here waits for the thread's end before using it again.
     nonisolated(unsafe) let connection = connection
     Thread.detachNewThread { [queue] in
@@ -40,7 +40,7 @@ final class ReadAhead {
     }
   }
 
-  deinit { queue.stop() }
+  deinit { stop() }
 
   /// Whether a search is the next one.
   func isNext(_ search: DirectorySearch) -> Bool { parts.first?.search == search }
@@ -119,6 +119,7 @@ final class ReadAhead {
       news.wait()
       let item = try state.withLock { state in
         guard !state.items.isEmpty else {
+          news.signal()  // The end stays the end.
           try state.outcome?.get()
           throw Stopped()
         }
@@ -141,6 +142,9 @@ final class ReadAhead {
       room.signal()
     }
 
-    func waitForEnd() { isOver.wait() }
+    func waitForEnd() {
+      isOver.wait()
+      isOver.signal()
+    }
   }
 }

@@ -128,7 +128,8 @@ struct SearchReader {
     _ message: Int32, _ deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> Answer {
     while true {
-      connection.gather(after: summary.entries)
+      // A page comes at once, and the next one waits for us.
+      if pageSize == nil { connection.gather(after: summary.entries) }
       let received = try connection.result(of: message, while: "reading under \(shownBase)")
       defer { ldap_msgfree(received) }
       switch Int(ldap_msgtype(received)) {

@@ -75,8 +75,13 @@ extension PersonEvaluator {
   /// In the order of their names, each name once.
   private func ordered(_ rights: [Right]) -> [Right] {
     if rights.count < 2 { return rights }
-    var names: Set<String> = []
-    return rights.filter { names.insert($0.name).inserted }.sorted { bytewise($0.name, $1.name) }
+    var distinct: [Right] = []
+    distinct.reserveCapacity(rights.count)
+    for right in rights.sorted(by: { bytewise($0.name, $1.name) })
+    where distinct.last?.name != right.name {
+      distinct.append(right)
+    }
+    return distinct
   }
 
   /// The groups that a rule's templates make of one person, or of a person and one of the directory groups.

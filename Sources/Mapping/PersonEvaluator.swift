@@ -57,7 +57,7 @@ package struct PersonEvaluator {
     var filters: [CompiledFilter] { [active, filter, exclude].compactMap(\.self) }
   }
 
-  /// A class, since each person's rules are looked at one by one.
+  /// A class, so that looking at each rule for each person copies nothing.
   final class BoundRule: Sendable {
     let number: Int
     let rule: Rule

@@ -33,13 +33,12 @@ struct PeopleToWrite: Sendable {
   func write(in db: Database) throws {
     // Whoever is changed and not settled is looked at again.
     let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
+    let known = plan.subjects.filter { $0.account != nil }
     let isSeveral = !plan.memory.places.isEmpty
-    let settling = isSeveral ? [] : Set(settled.map { plan.memory.settled[Int($0)].person })
-    for subject in plan.subjects {
-      guard let account = subject.account, subject.person.map(settling.contains) != true else {
-        continue
-      }
-      try touch.run(.int(account))
+    let settling =
+      isSeveral || known.isEmpty ? [] : Set(settled.map { plan.memory.settled[Int($0)].person })
+    for subject in known where subject.person.map(settling.contains) != true {
+      try touch.run(.int(subject.account))
     }
     let isFirst = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM person)") == true
     let new = try RapidInsert(db, into: "person (id, account, settled, due)", columns: 4)

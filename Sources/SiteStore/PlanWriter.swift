@@ -23,7 +23,7 @@ struct PlanWriter {
   private struct Statements {
     let link, unlink, regive, resume, suspend, revoke: RapidStatement
     let mark, deactivate, reactivate: RapidStatement
-    let freeEmail, email, name, username: RapidStatement
+    let freeEmail, email, name, username, addRight: RapidStatement
   }
 
   init(_ db: Database, plan: Plan) throws {
@@ -90,7 +90,9 @@ struct PlanWriter {
       email: try make(
         "UPDATE account SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1"),
       name: try make("UPDATE account SET name = ?2 WHERE id = ?1"),
-      username: try make("UPDATE account SET username = ?2 WHERE id = ?1"))
+      username: try make("UPDATE account SET username = ?2 WHERE id = ?1"),
+      addRight: try make(
+        "INSERT INTO rights (kind, name, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"))
   }
 
   /// - Parameter meanwhile: is done from time to time.
@@ -244,13 +246,9 @@ struct PlanWriter {
 
   private mutating func rightID(_ right: Right) throws -> Int64 {
     if let known = rightIDs[right] { return known }
-    try db.execute(
-      sql: "INSERT INTO rights (kind, name, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-      arguments: [right.kind.rawValue, right.name, right.key])
-    let id =
-      try Int64.fetchOne(
-        db, sql: "SELECT id FROM rights WHERE kind = ? AND key = ?",
-        arguments: [right.kind.rawValue, right.key]) ?? 0
+    try statements.addRight.run(.text(right.kind.rawValue), .text(right.name), .text(right.key))
+    let find = try db.cachedStatement(sql: "SELECT id FROM rights WHERE kind = ? AND key = ?")
+    let id = try Int64.fetchOne(find, arguments: [right.kind.rawValue, right.key]) ?? 0
     rightIDs[right] = id
     return id
   }

@@ -60,7 +60,7 @@ private final class JournalPacker: Sendable {
   }
 
   private static let blockSize = 1000
-  private let state: SharedState
+  private let shared: SharedState
   let reasons: Meanwhile<[String]>
 
   private final class SharedState: Sendable {
@@ -73,7 +73,7 @@ private final class JournalPacker: Sendable {
 
   init(_ plan: Plan, accounts: [Int64]) {
     let shared = SharedState()
-    state = shared
+    self.shared = shared
     reasons = Meanwhile {
       defer { shared.news.signal() }
       return Self.pack(plan, accounts) { block in
@@ -92,22 +92,22 @@ private final class JournalPacker: Sendable {
   /// The next block; nil after the last one, and where it is not waited for also when none is ready.
   func next(waiting: Bool) -> Packed? {
     if waiting {
-      state.news.wait()
-    } else if state.news.wait(timeout: .now()) == .timedOut {
+      shared.news.wait()
+    } else if shared.news.wait(timeout: .now()) == .timedOut {
       return nil
     }
-    guard let block = state.state.withLock({ $0.ready.isEmpty ? nil : $0.ready.removeFirst() })
+    guard let block = shared.state.withLock({ $0.ready.isEmpty ? nil : $0.ready.removeFirst() })
     else {
-      state.news.signal()  // The end stays the end.
+      shared.news.signal()  // The end stays the end.
       return nil
     }
-    state.free.signal()
+    shared.free.signal()
     return block
   }
 
   func stop() {
-    state.state.withLock { $0.isStopped = true }
-    state.free.signal()
+    shared.state.withLock { $0.isStopped = true }
+    shared.free.signal()
   }
 
   /// - Parameter handOn: takes a block; false: nobody wants more.

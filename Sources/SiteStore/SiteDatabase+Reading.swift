@@ -166,6 +166,7 @@ extension SiteDatabase {
       }
       return accounts
     }
+    allAccounts = nil
     let filter = """
       WHERE account.id IN (
         SELECT account FROM person WHERE id IN (SELECT value FROM json_each(?))
@@ -260,12 +261,15 @@ extension SiteDatabase {
     _ body: (Account) throws -> Void
   ) throws {
     // What rights are called is kept once for all who hold them.
-    var rights: [Int64: (right: Right, rank: Int)] = [:]
-    for row in try Row.fetchAll(
-      db, sql: "SELECT id, kind, name FROM rights ORDER BY kind DESC, key")
-    {
-      let right = Right(row[1] == "license" ? .license : .group, row[2])
-      rights[row[0]] = (right, rights.count)
+    var rights: [Int64: Right] = [:]
+    let find = try db.makeStatement(sql: "SELECT kind, name FROM rights WHERE id = ?")
+    func right(_ id: Int64) throws -> Right? {
+      if let known = rights[id] { return known }
+      find.setUncheckedArguments([id])
+      rights[id] = try Row.fetchOne(find).map {
+        Right($0[0] == "license" ? .license : .group, $0[1])
+      }
+      return rights[id]
     }
     let holdings = try RapidRows(
       db,
@@ -284,22 +288,26 @@ extension SiteDatabase {
     while try rows.next() {
       let row = rows.row
       let id = row.int(0) ?? 0
-      var own: [(rank: Int, holding: Holding)] = []
+      var own: [Holding] = []
       while isMore, holdings.row.int(0) == id {
         let held = holdings.row
-        if let (right, rank) = rights[held.int(1) ?? 0] {
+        if let right = try right(held.int(1) ?? 0) {
           let givers = Givers(rule: held.text(2), hand: held.text(3), imported: held.text(4))
-          own.append((rank, Holding(right, givers, isSuspended: held.int(5) == 1)))
+          own.append(Holding(right, givers, isSuspended: held.int(5) == 1))
         }
         isMore = try holdings.next()
       }
-      own.sort { $0.rank < $1.rank }
+      own.sort { left, right in
+        left.right.kind == right.right.kind
+          ? left.right.key.utf8.lexicographicallyPrecedes(right.right.key.utf8)
+          : left.right.kind == .license
+      }
       try body(
         Account(
           id: id, email: row.text(1) ?? "", name: row.text(2) ?? "", username: row.text(3),
           mark: Givers(rule: row.text(4), hand: row.text(5), imported: row.text(6)),
           deactivatedBy: row.text(7).flatMap(Account.Deactivator.init(rawValue:)),
-          isEmailVerified: row.int(8) == 1, holdings: own.map(\.holding), person: row.text(9),
+          isEmailVerified: row.int(8) == 1, holdings: own, person: row.text(9),
           absentSince: row.int(10)))
     }
   }

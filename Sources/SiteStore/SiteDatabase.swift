@@ -24,8 +24,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     self.path = path
     self.audit = audit
     let isNew = !FileManager.default.fileExists(atPath: path)
-    let before = umask(0o077)
-    defer { umask(before) }
+    let before = isNew ? umask(0o077) : nil
+    defer { if let before { umask(before) } }
     do {
       queue = try Self.connect(path)
       let found = try queue.read { db in

@@ -72,9 +72,7 @@ extension Planner {
   ) throws -> [Explanation.Entry] {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    var reader = try mirrorReader(now)
-    // None, until it is known whose groups are asked for.
-    reader.members = nil
+    let reader = try mirrorReader(now, forSome: true)
     var evaluator = try reader.evaluator(&source, into: &findings)
     let salt = reader.salt(evaluator)
     let ids = try ids ?? self.ids(of: who, reader, evaluator)

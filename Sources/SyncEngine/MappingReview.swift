@@ -74,7 +74,7 @@ extension Planner {
     var source: any DirectorySource =
       try open?() ?? MirrorSource(mirror: store, directory: directory, mapping: mapping)
     let reading = try Self.read(&source) {
-      try reader(now).read(
+      try (open == nil ? mirrorReader(now) : reader(now)).read(
         &$0, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil, into: &findings)
     }
     return Dictionary(reading.entitlements.map { ($0.person, $0) }, uniquingKeysWith: { $1 })

@@ -198,12 +198,13 @@ package struct Planner {
   }
 
   private func known() throws -> PersonIndex {
-    try Self.remembered(of: directory, exceptOf: others, hash, withMirror: nil, in: store).index
+    try Self.remembered(of: directory, exceptOf: others, hash, comparable: nil, in: store).index
   }
 
-  /// - Parameter withMirror: whether what comes can be compared with the mirror's entries; nil: it is the mirror.
+  /// - Parameter isSame: whether what comes can be compared with the mirror's entries; nil: the mirror is not brought up to
+  ///   date.
   private static func remembered(
-    of directory: String, exceptOf others: [String], _ hash: ByteHash, withMirror isSame: Bool?,
+    of directory: String, exceptOf others: [String], _ hash: ByteHash, comparable isSame: Bool?,
     in store: any Store
   ) throws -> Remembered {
     var index = PersonIndex(
@@ -254,7 +255,7 @@ package struct Planner {
     // The server works while what is remembered is fetched, and that while groups are read.
     try reader.announce(&source, expecting: before?.people ?? 0)
     let remembered = store.meanwhile { [directory, others, hash] in
-      try Self.remembered(of: directory, exceptOf: others, hash, withMirror: isSame, in: $0)
+      try Self.remembered(of: directory, exceptOf: others, hash, comparable: isSame, in: $0)
     }
     var peopleBefore = 0
     func index() throws -> PersonIndex {
@@ -305,10 +306,14 @@ package struct Planner {
   }
 
   /// Reads the mirror, which changes may have brought up to date.
-  func mirrorReader(_ now: Int64) throws -> DirectoryReader {
+  /// - Parameter forSome: members of groups are added afterwards, of those people who are looked at, see `addMembers`. Where a
+  ///   `memberOf` says more than groups do, that does not find all groups of groups, and everybody's are read.
+  func mirrorReader(_ now: Int64, forSome: Bool = false) throws -> DirectoryReader {
     var reader = try reader(now)
     reader.usesMemberOf = try store.readEvidence(of: directory)?.needsMemberOf ?? true
-    reader.members = { try store.mirrorMembers(of: directory) }
+    let usesMemberOf =
+      reader.usesMemberOf || mapping.groupSearch()?.slots.slot(of: "memberOf") != nil
+    if !forSome || usesMemberOf { reader.members = { try store.mirrorMembers(of: directory) } }
     return reader
   }
 

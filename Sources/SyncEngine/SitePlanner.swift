@@ -26,7 +26,7 @@ package struct SitePlanner {
     package let verdict: Guard.Verdict
     /// Directories that could not be read; their people stay as they are.
     package let failures: [(directory: String, failure: ReadFailure)]
-    /// How long reading took, mirrors brought up to date.
+    /// How long reading took; mirrors may still be written.
     package let readTime: Duration
   }
 
@@ -63,7 +63,7 @@ package struct SitePlanner {
   ) throws -> Outcome {
     let start = ContinuousClock.now
     // By another mapping everybody is decided about anew.
-    if only == nil, try planners.contains(where: { try $0.isNew }) { try store.expectAllAccounts() }
+    if only == nil, try planners.allSatisfy({ try $0.isNew }) { try store.expectAllAccounts() }
     var (shares, failures) = try read(origins, now: now, into: &findings)
     let readTime = ContinuousClock.now - start
     var people = try People(shares, failed: failures.map(\.directory))

@@ -15,8 +15,7 @@ extension Planner {
     else { return nil }
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    var reader = try mirrorReader(now)
-    reader.members = nil
+    let reader = try mirrorReader(now, forSome: true)
     var own = findings
     var evaluator = try reader.evaluator(&source, into: &own)
     let salt = reader.salt(evaluator)

@@ -29,6 +29,44 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
 }
 
 @Suite struct StoryTests {
+  /// The mirror's members find no group that only `memberOf` of a person names, so that its own groups need all of them.
+  @Test func groupsOfGroupsThatOnlyMemberOfTellsAreFoundInTheMirror() throws {
+    let nested = """
+      usher: 1
+      search:
+        users: { base: "ou=people,dc=x", filter: (objectClass=person) }
+        groups: { base: "ou=groups,dc=x", filter: (objectClass=group), id: entryUUID, nested: true }
+      account: { id: entryUUID, email: mail, name: cn }
+      rules: [{ name: outer, member-of: outer, licenses: [jira] }]
+      """
+    let ldif =
+      directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")]).replacing(
+        "uid: ada\n", with: "uid: ada\nmemberOf: cn=inner,ou=groups,dc=x\n") + """
+
+        dn: cn=inner,ou=groups,dc=x
+        objectClass: group
+        entryUUID: g2
+        cn: inner
+
+        dn: cn=outer,ou=groups,dc=x
+        objectClass: group
+        entryUUID: g3
+        cn: outer
+        member: cn=inner,ou=groups,dc=x
+
+        """
+    let site = try TestSite()
+    site.ceilings["jira"] = 5
+    let first = try site.sync(ldif, nested)
+    #expect(first.summary == [.createAccount: 1, .grantLicense: 1])
+    try site.carryOut(.grant([Right(.group, "by-hand")]), on: "ada@x")
+    #expect(try site.offline(nested).isEmpty)
+    var findings = site.noFindings
+    let planner = try site.planner(nested)
+    let explanation = try SitePlanner([planner]).explain("ada@x", now: 1000, into: &findings)
+    #expect(explanation.plan.isEmpty && explanation.entries[0].rules[0].matches)
+  }
+
   @Test func renamesAndMovesAreUpdatesNeverNewAccounts() throws {
     let site = try TestSite()
     try site.sync(directory([("1", "ada", "ada@x", ""), ("2", "eve", "eve@x", "")]), mapping)
