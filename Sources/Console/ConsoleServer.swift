@@ -6,8 +6,8 @@ import HummingbirdTLS
 import Logging
 import NIOCore
 import NIOSSL
+import Ports
 import Settings
-import Synchronization
 
 /// The console as a web server. It has nothing to remember but who is signed in and what they look at, so that it can
 /// be stopped at any moment.
@@ -74,28 +74,4 @@ package final class ConsoleServer: Sendable {
   }
 
   package func stop() { task.cancel() }
-}
-
-/// What comes of a task, told once, for a thread that waits for it.
-package final class Outcome<Value: Sendable>: Sendable {
-  private let result = Mutex<Result<Value, any Error>?>(nil)
-  private let news = DispatchSemaphore(value: 0)
-
-  package init() {}
-
-  /// - Returns: false when it was told already.
-  @discardableResult package func tell(_ value: Result<Value, any Error>) -> Bool {
-    let isNew = result.withLock { result in
-      if result != nil { return false }
-      result = value
-      return true
-    }
-    if isNew { news.signal() }
-    return isNew
-  }
-
-  package func wait() -> Result<Value, any Error> {
-    news.wait()
-    return result.withLock { $0 } ?? .failure(CancellationError())
-  }
 }

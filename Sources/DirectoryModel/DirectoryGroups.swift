@@ -87,8 +87,7 @@ package struct DirectoryGroups: Sendable {
     ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
     for key in keys { members.append(Membership(key: key, group: group)) }
-    if [membership.uid, membership.sid].contains(where: { $0.map { batch.has(entry, $0) } ?? false }
-    ) {
+    for slot in [membership.uid, membership.sid].compactMap(\.self) where batch.has(entry, slot) {
       knowsOtherKeys = true
     }
     return keys

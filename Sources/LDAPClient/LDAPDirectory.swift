@@ -100,8 +100,7 @@ package struct LDAPDirectory: DirectorySource {
   /// - Returns: the URL that let us in.
   /// - Throws: `ReadFailure` with what each URL answered, or naming the canaries that cannot be seen.
   package mutating func connect() throws -> String {
-    ahead?.stop()
-    ahead = nil
+    readNoFurther()
     if let connection { return connection.url }
     var failures: [ReadFailure] = []
     for url in server.urls where !failed.contains(url) {
@@ -129,8 +128,7 @@ package struct LDAPDirectory: DirectorySource {
   package mutating func expectLimits() { (isLimited, streams) = (true, false) }
 
   package mutating func failOver() -> Bool {
-    ahead?.stop()
-    ahead = nil
+    readNoFurther()
     if wasCut {
       wasCut = false
       expectLimits()
@@ -183,7 +181,6 @@ package struct LDAPDirectory: DirectorySource {
   }
 
   package mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws {
-    if ahead?.isNext(searches[0]) == true { return }
     let profile = try profile()
     guard let connection else { return }
     var parts: [ReadAhead.Part] = []
@@ -198,6 +195,11 @@ package struct LDAPDirectory: DirectorySource {
       }
     }
     ahead = ReadAhead(parts, over: connection, expecting: entries, limiter: limiter)
+  }
+
+  private mutating func readNoFurther() {
+    ahead?.stop()
+    ahead = nil
   }
 
   private func isStream(_ profile: ServerProfile) -> Bool {
@@ -225,9 +227,7 @@ package struct LDAPDirectory: DirectorySource {
         var reader = SearchReader(
           connection: connection, search: search, base: base, pageSize: pages(profile),
           isStream: isStream(profile), limiter: limiter)
-        let part = try reader.read(deliver)
-        summary.entries += part.entries
-        summary.referrals += part.referrals
+        summary += try reader.read(deliver)
       }
       return summary
     } catch is SearchReader.StreamCut {

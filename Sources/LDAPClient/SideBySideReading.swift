@@ -6,26 +6,16 @@ import Synchronization
 /// Reads the bases of one search side by side, each over a connection of its own; what comes is handed on by one
 /// thread, in whatever order it comes.
 final class SideBySideReading: Sendable {
-  /// Batches that may wait to be handed on, so that a slow reader holds the servers back and does not fill the memory.
-  private static let mostWaiting = 8
-
   private struct State {
     var bases: [String]
-    var batches: [EntryBatch] = []
     /// Threads that read.
     var running: Int
-    var summary = ReadSummary()
     var failure: (any Error)?
   }
 
   private let state: Mutex<State>
   private let threads: Int
-  /// Counts the places that are free for batches.
-  private let free = DispatchSemaphore.places(mostWaiting)
-  /// Counts batches and threads that have ended.
-  private let news = DispatchSemaphore(value: 0)
-
-  private struct Stopped: Error {}
+  private let batches = Handover<EntryBatch>(most: 8)
 
   /// - Parameter connections: how many bases are read at once.
   init(bases: [String], connections: Int) {
@@ -39,30 +29,28 @@ final class SideBySideReading: Sendable {
     read: @escaping @Sendable (String, (borrowing EntryBatch) throws -> Void) throws -> ReadSummary,
     deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
-    for _ in 0..<threads { Thread.detachNewThread { self.work(read) } }
-    while let batch = next() {
-      do { try deliver(batch) } catch { fail(error) }
-    }
-    return try state.withLock {
-      if let failure = $0.failure { throw failure }
-      return $0.summary
-    }
+    let reading = (0..<threads).map { _ in Meanwhile { self.work(read) } }
+    do {
+      while let batch = try batches.next() { try deliver(batch) }
+    } catch { fail(error) }
+    let summary = try reading.reduce(into: ReadSummary()) { $0 += try $1.value() }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+    return summary
   }
 
   private func work(
     _ read: (String, (borrowing EntryBatch) throws -> Void) throws -> ReadSummary
-  ) {
-    while let base = nextBase() {
-      do {
-        let part = try read(base) { try put(copy $0) }
-        state.withLock {
-          $0.summary.entries += part.entries
-          $0.summary.referrals += part.referrals
-        }
-      } catch { fail(error) }
+  ) -> ReadSummary {
+    var summary = ReadSummary()
+    do {
+      while let base = nextBase() { summary += try read(base) { try batches.put(copy $0) } }
+    } catch { fail(error) }
+    let isLast = state.withLock { state in
+      state.running -= 1
+      return state.running == 0
     }
-    state.withLock { $0.running -= 1 }
-    news.signal()
+    if isLast { batches.end() }
+    return summary
   }
 
   private func nextBase() -> String? {
@@ -71,39 +59,9 @@ final class SideBySideReading: Sendable {
     }
   }
 
-  private func put(_ batch: EntryBatch) throws {
-    free.wait()
-    let isStopped = state.withLock {
-      if $0.failure == nil { $0.batches.append(batch) }
-      return $0.failure != nil
-    }
-    if isStopped {
-      free.signal()  // Others wait, too.
-      throw Stopped()
-    }
-    news.signal()
-  }
-
-  /// The next batch to hand on; nil when all threads have ended.
-  private func next() -> EntryBatch? {
-    while true {
-      news.wait()
-      let (batch, isOver) = state.withLock { state -> (EntryBatch?, Bool) in
-        if state.failure == nil, !state.batches.isEmpty {
-          return (state.batches.removeFirst(), false)
-        }
-        return (nil, state.running == 0)
-      }
-      if let batch {
-        free.signal()
-        return batch
-      }
-      if isOver { return nil }
-    }
-  }
-
+  /// Nobody reads on; the first failure is told.
   private func fail(_ error: any Error) {
     state.withLock { if $0.failure == nil { $0.failure = error } }
-    free.signal()
+    batches.stop()
   }
 }

@@ -115,6 +115,11 @@ package struct ReadSummary: Sendable, Hashable {
   package var referrals = 0
   package var entries = 0
   package init() {}
+
+  package static func += (summary: inout ReadSummary, part: ReadSummary) {
+    summary.referrals += part.referrals
+    summary.entries += part.entries
+  }
 }
 
 /// Why a directory could not be read completely.

@@ -1,46 +1,46 @@
 import Foundation
 import Synchronization
 
-/// A value that another thread works out while this one goes on.
-package final class Meanwhile<Value: Sendable>: Sendable {
+/// What comes of a task, told once, for whoever waits for it.
+package final class Outcome<Value: Sendable>: Sendable {
   private let result = Mutex<Result<Value, any Error>?>(nil)
-  private let isDone = DispatchSemaphore(value: 0)
+  private let news = DispatchSemaphore(value: 0)
 
-  package init(_ work: @escaping @Sendable () throws -> Value) {
-    Thread.detachNewThread { [self] in
-      let made = Result { try work() }
-      result.withLock { $0 = made }
-      isDone.signal()
+  package init() {}
+
+  /// - Returns: false when it was told already.
+  @discardableResult package func tell(_ value: Result<Value, any Error>) -> Bool {
+    let isNew = result.withLock { result in
+      if result != nil { return false }
+      result = value
+      return true
     }
+    if isNew { news.signal() }
+    return isNew
   }
 
-  /// Waits for the value.
-  package func value() throws -> Value {
-    isDone.wait()
-    isDone.signal()  // Whoever asks again need not wait.
-    guard let made = result.withLock({ $0 }) else { throw CancellationError() }
-    return try made.get()
-  }
-
-  /// Waits for the value, and keeps it no longer, so that it can be changed without being copied.
-  package func take() throws -> Value {
-    isDone.wait()
-    let made = result.withLock { result in
-      defer { result = nil }
+  /// - Parameter keeping: whether others may ask for it, too; otherwise the value can be changed without being copied.
+  package func wait(keeping: Bool = true) -> Result<Value, any Error> {
+    news.wait()
+    news.signal()  // Whoever asks again need not wait.
+    return result.withLock { result in
+      defer { if !keeping { result = .failure(CancellationError()) } }
       return result
-    }
-    isDone.signal()
-    guard let made else { throw CancellationError() }
-    return try made.get()
+    } ?? .failure(CancellationError())
   }
 }
 
-extension DispatchSemaphore {
-  /// A semaphore with so many places that may be given up while some of them are taken: libdispatch ends the program where one
-  /// made with that value is.
-  package static func places(_ count: Int) -> DispatchSemaphore {
-    let places = DispatchSemaphore(value: 0)
-    for _ in 0..<count { places.signal() }
-    return places
+/// A value that another thread works out while this one goes on.
+package final class Meanwhile<Value: Sendable>: Sendable {
+  private let outcome = Outcome<Value>()
+
+  package init(_ work: @escaping @Sendable () throws -> Value) {
+    Thread.detachNewThread { [outcome] in outcome.tell(Result { try work() }) }
   }
+
+  /// Waits for the value.
+  package func value() throws -> Value { try outcome.wait().get() }
+
+  /// Waits for the value, and keeps it no longer, so that it can be changed without being copied.
+  package func take() throws -> Value { try outcome.wait(keeping: false).get() }
 }

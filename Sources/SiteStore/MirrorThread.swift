@@ -18,16 +18,20 @@ final class MirrorThread: MirrorWriter {
 
   /// Entries that go over together.
   private static let together = 250
-  private let steps = Steps()
+  private let steps = Handover<Step>(most: 8)
   private let outcome: Meanwhile<Void>
+  /// Counts what was asked and is answered, and the thread's end.
+  private let answers = DispatchSemaphore(value: 0)
   private var entries: [Entry] = []
   private(set) var changes = 0
 
   /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws.
   init(_ transaction: @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Void) {
-    let steps = steps
-    outcome = Meanwhile {
-      defer { steps.end() }
+    outcome = Meanwhile { [steps, answers] in
+      defer {
+        steps.stop()
+        answers.signal()
+      }
       try transaction { writer in
         while let step = try steps.next() { try step(writer) }
       }
@@ -36,11 +40,14 @@ final class MirrorThread: MirrorWriter {
   }
 
   /// Lets the transaction commit; `wait` tells what became of it.
-  func finish() throws { try send(nil) }
+  func finish() throws {
+    try flush()
+    steps.end()
+  }
 
   /// Takes everything back.
   func cancel() {
-    steps.cancel()
+    steps.stop()
     _ = try? outcome.value()
   }
 
@@ -90,16 +97,15 @@ final class MirrorThread: MirrorWriter {
     }
   }
 
-  /// - Parameter step: nil: the last one was sent.
-  private func send(_ step: Step?) throws {
+  private func send(_ step: @escaping Step) throws {
     try flush()
     try put(step)
   }
 
-  private func put(_ step: Step?) throws {
-    guard steps.put(step) else {
+  private func put(_ step: @escaping Step) throws {
+    do { try steps.put(step) } catch {
       try outcome.value()
-      throw CancellationError()
+      throw error
     }
   }
 
@@ -107,70 +113,16 @@ final class MirrorThread: MirrorWriter {
     _ question: @escaping @Sendable (any MirrorWriter) throws -> Value
   ) throws -> Value {
     let answer = Answer<Value>()
-    let steps = steps
-    try send { writer in
+    try send { [answers] writer in
       let value = try question(writer)
       answer.value.withLock { $0 = value }
-      steps.answer()
+      answers.signal()
     }
-    steps.waitForAnswer()
+    answers.wait()
     if let value = answer.value.withLock({ $0 }) { return value }
     try outcome.value()
     throw CancellationError()
   }
 
   private final class Answer<Value: Sendable>: Sendable { let value = Mutex<Value?>(nil) }
-
-  /// What is still to be done, from one thread to the other.
-  private final class Steps: Sendable {
-    private struct State {
-      /// nil: nothing follows.
-      var waiting: [Step?] = []
-      var isCancelled = false
-      var isOver = false
-    }
-
-    private let state = Mutex(State())
-    /// Counts the steps that may still be put here, so that they do not fill the memory.
-    private let free = DispatchSemaphore.places(8)
-    private let news = DispatchSemaphore(value: 0)
-    private let answers = DispatchSemaphore(value: 0)
-
-    /// - Returns: false where nobody works any more.
-    func put(_ step: Step?) -> Bool {
-      free.wait()
-      let isTaken = state.withLock { state in
-        if !state.isOver { state.waiting.append(step) }
-        return !state.isOver
-      }
-      if isTaken { news.signal() } else { free.signal() }
-      return isTaken
-    }
-
-    /// The next step; nil where nothing follows.
-    func next() throws -> Step? {
-      news.wait()
-      let step = try state.withLock { state in
-        if state.isCancelled { throw CancellationError() }
-        return state.waiting.removeFirst()
-      }
-      free.signal()
-      return step
-    }
-
-    func answer() { answers.signal() }
-    func waitForAnswer() { answers.wait() }
-
-    func cancel() {
-      state.withLock { $0.isCancelled = true }
-      news.signal()
-    }
-
-    /// Nobody works any more; whoever waits is told.
-    func end() {
-      state.withLock { $0.isOver = true }
-      free.signal()
-      answers.signal()
-    }
-  }
 }

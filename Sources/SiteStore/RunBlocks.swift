@@ -1,9 +1,7 @@
 import Crypto
-import Foundation
 import GRDB
 import Ports
 import SiteModel
-import Synchronization
 
 /// The blocks of one run's journal: another thread packs them while the rows of the site are written.
 struct RunBlocks {
@@ -12,32 +10,43 @@ struct RunBlocks {
   /// The SHA-256 of each block, one after the other.
   private(set) var digests: [UInt8] = []
   private let insert: RapidStatement
-  private let packer: JournalPacker
+  private let packed = Handover<Packed>(most: 200)
+  private let reasons: Meanwhile<[String]>
   private var count: Int64 = 0
+
+  private struct Packed: Sendable {
+    let block: JournalBlock
+    let digest: [UInt8]
+  }
 
   /// - Parameter accounts: the account of each subject of the plan.
   init(_ plan: Plan, accounts: [Int64], in db: Database) throws {
     run = try Journal.nextRun(db)
     insert = try RapidStatement(db, "INSERT INTO run_block VALUES (?, ?, ?, ?, ?, ?)")
-    packer = JournalPacker(plan, accounts: accounts)
+    reasons = Meanwhile { [packed] in
+      defer { packed.end() }
+      return try JournalPacker.pack(plan, accounts) { block in
+        try packed.put(Packed(block: block, digest: Array(SHA256.hash(data: block.bytes))))
+      }
+    }
   }
 
   /// Writes the blocks that are ready.
   mutating func writeReady() throws {
-    while let block = packer.next(waiting: false) { try write(block) }
+    while let block = try packed.nextIfReady() { try write(block) }
   }
 
   /// Writes the rest.
   /// - Returns: the reasons to which the blocks refer by number.
   mutating func finish() throws -> [String] {
-    while let block = packer.next(waiting: true) { try write(block) }
-    return try packer.reasons.value()
+    while let block = try packed.next() { try write(block) }
+    return try reasons.value()
   }
 
   /// Packs no more, whatever is left.
-  func stop() { packer.stop() }
+  func stop() { packed.stop() }
 
-  private mutating func write(_ packed: JournalPacker.Packed) throws {
+  private mutating func write(_ packed: Packed) throws {
     digests.append(contentsOf: packed.digest)
     let block = packed.block
     try insert.run(
@@ -47,74 +56,14 @@ struct RunBlocks {
   }
 }
 
-/// Packs the changes of a plan, in the plan's order.
-private final class JournalPacker: Sendable {
-  struct Packed: Sendable {
-    let block: JournalBlock
-    let digest: [UInt8]
-  }
-
-  private struct State {
-    var ready: [Packed] = []
-    var isStopped = false
-  }
-
+private enum JournalPacker {
   private static let blockSize = 1000
-  private let shared: SharedState
-  let reasons: Meanwhile<[String]>
 
-  private final class SharedState: Sendable {
-    let state = Mutex(State())
-    /// Counts the blocks that may still wait, so that they do not fill the memory.
-    let free = DispatchSemaphore.places(200)
-    /// Counts the blocks that wait, and the end.
-    let news = DispatchSemaphore(value: 0)
-  }
-
-  init(_ plan: Plan, accounts: [Int64]) {
-    let shared = SharedState()
-    self.shared = shared
-    reasons = Meanwhile {
-      defer { shared.news.signal() }
-      return Self.pack(plan, accounts) { block in
-        let packed = Packed(block: block, digest: Array(SHA256.hash(data: block.bytes)))
-        shared.free.wait()
-        let isStopped = shared.state.withLock { state in
-          state.ready.append(packed)
-          return state.isStopped
-        }
-        shared.news.signal()
-        return !isStopped
-      }
-    }
-  }
-
-  /// The next block; nil after the last one, and where it is not waited for also when none is ready.
-  func next(waiting: Bool) -> Packed? {
-    if waiting {
-      shared.news.wait()
-    } else if shared.news.wait(timeout: .now()) == .timedOut {
-      return nil
-    }
-    guard let block = shared.state.withLock({ $0.ready.isEmpty ? nil : $0.ready.removeFirst() })
-    else {
-      shared.news.signal()  // The end stays the end.
-      return nil
-    }
-    shared.free.signal()
-    return block
-  }
-
-  func stop() {
-    shared.state.withLock { $0.isStopped = true }
-    shared.free.signal()
-  }
-
-  /// - Parameter handOn: takes a block; false: nobody wants more.
+  /// Packs the changes of a plan, in the plan's order.
   /// - Returns: the reasons to which the blocks refer by number.
-  private static func pack(
-    _ plan: Plan, _ accounts: [Int64], handOn: (JournalBlock) -> Bool
-  ) -> [String] {
+  static func pack(
+    _ plan: Plan, _ accounts: [Int64], handOn: (JournalBlock) throws -> Void
+  ) rethrows -> [String] {
     var reasons = TextTable()
     var block = JournalBlock()
     for index in plan.rows.indices {
@@ -127,11 +76,11 @@ private final class JournalPacker: Sendable {
         rule: Int(plan.ruleNumber(row)), reason: change.reason.map { reasons.number(of: $0) } ?? -1,
         givers: Int(plan.giversNumber(row)), keepsGivers: change.keepsGivers)
       if block.count == blockSize {
-        guard handOn(block) else { return [] }
+        try handOn(block)
         block = JournalBlock()
       }
     }
-    if block.count > 0 { _ = handOn(block) }
+    if block.count > 0 { try handOn(block) }
     return reasons.texts
   }
 

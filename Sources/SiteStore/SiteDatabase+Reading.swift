@@ -297,11 +297,7 @@ extension SiteDatabase {
         }
         isMore = try holdings.next()
       }
-      own.sort { left, right in
-        left.right.kind == right.right.kind
-          ? left.right.key.utf8.lexicographicallyPrecedes(right.right.key.utf8)
-          : left.right.kind == .license
-      }
+      own.sort { $0.right < $1.right }
       try body(
         Account(
           id: id, email: row.text(1) ?? "", name: row.text(2) ?? "", username: row.text(3),

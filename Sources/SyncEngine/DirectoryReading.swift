@@ -52,6 +52,8 @@ struct DirectoryReader {
   var usesMemberOf = true
   /// Brings the members of groups where their entries do not: the mirror's.
   var members: (() throws -> [DirectoryGroups.Membership])?
+  /// About so many people are expected.
+  var expectedPeople = 0
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -63,7 +65,10 @@ struct DirectoryReader {
     writer: (any MirrorWriter)?, into findings: inout Findings
   ) throws -> DirectoryReading {
     var reading = DirectoryReading(index: PersonIndex(hash: hash))
-    try announce(&source)
+    // The source begins at once, groups first, and works while what is remembered is fetched.
+    try source.announce(
+      [mapping.usedGroupSearch].compactMap(\.self) + mapping.personSearches,
+      expecting: expectedPeople)
     var evaluator = try evaluator(
       &source, groupFingerprints: groupFingerprints, writer: writer, &reading, into: &findings)
     reading.stateSalt = salt(evaluator)
@@ -80,13 +85,6 @@ struct DirectoryReader {
     }
     reading.evaluator = evaluator
     return reading
-  }
-
-  /// Has the source begin, groups first.
-  /// - Parameter people: about so many are expected.
-  func announce(_ source: inout any DirectorySource, expecting people: Int = 0) throws {
-    try source.announce(
-      [mapping.usedGroupSearch].compactMap(\.self) + mapping.personSearches, expecting: people)
   }
 
   /// Stands for the mapping and the directory groups that its rules mean.

@@ -251,9 +251,8 @@ package struct Planner {
     if before?.isLimited == true { source.expectLimits() }
     let approved = try approvedReads(now: now)
     let bookmark = try reads == .full ? nil : bookmark(&source)
-    let reader = try reader(now)
-    // The server works while what is remembered is fetched, and that while groups are read.
-    try reader.announce(&source, expecting: before?.people ?? 0)
+    var reader = try reader(now)
+    reader.expectedPeople = before?.people ?? 0
     let remembered = store.meanwhile { [directory, others, hash] in
       try Self.remembered(of: directory, exceptOf: others, hash, comparable: isSame, in: $0)
     }
@@ -271,8 +270,7 @@ package struct Planner {
     do {
       try store.fillMirror(of: directory, description: description) { writer in
         var new = try reader.read(
-          &source, index: index(), groupFingerprints: isSame ? groups : [:],
-          writer: writer,
+          &source, index: index(), groupFingerprints: isSame ? groups : [:], writer: writer,
           into: &findings)
         var evidence = try evidence(of: new, from: &source, since: before)
         evidence.bookmark = bookmark

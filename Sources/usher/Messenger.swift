@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-import Console
+import Ports
 import Crypto
 import Foundation
 import Settings
