@@ -11,18 +11,20 @@ struct PlanWriter {
   private var writtenByKind = [Int](repeating: 0, count: ChangeKind.byNumber.count)
   /// Subjects that are created, whose people are still to be written.
   let created: [Int]
-  /// How many more holdings of each right there are, by the right's number.
+  /// How many more accounts hold each right, by the right's number.
   private var taken: [Int64: Int64] = [:]
   private var rightIDs: [Right: Int64] = [:]
   /// The same for gifts, by the plan's text with the name; 0: not looked up yet.
   private var licenseIDs, groupIDs: [Int64]
+  private let givers: GiverTable
+  /// The same for gifts, by the plan's number of what is said of givers; 0: not looked up yet.
+  private var giverIDs: [Int64]
+  private var rights: ChangedRights
+  private let newAccounts: RapidInsert
   private let statements: Statements
 
-  private let newAccounts, newHoldings: RapidInsert
-
   private struct Statements {
-    let link, unlink, regive, resume, suspend, revoke: RapidStatement
-    let mark, deactivate, reactivate: RapidStatement
+    let link, unlink, mark, deactivate, reactivate: RapidStatement
     let freeEmail, email, name, username, addRight: RapidStatement
   }
 
@@ -40,17 +42,17 @@ struct PlanWriter {
     self.created = created
     licenseIDs = Array(repeating: 0, count: plan.allTexts.count)
     groupIDs = licenseIDs
+    givers = GiverTable(db)
+    giverIDs = Array(repeating: 0, count: plan.allGivers.count)
+    rights = try ChangedRights(db)
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     // Rows change only where they are as the plan saw them: a statement that finds no row is a stale plan.
-    let asBefore = "by_rule IS ?3 AND by_hand IS ?4 AND by_import IS ?5"
     newAccounts = try RapidInsert(
       db,
       into: """
         account (id, email, email_key, name, username, mark_rule, mark_hand, mark_import,
-          email_verified, deactivated_by)
-        """, columns: 10)
-    newHoldings = try RapidInsert(
-      db, into: "holding (account, right_id, by_rule, by_hand, by_import)", columns: 5)
+          email_verified, deactivated_by, rights)
+        """, columns: 11)
     statements = Statements(
       link: try make(
         """
@@ -60,23 +62,6 @@ struct PlanWriter {
         """),
       unlink: try make(
         "UPDATE person SET account = NULL, settled = NULL WHERE id = ? AND account = ?"),
-      regive: try make(
-        """
-        UPDATE holding SET by_rule = ?6, by_hand = ?7, by_import = ?8
-        WHERE account = ?1 AND right_id = ?2 AND \(asBefore) AND suspended = 0
-        """),
-      resume: try make(
-        """
-        UPDATE holding SET suspended = 0, by_rule = ?6, by_hand = ?7, by_import = ?8
-        WHERE account = ?1 AND right_id = ?2 AND \(asBefore) AND suspended = 1
-        """),
-      suspend: try make(
-        """
-        UPDATE holding SET suspended = 1, by_rule = ?6, by_hand = ?7, by_import = ?8
-        WHERE account = ?1 AND right_id = ?2 AND \(asBefore) AND suspended = 0
-        """),
-      revoke: try make(
-        "DELETE FROM holding WHERE account = ?1 AND right_id = ?2 AND \(asBefore)"),
       mark: try make(
         """
         UPDATE account SET mark_rule = ?5, mark_hand = ?6, mark_import = ?7
@@ -101,31 +86,30 @@ struct PlanWriter {
     for index in plan.rows.indices where plan.kind(at: index) == .changeEmail {
       try statements.freeEmail.run(.int(accounts[plan.change(at: index).subject]))
     }
+    let gifts = GiftsOfNew(plan, created: created)
     for index in plan.rows.indices {
       if index % 1000 == 999 { try meanwhile() }
       if let gift = plan.gift(plan.rows[index]) {
-        try give(gift)
+        if gifts[gift.subject].isEmpty { try give(gift) }
         continue
       }
       let change = plan.change(at: index)
       writtenByKind[Int(change.kind.number)] += 1
-      if change.kind == .createAccount {
-        try create(change)
-        continue
-      }
-      // Later changes may be to what earlier ones made.
-      try newAccounts.flush()
-      try newHoldings.flush()
-      try write(change)
-      guard db.changesCount == 1 else {
-        throw StorePlanIsStale(
-          reason:
-            "\(change.kind.rawValue) for \(plan.subjects[change.subject].email) does not fit the site any more"
-        )
+      switch change.kind {
+      case .createAccount: try create(change, gifts[change.subject])
+      case .grantLicense, .joinGroup: try giveBack(change)
+      case .revokeLicense, .leaveGroup: try take(change)
+      default:
+        // Later changes may be to what earlier ones made.
+        try newAccounts.flush()
+        try rights.write()
+        try write(change)
+        guard db.changesCount == 1 else { throw stale(change) }
       }
     }
     try newAccounts.flush()
-    try newHoldings.flush()
+    try regive()
+    try rights.write()
     let count = try RapidStatement(db, "UPDATE rights SET taken = taken + ? WHERE id = ?")
     for (right, delta) in taken { try count.run(.int(delta), .int(right)) }
   }
@@ -142,7 +126,8 @@ struct PlanWriter {
   private mutating func write(_ change: Change) throws {
     let account = RapidStatement.Value.int(accounts[change.subject])
     switch change.kind {
-    case .createAccount: break  // Many at a time, see `create`.
+    case .createAccount, .grantLicense, .joinGroup, .revokeLicense, .leaveGroup:
+      break  // Many at a time, see `write`.
     case .linkAccount: try link(change, account)
     case .updateProfile:
       guard case .field(let field, let value) = change.after else { return }
@@ -161,61 +146,107 @@ struct PlanWriter {
     case .reactivateAccount:
       try statements.reactivate.run(
         account, .text(Account.Deactivator(change.givers?.before).rawValue))
-    case .grantLicense, .joinGroup: try giveBack(change, account)
-    case .revokeLicense, .leaveGroup: try take(change, account)
     }
+  }
+
+  private func stale(_ change: Change) -> StorePlanIsStale {
+    StorePlanIsStale(
+      reason:
+        "\(change.kind.rawValue) for \(plan.subjects[change.subject].email) does not fit the site any more"
+    )
   }
 
   private func givers(of change: Change) -> (before: Givers, after: Givers) {
     (change.givers?.before ?? Givers(), change.givers?.after ?? Givers())
   }
 
-  private mutating func give(_ gift: Plan.Gift) throws {
+  /// A gift by the store's numbers.
+  private mutating func held(_ gift: Plan.Gift) throws -> PackedRights.Held {
     let known = gift.isGroup ? groupIDs[gift.name] : licenseIDs[gift.name]
     let right =
       known != 0
       ? known : try rightID(Right(gift.isGroup ? .group : .license, plan.allTexts[gift.name]))
     if gift.isGroup { groupIDs[gift.name] = right } else { licenseIDs[gift.name] = right }
-    let givers = plan.allGivers[gift.givers].after
-    try newAccounts.flush()
-    try newHoldings.add(
-      .int(accounts[gift.subject]), .int(right), .text(givers.rule), .text(givers.hand),
-      .text(givers.imported))
+    if giverIDs[gift.givers] == 0 {
+      giverIDs[gift.givers] = try givers.number(of: plan.allGivers[gift.givers].after)
+    }
     taken[right, default: 0] += 1
     writtenByKind[Int((gift.isGroup ? ChangeKind.joinGroup : .grantLicense).number)] += 1
+    return PackedRights.Held(right: right, giver: giverIDs[gift.givers])
   }
 
-  private mutating func giveBack(_ change: Change, _ account: RapidStatement.Value) throws {
+  private mutating func give(_ gift: Plan.Gift) throws {
+    let new = try held(gift)
+    let isNew = try rights.change(accounts[gift.subject]) { rights in
+      let isNew = rights.active[new.right] == nil && rights.suspended[new.right] == nil
+      rights.active[new.right] = new.giver
+      return isNew
+    }
+    guard isNew else {
+      throw StorePlanIsStale(
+        reason:
+          "\(plan.subjects[gift.subject].email) has \(plan.allTexts[gift.name]) already")
+    }
+  }
+
+  private mutating func giveBack(_ change: Change) throws {
     let right = try rightID(of: change, change.after)
-    try update(change.keepsGivers ? statements.resume : statements.regive, account, right, change)
+    try alter(change) { rights, before, after in
+      let current = change.keepsGivers ? rights.suspended[right] : rights.active[right]
+      guard current == before, after != 0 else { return false }
+      rights.suspended[right] = nil
+      rights.active[right] = after
+      return true
+    }
     if !change.isGiverOnly { taken[right, default: 0] += 1 }
   }
 
-  private mutating func take(_ change: Change, _ account: RapidStatement.Value) throws {
+  private mutating func take(_ change: Change) throws {
     let right = try rightID(of: change, change.before)
-    let (before, after) = givers(of: change)
-    if change.keepsGivers || !after.isEmpty {
-      try update(
-        change.keepsGivers ? statements.suspend : statements.regive, account, right, change)
-    } else {
+    var wasTaken = true
+    try alter(change) { rights, before, after in
+      if change.keepsGivers || after != 0 {
+        guard rights.active[right] == before, after != 0 else { return false }
+        rights.active[right] = change.keepsGivers ? nil : after
+        rights.suspended[right] = change.keepsGivers ? after : nil
+        return true
+      }
       // A right that was suspended takes no seat any more.
-      let wasTaken = try Bool.fetchOne(
-        db, sql: "SELECT suspended = 0 FROM holding WHERE account = ? AND right_id = ?",
-        arguments: [accounts[change.subject], right])
-      try statements.revoke.run(
-        account, .int(right), .text(before.rule), .text(before.hand), .text(before.imported))
-      if wasTaken == false { return }
+      wasTaken = rights.active[right] != nil
+      guard (rights.active[right] ?? rights.suspended[right]) == before else { return false }
+      rights.active[right] = nil
+      rights.suspended[right] = nil
+      return true
     }
-    if !change.isGiverOnly { taken[right, default: 0] -= 1 }
+    if wasTaken, !change.isGiverOnly { taken[right, default: 0] -= 1 }
   }
 
-  private func update(
-    _ statement: RapidStatement, _ account: RapidStatement.Value, _ right: Int64, _ change: Change
+  /// - Parameter body: gets the account's rights and the numbers of their givers before and after, 0 for none; whether the
+  ///   rights were as the plan saw them.
+  private mutating func alter(
+    _ change: Change, _ body: (inout ChangedRights.Rights, Int64, Int64) -> Bool
   ) throws {
     let (before, after) = givers(of: change)
-    try statement.run(
-      account, .int(right), .text(before.rule), .text(before.hand), .text(before.imported),
-      .text(after.rule), .text(after.hand), .text(after.imported))
+    let numbers = (try givers.number(of: before), try givers.number(of: after))
+    let fits = try rights.change(accounts[change.subject]) { body(&$0, numbers.0, numbers.1) }
+    guard fits else { throw stale(change) }
+  }
+
+  /// Notes the rights that another rule gives now.
+  private mutating func regive() throws {
+    for one in plan.memory.regiven {
+      guard let kind = Right.Kind(rawValue: one.kind) else { continue }
+      let right = try rightID(Right(kind, one.key))
+      try rights.change(one.account) { [givers] rights in
+        for place in [\ChangedRights.Rights.active, \.suspended] {
+          guard let number = rights[keyPath: place][right],
+            var known = try givers.givers(number), known.rule != nil
+          else { continue }
+          known.rule = one.rule
+          rights[keyPath: place][right] = try givers.number(of: known)
+        }
+      }
+    }
   }
 
   private func link(_ change: Change, _ account: RapidStatement.Value) throws {
@@ -228,14 +259,17 @@ struct PlanWriter {
     if case .text(let person) = change.after { try statements.link.run(.text(person), account) }
   }
 
-  private mutating func create(_ change: Change) throws {
+  private mutating func create(_ change: Change, _ gifts: ArraySlice<Int32>) throws {
+    let rights = PackedRights(
+      try gifts.compactMap { try plan.gift(plan.rows[Int($0)]).map { try held($0) } })
     let subject = plan.subjects[change.subject]
     let mark = subject.portalOnly ? givers(of: change).after : Givers()
     try newAccounts.add(
       .int(accounts[change.subject]), .text(subject.email), .text(emailKey(subject.email)),
       .text(subject.name),
       .text(subject.username), .text(mark.rule), .text(mark.hand), .text(mark.imported),
-      .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"))
+      .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"),
+      .text(rights.text))
   }
 
   private mutating func rightID(of change: Change, _ value: Change.Value?) throws -> Int64 {
@@ -251,5 +285,37 @@ struct PlanWriter {
     let id = try Int64.fetchOne(find, arguments: [right.kind.rawValue, right.key]) ?? 0
     rightIDs[right] = id
     return id
+  }
+}
+
+/// The gifts of new accounts, which are written with them.
+private struct GiftsOfNew {
+  /// Numbers of rows, those of one subject together, in the plan's order.
+  private let rows: [Int32]
+  /// By subject, where its rows end.
+  private let ends: [Int32]
+
+  /// - Parameter created: the subjects that are created.
+  init(_ plan: Plan, created: [Int]) {
+    var isNew = [Bool](repeating: false, count: plan.subjects.count)
+    for subject in created { isNew[subject] = true }
+    var next = [Int32](repeating: 0, count: plan.subjects.count + 1)
+    for row in plan.rows {
+      if let gift = plan.gift(row), isNew[gift.subject] { next[gift.subject + 1] += 1 }
+    }
+    for subject in plan.subjects.indices { next[subject + 1] += next[subject] }
+    var rows = [Int32](repeating: 0, count: Int(next[plan.subjects.count]))
+    for (number, row) in plan.rows.enumerated() {
+      guard let gift = plan.gift(row), isNew[gift.subject] else { continue }
+      rows[Int(next[gift.subject])] = Int32(number)
+      next[gift.subject] += 1
+    }
+    self.rows = rows
+    ends = next
+  }
+
+  /// Of a subject.
+  subscript(subject: Int) -> ArraySlice<Int32> {
+    rows[(subject == 0 ? 0 : Int(ends[subject - 1]))..<Int(ends[subject])]
   }
 }

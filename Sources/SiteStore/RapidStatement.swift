@@ -18,6 +18,19 @@ struct RapidStatement {
   func run(_ values: Value...) throws { try run(values) }
 
   func run(_ values: [Value]) throws {
+    bind(values)
+    _ = try step()
+    sqlite3_reset(statement.sqliteStatement)
+  }
+
+  /// Executes the statement and reads its first row; nil where there is none.
+  func first<Result>(_ values: Value..., read: (RapidRows.Row) -> Result) throws -> Result? {
+    bind(values)
+    defer { sqlite3_reset(statement.sqliteStatement) }
+    return try step() ? read(RapidRows.Row(handle: statement.sqliteStatement)) : nil
+  }
+
+  private func bind(_ values: [Value]) {
     let handle = statement.sqliteStatement
     for (index, value) in values.enumerated() {
       let place = Int32(index + 1)
@@ -36,13 +49,26 @@ struct RapidStatement {
         }
       }
     }
-    let result = sqlite3_step(handle)
-    sqlite3_reset(handle)
-    guard result == SQLITE_DONE || result == SQLITE_ROW else {
+  }
+
+  private func step() throws -> Bool {
+    do { return try statement.sqliteStatement.step() } catch {
+      sqlite3_reset(statement.sqliteStatement)
+      throw error
+    }
+  }
+}
+
+extension SQLiteStatement {
+  /// Goes on to the next row; false after the last one.
+  fileprivate func step() throws -> Bool {
+    let result = sqlite3_step(self)
+    guard result == SQLITE_ROW || result == SQLITE_DONE else {
       throw DatabaseError(
         resultCode: ResultCode(rawValue: result),
-        message: String(cString: sqlite3_errmsg(sqlite3_db_handle(handle))))
+        message: String(cString: sqlite3_errmsg(sqlite3_db_handle(self))))
     }
+    return result == SQLITE_ROW
   }
 }
 
@@ -126,16 +152,7 @@ struct RapidRows: ~Copyable {
   var row: Row { Row(handle: statement.sqliteStatement) }
 
   /// Goes on to the next row; false after the last one.
-  func next() throws -> Bool {
-    let handle = statement.sqliteStatement
-    let result = sqlite3_step(handle)
-    guard result == SQLITE_ROW || result == SQLITE_DONE else {
-      throw DatabaseError(
-        resultCode: ResultCode(rawValue: result),
-        message: String(cString: sqlite3_errmsg(sqlite3_db_handle(handle))))
-    }
-    return result == SQLITE_ROW
-  }
+  func next() throws -> Bool { try statement.sqliteStatement.step() }
 
   func forEach(_ body: (Row) throws -> Void) throws {
     while try next() { try body(row) }

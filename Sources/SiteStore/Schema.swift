@@ -4,7 +4,7 @@ import GRDB
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 5
+  static let version = 6
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -23,18 +23,45 @@ enum Schema {
         sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
           + "DROP TABLE IF EXISTS evidence;" + mirror + indexes)
     }
-    // A bookmark has another form by now; the next read takes one anew.
+    if version < 5 {
+      // A bookmark has another form by now; the next read takes one anew.
+      try db.execute(
+        sql: """
+          UPDATE evidence SET details = json_remove(details, '$.bookmark');
+          ALTER TABLE person ADD COLUMN directory TEXT;
+          ALTER TABLE person ADD COLUMN match_key TEXT;
+          ALTER TABLE person ADD COLUMN joined TEXT;
+          ALTER TABLE run_block ADD COLUMN first_account INTEGER;
+          ALTER TABLE run_block ADD COLUMN last_account INTEGER;
+          \(familyIndexes)
+          """)
+    }
     try db.execute(
       sql: """
-        UPDATE evidence SET details = json_remove(details, '$.bookmark');
-        ALTER TABLE person ADD COLUMN directory TEXT;
-        ALTER TABLE person ADD COLUMN match_key TEXT;
-        ALTER TABLE person ADD COLUMN joined TEXT;
-        ALTER TABLE run_block ADD COLUMN first_account INTEGER;
-        ALTER TABLE run_block ADD COLUMN last_account INTEGER;
-        \(familyIndexes) PRAGMA user_version = \(Self.version)
+        DROP VIEW rights_v1;
+        DROP TRIGGER portal_only_is_given_nothing; DROP TRIGGER portal_only_gets_nothing_back;
+        DROP TRIGGER holders_are_not_marked; DROP TRIGGER new_holders_are_not_marked;
+        ALTER TABLE holding RENAME TO old_holding;
+        ALTER TABLE account ADD COLUMN \(rightsColumn);
+        ALTER TABLE account ADD COLUMN \(suspendedColumn);
+        \(giver) \(packingHoldings) DROP TABLE old_holding; \(rightsViews)
+        PRAGMA user_version = \(Self.version)
         """)
   }
+
+  /// Up to version 5 each right of each account had a row.
+  private static let packingHoldings = """
+    INSERT INTO giver (rule, hand, import)
+      SELECT DISTINCT by_rule, by_hand, by_import FROM old_holding ORDER BY 1, 2, 3;
+    UPDATE account SET
+      rights = (SELECT nullif(json_group_object(right_id, giver.id), '{}') FROM old_holding
+        JOIN giver ON rule IS by_rule AND hand IS by_hand AND import IS by_import
+        WHERE account = account.id AND old_holding.suspended = 0),
+      suspended = (SELECT nullif(json_group_object(right_id, giver.id), '{}') FROM old_holding
+        JOIN giver ON rule IS by_rule AND hand IS by_hand AND import IS by_import
+        WHERE account = account.id AND old_holding.suspended = 1);
+
+    """
 
   private static func migrateFirst(_ db: Database) throws {
     let kept = ["site", "account", "rights", "holding", "person"]
@@ -54,9 +81,8 @@ enum Schema {
         INSERT INTO account (id, email, email_key, name, username, mark_rule, mark_hand, mark_import,
           deactivated_by, email_verified) SELECT * FROM old_account;
         INSERT INTO rights (id, kind, name, key, taken) SELECT * FROM old_rights;
-        INSERT INTO holding (account, right_id, by_rule, by_hand, by_import, suspended)
-          SELECT * FROM old_holding;
         INSERT INTO person (id, account, absent_since) SELECT id, account, absent_since FROM old_person;
+        \(packingHoldings)
         \(kept.map { "DROP TABLE old_\($0);" }.joined())
         """)
   }
@@ -66,6 +92,25 @@ enum Schema {
     try db.execute(
       sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
   }
+
+  private static let rightsColumn = """
+    rights TEXT CHECK (rights <> '{}')
+      CONSTRAINT "a portal-only account holds no license and no group (R6)"
+      CHECK (rights IS NULL OR coalesce(mark_rule, mark_hand, mark_import) IS NULL)
+    """
+
+  private static let suspendedColumn = "suspended TEXT CHECK (suspended <> '{}')"
+
+  private static let giver = """
+    -- Rules, administrators and imports that gave something, each combination once.
+    CREATE TABLE giver (
+      id INTEGER PRIMARY KEY,
+      rule TEXT, hand TEXT, import TEXT,
+      CHECK (coalesce(rule, hand, import) IS NOT NULL)
+    ) STRICT;
+    CREATE INDEX giver_by_names ON giver (rule, hand, import);
+
+    """
 
   private static let tables = """
     -- The site itself. `lineage` is random and new with each generation, so that a restored copy which went
@@ -92,13 +137,17 @@ enum Schema {
       mark_import TEXT,
       deactivated_by TEXT CHECK (deactivated_by IN ('sync', 'hand', 'import')),
       email_verified INTEGER NOT NULL DEFAULT 0 CHECK (email_verified IN (0, 1)),
+      -- Who holds what, and who gave it (R17), see the view `holding`: {"right": giver, …}, by their numbers; NULL for
+      -- nothing. Suspended: given back while the person cannot sign in (R20). One row a right would be most of a store.
+      \(rightsColumn),
+      \(suspendedColumn),
       -- The key is the email in small letters. SQLite folds ASCII only; a key that begins with a space is an
       -- email given up within a transaction.
       CHECK (email_key = lower(email) OR email GLOB '*[^ -~]*' OR email_key GLOB ' *')
     ) STRICT;
 
     -- Licenses and groups by name; group names that differ in letter case only are one group. `taken`
-    -- counts the holdings that are not suspended.
+    -- counts the accounts that hold a right, suspended ones aside.
     CREATE TABLE rights (
       id INTEGER PRIMARY KEY,
       kind TEXT NOT NULL CHECK (kind IN ('license', 'group')),
@@ -108,147 +157,134 @@ enum Schema {
       UNIQUE (kind, key)
     ) STRICT;
 
-    -- Who holds what, and who gave it (R17). Suspended: given back while the person cannot sign in (R20).
-    CREATE TABLE holding (
-      account INTEGER NOT NULL,
-      right_id INTEGER NOT NULL,
-      by_rule TEXT,
-      by_hand TEXT,
-      by_import TEXT,
-      suspended INTEGER NOT NULL DEFAULT 0 CHECK (suspended IN (0, 1)),
-      PRIMARY KEY (account, right_id),
-      CHECK (coalesce(by_rule, by_hand, by_import) IS NOT NULL)
-    ) STRICT, WITHOUT ROWID;
-
-    -- Nothing of the site is ever deleted (R18), so that no holding, person or run loses what it names.
+    \(giver)
+    -- Nothing of the site is ever deleted (R18), so that no account, person or run loses what it names.
     CREATE TRIGGER accounts_stay BEFORE DELETE ON account
     BEGIN SELECT raise(ABORT, 'accounts are deactivated, never deleted'); END;
     CREATE TRIGGER rights_stay BEFORE DELETE ON rights
     BEGIN SELECT raise(ABORT, 'rights are never deleted'); END;
 
-    """ + emptyPortalOnly + """
+    -- After the transition an Atlassian account stays one, and the transition is final (R13).
+    CREATE TRIGGER atlassian_accounts_stay BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
+    WHEN coalesce(OLD.mark_rule, OLD.mark_hand, OLD.mark_import) IS NULL
+      AND coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
+      AND (SELECT transition FROM site) = 'after'
+    BEGIN SELECT raise(ABORT, 'an Atlassian account cannot be made portal-only again (R13)'); END;
+    CREATE TRIGGER transition_is_final BEFORE UPDATE OF transition ON site
+    WHEN OLD.transition = 'after' AND NEW.transition <> 'after'
+    BEGIN SELECT raise(ABORT, 'the transition cannot be taken back (R13)'); END;
 
-      -- After the transition an Atlassian account stays one, and the transition is final (R13).
-      CREATE TRIGGER atlassian_accounts_stay BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
-      WHEN coalesce(OLD.mark_rule, OLD.mark_hand, OLD.mark_import) IS NULL
-        AND coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
-        AND (SELECT transition FROM site) = 'after'
-      BEGIN SELECT raise(ABORT, 'an Atlassian account cannot be made portal-only again (R13)'); END;
-      CREATE TRIGGER transition_is_final BEFORE UPDATE OF transition ON site
-      WHEN OLD.transition = 'after' AND NEW.transition <> 'after'
-      BEGIN SELECT raise(ABORT, 'the transition cannot be taken back (R13)'); END;
+    -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
+    -- which they were last settled (NULL: to do), since when they are gone, and when a condition on a moment
+    -- answers differently for them. Of a site with several directories also: which one shows the person, the
+    -- folded value of `account.match`, and, for a further entry of a person, the id by which the account is linked.
+    CREATE TABLE person (
+      id TEXT PRIMARY KEY,
+      account INTEGER,
+      settled INTEGER,
+      absent_since INTEGER,
+      due INTEGER,
+      directory TEXT,
+      match_key TEXT,
+      joined TEXT
+    ) STRICT, WITHOUT ROWID;
 
-      -- The people of the directory by immutable id (R16): whose account is whose, the fingerprint with
-      -- which they were last settled (NULL: to do), since when they are gone, and when a condition on a moment
-      -- answers differently for them. Of a site with several directories also: which one shows the person, the
-      -- folded value of `account.match`, and, for a further entry of a person, the id by which the account is linked.
-      CREATE TABLE person (
-        id TEXT PRIMARY KEY,
-        account INTEGER UNIQUE,
-        settled INTEGER,
-        absent_since INTEGER,
-        due INTEGER,
-        directory TEXT,
-        match_key TEXT,
-        joined TEXT
-      ) STRICT, WITHOUT ROWID;
+    -- An administrator's exceptions, each until a moment in seconds since 1970.
+    CREATE TABLE pin (
+      id INTEGER PRIMARY KEY,
+      account INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      until INTEGER NOT NULL,
+      reason TEXT NOT NULL CHECK (reason <> ''),
+      by TEXT NOT NULL,
+      since INTEGER NOT NULL,
+      UNIQUE (account, kind)
+    ) STRICT;
 
-      -- An administrator's exceptions, each until a moment in seconds since 1970.
-      CREATE TABLE pin (
-        id INTEGER PRIMARY KEY,
-        account INTEGER NOT NULL,
-        kind TEXT NOT NULL,
-        until INTEGER NOT NULL,
-        reason TEXT NOT NULL CHECK (reason <> ''),
-        by TEXT NOT NULL,
-        since INTEGER NOT NULL,
-        UNIQUE (account, kind)
-      ) STRICT;
+    -- The journal: each run, its changes in packed blocks, and what of them counts against the limits. `link`
+    -- chains the runs: a keyed hash over the link before, the run, and its blocks. What is a person's in
+    -- a block lies apart in `personal`; the block holds salted digests of it, so that it can be blanked.
+    CREATE TABLE run (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      command TEXT NOT NULL,
+      user TEXT NOT NULL,
+      started_at INTEGER NOT NULL,
+      plan_hash TEXT NOT NULL,
+      generation INTEGER NOT NULL,
+      people_read INTEGER NOT NULL,
+      groups_read INTEGER NOT NULL,
+      changes INTEGER NOT NULL,
+      undoes INTEGER,
+      rules TEXT NOT NULL,
+      texts TEXT NOT NULL,
+      key_id TEXT NOT NULL,
+      link BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX run_by_time ON run (started_at);
+    CREATE INDEX run_by_undone ON run (undoes) WHERE undoes IS NOT NULL;
+    CREATE TABLE run_block (
+      run INTEGER NOT NULL,
+      number INTEGER NOT NULL,
+      changes BLOB NOT NULL,
+      personal BLOB NOT NULL,
+      -- The numbers of the block's accounts lie in this range; NULL: not known, of version 4 and before.
+      first_account INTEGER,
+      last_account INTEGER,
+      PRIMARY KEY (run, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE run_count (
+      run INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      group_key TEXT NOT NULL,
+      count INTEGER NOT NULL,
+      PRIMARY KEY (run, kind, group_key)
+    ) STRICT, WITHOUT ROWID;
+    -- The last run that `journal.keep` let go, with its link, sealed.
+    CREATE TABLE audit_anchor (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      run INTEGER NOT NULL,
+      link BLOB NOT NULL,
+      key_id TEXT NOT NULL,
+      seal BLOB NOT NULL
+    ) STRICT;
 
-      -- The journal: each run, its changes in packed blocks, and what of them counts against the limits. `link`
-      -- chains the runs: a keyed hash over the link before, the run, and its blocks. What is a person's in
-      -- a block lies apart in `personal`; the block holds salted digests of it, so that it can be blanked.
-      CREATE TABLE run (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        command TEXT NOT NULL,
-        user TEXT NOT NULL,
-        started_at INTEGER NOT NULL,
-        plan_hash TEXT NOT NULL,
-        generation INTEGER NOT NULL,
-        people_read INTEGER NOT NULL,
-        groups_read INTEGER NOT NULL,
-        changes INTEGER NOT NULL,
-        undoes INTEGER,
-        rules TEXT NOT NULL,
-        texts TEXT NOT NULL,
-        key_id TEXT NOT NULL,
-        link BLOB NOT NULL
-      ) STRICT;
-      CREATE INDEX run_by_time ON run (started_at);
-      CREATE INDEX run_by_undone ON run (undoes) WHERE undoes IS NOT NULL;
-      CREATE TABLE run_block (
-        run INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        changes BLOB NOT NULL,
-        personal BLOB NOT NULL,
-        -- The numbers of the block's accounts lie in this range; NULL: not known, of version 4 and before.
-        first_account INTEGER,
-        last_account INTEGER,
-        PRIMARY KEY (run, number)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE run_count (
-        run INTEGER NOT NULL,
-        kind TEXT NOT NULL,
-        group_key TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        PRIMARY KEY (run, kind, group_key)
-      ) STRICT, WITHOUT ROWID;
-      -- The last run that `journal.keep` let go, with its link, sealed.
-      CREATE TABLE audit_anchor (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
-        run INTEGER NOT NULL,
-        link BLOB NOT NULL,
-        key_id TEXT NOT NULL,
-        seal BLOB NOT NULL
-      ) STRICT;
+    -- What runs held back and may be approved, and what was approved until when.
+    CREATE TABLE held (
+      hash TEXT PRIMARY KEY,
+      details TEXT NOT NULL,
+      held_at INTEGER NOT NULL,
+      approved_at INTEGER,
+      approved_by TEXT
+    ) STRICT, WITHOUT ROWID;
 
-      -- What runs held back and may be approved, and what was approved until when.
-      CREATE TABLE held (
-        hash TEXT PRIMARY KEY,
-        details TEXT NOT NULL,
-        held_at INTEGER NOT NULL,
-        approved_at INTEGER,
-        approved_by TEXT
-      ) STRICT, WITHOUT ROWID;
+    -- The mappings by which each directory's people have what they have, the last one in force, with the run that
+    -- accepted it; and the directory groups that its rules name, by immutable id (R22).
+    CREATE TABLE mapping (
+      id INTEGER PRIMARY KEY,
+      directory TEXT NOT NULL,
+      digest TEXT NOT NULL,
+      details TEXT NOT NULL,
+      groups TEXT NOT NULL,
+      run INTEGER NOT NULL
+    ) STRICT;
 
-      -- The mappings by which each directory's people have what they have, the last one in force, with the run that
-      -- accepted it; and the directory groups that its rules name, by immutable id (R22).
-      CREATE TABLE mapping (
-        id INTEGER PRIMARY KEY,
-        directory TEXT NOT NULL,
-        digest TEXT NOT NULL,
-        details TEXT NOT NULL,
-        groups TEXT NOT NULL,
-        run INTEGER NOT NULL
-      ) STRICT;
+    -- What the last sync left open.
+    CREATE TABLE hold (
+      person TEXT PRIMARY KEY,
+      details TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE waiting (
+      product TEXT NOT NULL,
+      person TEXT NOT NULL,
+      since INTEGER NOT NULL,
+      PRIMARY KEY (product, person)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE leaving (
+      account INTEGER PRIMARY KEY,
+      details TEXT NOT NULL
+    ) STRICT;
 
-      -- What the last sync left open.
-      CREATE TABLE hold (
-        person TEXT PRIMARY KEY,
-        details TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE waiting (
-        product TEXT NOT NULL,
-        person TEXT NOT NULL,
-        since INTEGER NOT NULL,
-        PRIMARY KEY (product, person)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE leaving (
-        account INTEGER PRIMARY KEY,
-        details TEXT NOT NULL
-      ) STRICT;
-
-      """ + indexes + familyIndexes + mirror
+    """ + indexes + personIndex + familyIndexes + mirror
 
   /// People to look at again are few, and found without asking all; accounts are counted without reading them.
   private static let indexes = """
@@ -257,6 +293,9 @@ enum Schema {
     CREATE INDEX account_active ON account (id) WHERE deactivated_by IS NULL;
 
     """
+
+  /// One account, one person. Made anew after a first sync has filled the table. Up to version 5 it stands within the table.
+  static let personIndex = "CREATE UNIQUE INDEX person_by_account ON person (account);"
 
   private static let familyIndexes = """
     CREATE INDEX run_block_accounts ON run_block (first_account, last_account);
@@ -328,50 +367,6 @@ enum Schema {
   static let mirrorIndex =
     "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"
 
-  /// R6, whoever writes, row by row.
-  private static let emptyPortalOnly = """
-    -- A portal-only account holds no license and belongs to no group (R6), whoever writes.
-    CREATE TRIGGER portal_only_is_given_nothing BEFORE INSERT ON holding
-    WHEN NEW.suspended = 0 AND (SELECT coalesce(mark_rule, mark_hand, mark_import) FROM account
-      WHERE id = NEW.account) IS NOT NULL
-    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
-    CREATE TRIGGER portal_only_gets_nothing_back BEFORE UPDATE OF suspended, account ON holding
-    WHEN NEW.suspended = 0 AND (SELECT coalesce(mark_rule, mark_hand, mark_import) FROM account
-      WHERE id = NEW.account) IS NOT NULL
-    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
-    CREATE TRIGGER holders_are_not_marked BEFORE UPDATE OF mark_rule, mark_hand, mark_import ON account
-    WHEN coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
-      AND EXISTS (SELECT 1 FROM holding WHERE account = NEW.id AND suspended = 0)
-    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
-    CREATE TRIGGER new_holders_are_not_marked BEFORE INSERT ON account
-    WHEN coalesce(NEW.mark_rule, NEW.mark_hand, NEW.mark_import) IS NOT NULL
-      AND EXISTS (SELECT 1 FROM holding WHERE account = NEW.id AND suspended = 0)
-    BEGIN SELECT raise(ABORT, 'a portal-only account holds no license and no group (R6)'); END;
-
-    """
-
-  /// Writes many rows with R6 checked once over all of them, which costs less than a trigger for each; the
-  /// triggers are away within the transaction only.
-  static func checkingTogether(_ db: Database, _ body: () throws -> Void) throws {
-    for trigger in [
-      "portal_only_is_given_nothing", "portal_only_gets_nothing_back", "holders_are_not_marked",
-      "new_holders_are_not_marked",
-    ] { try db.execute(sql: "DROP TRIGGER \(trigger)") }
-    try body()
-    let broken = try Bool.fetchOne(
-      db,
-      sql: """
-        SELECT EXISTS (SELECT 1 FROM account JOIN holding ON holding.account = account.id
-          WHERE coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL AND suspended = 0)
-        """)
-    if broken == true {
-      throw DatabaseError(
-        resultCode: .SQLITE_CONSTRAINT,
-        message: "a portal-only account holds no license and no group (R6)")
-    }
-    try db.execute(sql: emptyPortalOnly)
-  }
-
   /// For other programs. Their names end in a version; columns are never taken away or given another meaning.
   private static let views = """
     CREATE VIEW accounts_v1 AS
@@ -381,11 +376,6 @@ enum Schema {
       coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL AS portal_only,
       deactivated_by IS NULL AS active, deactivated_by, email_verified, person.id AS directory_id
     FROM account JOIN site LEFT JOIN person ON person.account = account.id;
-
-    CREATE VIEW rights_v1 AS
-    SELECT holding.account AS account_id, email, kind, rights.name AS name, by_rule, by_hand, by_import,
-      suspended
-    FROM holding JOIN rights ON rights.id = right_id JOIN account ON account.id = holding.account;
 
     CREATE VIEW seats_v1 AS
     SELECT kind, name, taken FROM rights WHERE taken > 0;
@@ -398,6 +388,23 @@ enum Schema {
     SELECT id AS run, command, user, datetime(started_at, 'unixepoch') AS started_at, plan_hash,
       generation, people_read, groups_read, changes, undoes, lower(hex(link)) AS link
     FROM run;
+
+    """ + rightsViews
+
+  private static let rightsViews = """
+    -- Of each account each right.
+    CREATE VIEW holding AS
+    SELECT account.id AS account, CAST(held.key AS INTEGER) AS right_id, rule AS by_rule,
+      hand AS by_hand, import AS by_import, 0 AS suspended
+    FROM account JOIN json_each(account.rights) AS held JOIN giver ON giver.id = held.value
+    UNION ALL
+    SELECT account.id, CAST(held.key AS INTEGER), rule, hand, import, 1
+    FROM account JOIN json_each(account.suspended) AS held JOIN giver ON giver.id = held.value;
+
+    CREATE VIEW rights_v1 AS
+    SELECT holding.account AS account_id, email, kind, rights.name AS name, by_rule, by_hand, by_import,
+      holding.suspended
+    FROM holding JOIN rights ON rights.id = right_id JOIN account ON account.id = holding.account;
 
     """
 }

@@ -5,9 +5,6 @@ import Ports
 import SiteModel
 
 extension SiteDatabase {
-  /// From so many changes on, constraints over accounts and rights are checked together.
-  private static let manyRows = 5000
-
   package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> AppliedRun {
     let plan = approved.plan
     let planHash = Meanwhile { run.planHash }
@@ -21,11 +18,7 @@ extension SiteDatabase {
       }
       var blocks = try RunBlocks(plan, accounts: writer.accounts, in: db)
       defer { blocks.stop() }
-      if plan.rows.count > Self.manyRows {
-        try Schema.checkingTogether(db) { try writer.write { try blocks.writeReady() } }
-      } else {
-        try writer.write { try blocks.writeReady() }
-      }
+      try writer.write { try blocks.writeReady() }
       try people.value().write(in: db)
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty { try Self.moveGeneration(db) }
@@ -113,15 +106,6 @@ extension SiteDatabase {
 
   /// Commits the plan's bookkeeping: absences, and what is left open.
   private func remember(_ plan: Plan, now: Int64, in db: Database) throws {
-    let regive = try RapidStatement(
-      db,
-      """
-      UPDATE holding SET by_rule = ? WHERE account = ? AND by_rule IS NOT NULL
-      AND right_id = (SELECT id FROM rights WHERE kind = ? AND key = ?)
-      """)
-    for right in plan.memory.regiven {
-      try regive.run(.text(right.rule), .int(right.account), .text(right.kind), .text(right.key))
-    }
     let unsettle = try RapidStatement(
       db, "INSERT INTO person (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET settled = NULL")
     for person in plan.memory.unsettled { try unsettle.run(.text(person)) }

@@ -239,17 +239,17 @@ extension SiteDatabase {
     try write { db in
       try db.execute(
         sql: """
-          UPDATE rights SET taken = taken - (SELECT count(*) FROM holding
-            WHERE account = ?1 AND right_id = rights.id AND suspended = 0)
+          UPDATE rights SET taken = taken - 1 WHERE id IN (SELECT right_id FROM holding
+            WHERE account = ?1 AND suspended = 0)
           """, arguments: [account])
       try db.execute(
         sql: """
           UPDATE account SET email = 'erased-' || id || '@erased.invalid',
             email_key = 'erased-' || id || '@erased.invalid', name = 'erased', username = NULL,
-            email_verified = 0 WHERE id = ?1
+            email_verified = 0, rights = NULL, suspended = NULL WHERE id = ?1
           """, arguments: [account])
       for statement in [
-        "DELETE FROM holding WHERE account = ?", "DELETE FROM pin WHERE account = ?",
+        "DELETE FROM pin WHERE account = ?",
         "DELETE FROM hold WHERE person IN (SELECT id FROM person WHERE account = ?)",
         "DELETE FROM waiting WHERE person IN (SELECT id FROM person WHERE account = ?)",
         "DELETE FROM leaving WHERE account = ?", "DELETE FROM person WHERE account = ?",

@@ -67,8 +67,7 @@ extension SiteDatabase {
       guard let name else { continue }
       add(
         """
-        id IN (SELECT account FROM holding JOIN rights ON rights.id = right_id
-          WHERE kind = ? AND key = ? AND NOT suspended)
+        instr(rights, (SELECT '"' || id || '":' FROM rights WHERE kind = ? AND key = ?)) > 0
         """, [kind.rawValue, Right(kind, name).key])
     }
     let marked = "coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL"
@@ -86,8 +85,7 @@ extension SiteDatabase {
     if let isUnassigned = filter.isUnassigned {
       add(
         """
-        (deactivated_by IS NULL AND NOT (\(marked))
-          AND id NOT IN (SELECT account FROM holding WHERE NOT suspended)) = \(isUnassigned ? 1 : 0)
+        (deactivated_by IS NULL AND NOT (\(marked)) AND rights IS NULL) = \(isUnassigned ? 1 : 0)
         """)
     }
     if let giver = filter.givenBy {

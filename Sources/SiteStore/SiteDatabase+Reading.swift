@@ -50,9 +50,8 @@ extension SiteDatabase {
       counts[key] = try Int.fetchOne(
         db,
         sql: """
-          SELECT count(*) FROM rights JOIN holding ON right_id = rights.id
-          JOIN account ON account.id = holding.account
-          WHERE kind = 'group' AND key = ? AND suspended = 0 AND deactivated_by IS NULL
+          SELECT count(*) FROM account WHERE deactivated_by IS NULL
+            AND instr(rights, (SELECT '"' || id || '":' FROM rights WHERE kind = 'group' AND key = ?)) > 0
           """, arguments: [key])
     }
     return counts
@@ -255,55 +254,27 @@ extension SiteDatabase {
     String(decoding: try JSONEncoder().encode(values), as: UTF8.self)
   }
 
-  /// Accounts and their holdings in one pass over both.
   private static func fetch(
     _ db: Database, filter: String, arguments: StatementArguments, order: String,
     _ body: (Account) throws -> Void
   ) throws {
-    // What rights are called is kept once for all who hold them.
-    var rights: [Int64: Right] = [:]
-    let find = try db.makeStatement(sql: "SELECT kind, name FROM rights WHERE id = ?")
-    func right(_ id: Int64) throws -> Right? {
-      if let known = rights[id] { return known }
-      find.setUncheckedArguments([id])
-      rights[id] = try Row.fetchOne(find).map {
-        Right($0[0] == "license" ? .license : .group, $0[1])
-      }
-      return rights[id]
-    }
-    let holdings = try RapidRows(
-      db,
-      """
-      SELECT account.id, right_id, by_rule, by_hand, by_import, suspended
-      FROM account JOIN holding ON holding.account = account.id \(filter) ORDER BY \(order)
-      """, arguments)
-    var isMore = try holdings.next()
+    var holdings = HoldingsReader(db)
     let rows = try RapidRows(
       db,
       """
       SELECT account.id, email, name, username, mark_rule, mark_hand, mark_import, deactivated_by,
-        email_verified, person.id, absent_since
+        email_verified, person.id, absent_since, rights, suspended
       FROM account LEFT JOIN person ON person.account = account.id \(filter) ORDER BY \(order)
       """, arguments)
-    while try rows.next() {
-      let row = rows.row
-      let id = row.int(0) ?? 0
-      var own: [Holding] = []
-      while isMore, holdings.row.int(0) == id {
-        let held = holdings.row
-        if let right = try right(held.int(1) ?? 0) {
-          let givers = Givers(rule: held.text(2), hand: held.text(3), imported: held.text(4))
-          own.append(Holding(right, givers, isSuspended: held.int(5) == 1))
-        }
-        isMore = try holdings.next()
-      }
-      own.sort { $0.right < $1.right }
+    try rows.forEach { row in
       try body(
         Account(
-          id: id, email: row.text(1) ?? "", name: row.text(2) ?? "", username: row.text(3),
+          id: row.int(0) ?? 0, email: row.text(1) ?? "", name: row.text(2) ?? "",
+          username: row.text(3),
           mark: Givers(rule: row.text(4), hand: row.text(5), imported: row.text(6)),
           deactivatedBy: row.text(7).flatMap(Account.Deactivator.init(rawValue:)),
-          isEmailVerified: row.int(8) == 1, holdings: own, person: row.text(9),
+          isEmailVerified: row.int(8) == 1,
+          holdings: holdings.read(row.bytes(11), suspended: row.bytes(12)), person: row.text(9),
           absentSince: row.int(10)))
     }
   }

@@ -15,12 +15,11 @@ import Testing
     try other.write { db in
       try db.execute(
         sql: """
-          INSERT INTO account (id, email, email_key, name, mark_hand) VALUES
-            (1, 'a@x', 'a@x', 'A', NULL), (2, 'b@x', 'b@x', 'B', 'root');
           INSERT INTO rights (id, kind, name, key) VALUES (1, 'license', 'jira', 'jira'),
             (2, 'group', 'G', 'g');
-          INSERT INTO holding (account, right_id, by_hand) VALUES (1, 1, 'root');
-          INSERT INTO holding (account, right_id, by_hand, suspended) VALUES (2, 2, 'root', 1);
+          INSERT INTO giver (id, hand) VALUES (3, 'root');
+          INSERT INTO account (id, email, email_key, name, mark_hand, rights, suspended) VALUES
+            (1, 'a@x', 'a@x', 'A', NULL, '{"1":3}', NULL), (2, 'b@x', 'b@x', 'B', 'root', NULL, '{"2":3}');
           """)
     }
     withExtendedLifetime(folder) {}
@@ -28,14 +27,24 @@ import Testing
   }
 
   @Test(arguments: [
-    ("INSERT INTO holding (account, right_id, by_hand) VALUES (2, 1, 'root')", "R6"),
-    ("UPDATE holding SET suspended = 0 WHERE account = 2", "R6"),
-    ("UPDATE holding SET account = 2 WHERE account = 1", "R6"),
+    ("UPDATE account SET rights = '{\"1\":3}' WHERE id = 2", "R6"),
+    ("UPDATE account SET rights = suspended, suspended = NULL WHERE id = 2", "R6"),
     ("UPDATE account SET mark_rule = 'r' WHERE id = 1", "R6"),
     (
-      "INSERT OR REPLACE INTO account (id, email, email_key, name, mark_rule) VALUES (1, 'c@x', 'c@x', 'A', 'r')",
-      "R6"
+      """
+      INSERT INTO account (email, email_key, name, mark_rule, rights)
+      VALUES ('c@x', 'c@x', 'C', 'r', '{"1":3}')
+      """, "R6"
     ),
+    (
+      """
+      INSERT OR REPLACE INTO account (id, email, email_key, name, mark_rule, rights)
+      VALUES (1, 'c@x', 'c@x', 'A', 'r', '{"1":3}')
+      """, "R6"
+    ),
+    ("UPDATE account SET rights = '{}' WHERE id = 1", "CHECK"),
+    ("INSERT INTO giver (id) VALUES (4)", "CHECK"),
+    ("INSERT INTO holding (account, right_id, by_hand) VALUES (2, 1, 'root')", "view"),
     ("INSERT INTO account (email, email_key, name) VALUES ('A@X', 'a@x', 'N')", "UNIQUE"),
     ("INSERT INTO account (email, email_key, name) VALUES ('A@X', 'A@X', 'N')", "CHECK"),
     ("INSERT INTO account (email, email_key, name) VALUES ('a@x', 'z@x', 'N')", "CHECK"),
@@ -45,7 +54,7 @@ import Testing
       "UPDATE site SET transition = 'after'; UPDATE site SET transition = 'before'", "R13"
     ),
     (
-      "DELETE FROM holding; UPDATE site SET transition = 'after'; UPDATE account SET mark_rule = 'r' WHERE id = 1",
+      "UPDATE account SET rights = NULL; UPDATE site SET transition = 'after'; UPDATE account SET mark_rule = 'r' WHERE id = 1",
       "R13"
     ),
     ("UPDATE accounts_v1 SET name = 'x'", "view"),
@@ -121,6 +130,55 @@ import Testing
     #expect(try SiteDatabase(path: path).account(id: 7) == account)
   }
 
+  @Test func aStoreOfVersionFiveKeepsWhatAccountsHold() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/usher.db"
+    _ = try SiteDatabase(path: path)
+    try DatabaseQueue(path: path).write { db in
+      try db.execute(
+        sql: """
+          \(undoingVersionSix)
+          INSERT INTO account (id, email, email_key, name, mark_hand) VALUES
+            (1, 'a@x', 'a@x', 'A', NULL), (2, 'b@x', 'b@x', 'B', 'root'), (3, 'c@x', 'c@x', 'C', NULL);
+          INSERT INTO rights (id, kind, name, key, taken) VALUES (11, 'license', 'jira', 'jira', 1),
+            (2, 'group', 'G', 'g', 1);
+          INSERT INTO holding VALUES (1, 11, 'staff', NULL, NULL, 0), (1, 2, 'staff', 'root', NULL, 0),
+            (2, 2, NULL, NULL, 'old.csv', 1);
+          PRAGMA user_version = 5
+          """)
+    }
+    let store = try SiteDatabase(path: path)
+    let jira = Right(.license, "jira"), group = Right(.group, "G")
+    #expect(
+      try store.accounts(ids: [1, 2, 3]).map(\.holdings) == [
+        [
+          Holding(jira, Givers(rule: "staff")), Holding(group, Givers(rule: "staff", hand: "root")),
+        ],
+        [Holding(group, Givers(imported: "old.csv"), isSuspended: true)],
+        [],
+      ])
+    let rows = try DatabaseQueue(path: path).read { db in
+      try Row.fetchAll(
+        db,
+        sql:
+          "SELECT account_id, name, by_rule, by_hand, by_import, suspended FROM rights_v1 ORDER BY 1, 2"
+      ).map { row in
+        (0..<6).map {
+          String.fromDatabaseValue(row[$0]) ?? (row[$0] as Int64?).map(String.init) ?? "-"
+        }
+        .joined(separator: " ")
+      }
+    }
+    #expect(rows == ["1 G staff root - 0", "1 jira staff - - 0", "2 G - - old.csv 1"])
+    // What the schema keeps, it keeps in a store of that age, too.
+    let error = #expect(throws: DatabaseError.self) {
+      try DatabaseQueue(path: path).write {
+        try $0.execute(sql: "UPDATE account SET mark_rule = 'r' WHERE id = 1")
+      }
+    }
+    #expect(error?.message?.contains("R6") == true)
+  }
+
   @Test func aStoreOfVersionFourKeepsItsMirror() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/usher.db"
@@ -128,7 +186,7 @@ import Testing
     try DatabaseQueue(path: path).write { db in
       try db.execute(
         sql: """
-          \(undoingVersionFive)
+          \(undoingVersionSix) \(undoingVersionFive)
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
           INSERT INTO evidence VALUES ('corporate', '{"people": 3, "groups": 0, "peopleSelected": 3,
@@ -155,7 +213,7 @@ import Testing
         sql: """
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
           DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
-          \(undoingVersionFive)
+          \(undoingVersionSix) \(undoingVersionFive)
           ALTER TABLE mirror_entry DROP COLUMN hashes;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
@@ -172,6 +230,24 @@ import Testing
     #expect(try SiteDatabase(path: path).readEvidence(of: "corporate") == nil)
   }
 }
+
+/// Takes away what version 6 brought.
+private let undoingVersionSix = """
+  DROP VIEW rights_v1; DROP VIEW holding; DROP TABLE giver;
+  ALTER TABLE account DROP COLUMN rights; ALTER TABLE account DROP COLUMN suspended;
+  CREATE TABLE holding (account INTEGER NOT NULL, right_id INTEGER NOT NULL, by_rule TEXT, by_hand TEXT,
+    by_import TEXT, suspended INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, right_id)) STRICT, WITHOUT ROWID;
+  CREATE VIEW rights_v1 AS SELECT account, right_id, by_rule, by_hand, by_import, suspended FROM holding;
+  CREATE TRIGGER portal_only_is_given_nothing BEFORE INSERT ON holding
+    WHEN (SELECT mark_hand FROM account WHERE id = NEW.account) IS NOT NULL AND NEW.suspended = 0
+    BEGIN SELECT raise(ABORT, 'R6'); END;
+  CREATE TRIGGER portal_only_gets_nothing_back BEFORE UPDATE OF suspended ON holding
+    BEGIN SELECT raise(ABORT, 'R6'); END;
+  CREATE TRIGGER holders_are_not_marked BEFORE UPDATE OF mark_rule ON account
+    WHEN EXISTS (SELECT 1 FROM holding WHERE account = NEW.id) BEGIN SELECT raise(ABORT, 'R6'); END;
+  CREATE TRIGGER new_holders_are_not_marked BEFORE INSERT ON account
+    WHEN EXISTS (SELECT 1 FROM holding WHERE account = NEW.id) BEGIN SELECT raise(ABORT, 'R6'); END;
+  """
 
 /// Takes away what version 5 brought.
 private let undoingVersionFive = """

@@ -1,0 +1,55 @@
+/// What an account holds, as its row has it: `{"right":giver,…}`, each by its number, in the rights' order. With a row for
+/// each, they would be most rows of a store, and most of a first sync's time.
+struct PackedRights {
+  struct Held {
+    let right: Int64
+    /// By number in `giver`.
+    var giver: Int64
+  }
+
+  private(set) var held: [Held]
+
+  init(_ held: [Held] = []) { self.held = held.sorted { $0.right < $1.right } }
+
+  /// - Parameter text: as `text` is; empty for nothing.
+  init(_ text: UnsafeRawBufferPointer) {
+    held = []
+    var right: Int64?
+    var number: Int64?
+    for byte in text {
+      if (0x30...0x39).contains(byte) {
+        number = (number ?? 0) &* 10 &+ Int64(byte - 0x30)
+      } else if let complete = number {
+        if let known = right { held.append(Held(right: known, giver: complete)) }
+        right = right == nil ? complete : nil
+        number = nil
+      }
+    }
+  }
+
+  /// nil for nothing.
+  var text: String? {
+    if held.isEmpty { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(12 * held.count)
+    for one in held {
+      bytes.append(contentsOf: (bytes.isEmpty ? "{\"" : ",\"").utf8)
+      bytes.append(contentsOf: String(one.right).utf8)
+      bytes.append(contentsOf: "\":".utf8)
+      bytes.append(contentsOf: String(one.giver).utf8)
+    }
+    bytes.append(UInt8(ascii: "}"))
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// The giver of a right; nil where it is not held.
+  subscript(right: Int64) -> Int64? {
+    get { held.first { $0.right == right }?.giver }
+    set {
+      held.removeAll { $0.right == right }
+      guard let newValue else { return }
+      let place = held.firstIndex { $0.right > right } ?? held.endIndex
+      held.insert(Held(right: right, giver: newValue), at: place)
+    }
+  }
+}
