@@ -115,7 +115,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "ArchitectureTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "DirectoryModelTests", dependencies: ["DirectoryModel"], swiftSettings: strict),
+      name: "DirectoryModelTests", dependencies: ["DirectoryModel", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "MappingTests",
       dependencies: [
@@ -125,7 +126,7 @@ let package = Package(
     .testTarget(
       name: "SettingsTests", dependencies: ["Settings", "Diagnostics"], swiftSettings: strict),
     .testTarget(
-      name: "ReconciliationTests", dependencies: ["Reconciliation", "SiteModel"],
+      name: "ReconciliationTests", dependencies: ["Reconciliation", "SiteModel", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "SiteStoreTests",

@@ -71,7 +71,12 @@ package struct WideHash: Sendable, Hashable, Comparable {
     self.low = low
   }
 
-  package static func < (left: WideHash, right: WideHash) -> Bool {
-    (left.high, left.low) < (right.high, right.low)
+  // Inlinable, for millions of them are sorted and looked up in other rooms.
+  @inlinable package static func == (left: WideHash, right: WideHash) -> Bool {
+    left.high == right.high && left.low == right.low
+  }
+
+  @inlinable package static func < (left: WideHash, right: WideHash) -> Bool {
+    left.high == right.high ? left.low < right.low : left.high < right.high
   }
 }

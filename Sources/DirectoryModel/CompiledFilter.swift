@@ -254,7 +254,7 @@ extension CompiledFilter {
   }
 
   private static func equals(_ value: ArraySlice<UInt8>, _ assertion: Assertion) -> Bool {
-    if value == assertion.bytes[...] || TextFold.fold(value) == assertion.folded { return true }
+    if TextFold.fold(value, is: assertion.folded) { return true }
     guard let name = assertion.name else { return false }
     return DistinguishedName.normalise(value) == name
   }

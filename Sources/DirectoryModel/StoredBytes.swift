@@ -1,6 +1,6 @@
 /// Lengths as varints (7 bits a byte, the lowest first) and fields with their length before them.
 extension [UInt8] {
-  package mutating func appendVarint(_ number: UInt64) {
+  @inlinable package mutating func appendVarint(_ number: UInt64) {
     var rest = number
     while rest >= 0x80 {
       append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -9,7 +9,7 @@ extension [UInt8] {
     append(UInt8(rest))
   }
 
-  package mutating func appendField(_ field: some Collection<UInt8>) {
+  @inlinable package mutating func appendField(_ field: some Collection<UInt8>) {
     appendVarint(UInt64(field.count))
     append(contentsOf: field)
   }

@@ -19,6 +19,27 @@ package enum TextFold {
     return out
   }
 
+  /// Whether this is the folded form of a value; nothing is made of the value to tell.
+  package static func fold(_ value: ArraySlice<UInt8>, is folded: [UInt8]) -> Bool {
+    guard value.allSatisfy({ $0 < 0x80 }) else { return foldUnicode(value) == folded }
+    var next = 0
+    var hasSpace = false
+    func isNext(_ byte: UInt8) -> Bool {
+      defer { next += 1 }
+      return next < folded.count && folded[next] == byte
+    }
+    for byte in value {
+      if byte == 0x20 || byte == 0x09 {
+        hasSpace = next > 0
+      } else {
+        if hasSpace, !isNext(0x20) { return false }
+        hasSpace = false
+        if !isNext(byte.asciiLowercased) { return false }
+      }
+    }
+    return next == folded.count
+  }
+
   package static func fold(_ text: String) -> [UInt8] { fold(Array(text.utf8)[...]) }
 
   private static func foldUnicode(_ value: ArraySlice<UInt8>) -> [UInt8] {

@@ -35,6 +35,12 @@ package struct PersonEvaluator {
   struct RulingKey: Hashable {
     let rules: [Int]
     let groups: [Int32]
+
+    func hash(into hasher: inout Hasher) {
+      // One for everybody: bytes cost less than numbers one by one.
+      rules.withUnsafeBytes { hasher.combine(bytes: $0) }
+      groups.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
   }
 
   /// A directory group that an `each-group` condition chose, with what its pattern caught.
@@ -43,8 +49,8 @@ package struct PersonEvaluator {
     let caught: [String]
   }
 
-  /// What one search says of its people.
-  private struct BoundSearch {
+  /// What one search says of its people. A class as `BoundRule` is.
+  private final class BoundSearch: Sendable {
     let users: CompiledMapping.UserSearch
     let account: CompiledMapping.AccountFields
     let idSlot: Int
@@ -53,6 +59,19 @@ package struct PersonEvaluator {
     /// What of the search filter the source has not applied; nil mostly.
     let filter: CompiledFilter?
     let exclude: CompiledFilter?
+
+    init(
+      users: CompiledMapping.UserSearch, account: CompiledMapping.AccountFields, idSlot: Int,
+      matchSlot: Int?, active: CompiledFilter?, filter: CompiledFilter?, exclude: CompiledFilter?
+    ) {
+      self.users = users
+      self.account = account
+      self.idSlot = idSlot
+      self.matchSlot = matchSlot
+      self.active = active
+      self.filter = filter
+      self.exclude = exclude
+    }
 
     var filters: [CompiledFilter] { [active, filter, exclude].compactMap(\.self) }
   }
@@ -267,7 +286,10 @@ package struct PersonEvaluator {
   mutating func matched(
     _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
   ) -> [Int] {
-    rules.indices.filter { holds(rules[$0], entry, batch, name, set) }
+    var matched: [Int] = []
+    matched.reserveCapacity(rules.count)
+    for rule in rules where holds(rule, entry, batch, name, set) { matched.append(rule.number) }
+    return matched
   }
 
   private mutating func holds(
@@ -331,9 +353,4 @@ package struct PersonEvaluator {
     rulings[key] = made
     return made
   }
-}
-
-/// The order in which values are compared that have no order: by their bytes.
-func bytewise(_ left: String, _ right: String) -> Bool {
-  left.utf8.lexicographicallyPrecedes(right.utf8)
 }

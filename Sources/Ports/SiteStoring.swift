@@ -135,7 +135,7 @@ package protocol SiteStoring: AnyObject {
 }
 
 /// A part of a list of accounts.
-package struct AccountPage: Sendable, Hashable {
+package struct AccountPage: Sendable, Equatable {
   package let accounts: [Account]
   /// How many there are in all.
   package let total: Int

@@ -32,19 +32,34 @@ struct Cases {
   private(set) var absent: [Int] = []
   /// Of these, the accounts whose email a new id has: they do not age (R16).
   private(set) var paused: Set<Int> = []
-  private var accountOfEmail: [String: Int] = [:]
+  /// Made when somebody's email may be another account's; with most people nothing is asked.
+  private lazy var accountOfEmail: [String: Int] = {
+    var found: [String: Int] = [:]
+    found.reserveCapacity(world.accounts.count)
+    for (index, account) in world.accounts.enumerated() { found[emailKey(account.email)] = index }
+    return found
+  }()
   /// Unlinked accounts by what `account.match` is compared with.
   private var accountOfUsername: [String: Int] = [:]
-  private var caseOfPerson: [String: Int32] = [:]
+  /// The numbers of cases, by the ids of all entries of their people.
+  private lazy var caseOfPerson: [String: Int] = {
+    var found: [String: Int] = [:]
+    found.reserveCapacity(all.count)
+    for (index, person) in all.enumerated() {
+      let id = world.entitlements[person.entitlement].person
+      found[id] = index
+      for other in otherIDs(world.entitlements[person.entitlement]) { found[other] = index }
+    }
+    return found
+  }()
 
   init(world: World, heldBack: [String: Doubt]) {
     self.world = world
     var accountOfPerson: [String: Int] = [:]
     let accounts = world.accounts
     accountOfPerson.reserveCapacity(accounts.count)
-    accountOfEmail.reserveCapacity(accounts.count)
+    var isClaimed = [Bool](repeating: false, count: accounts.count)
     for (index, account) in accounts.enumerated() {
-      accountOfEmail[emailKey(account.email)] = index
       if let person = account.person {
         accountOfPerson[person] = index
       } else if let username = account.username {
@@ -55,16 +70,14 @@ struct Cases {
     }
     let entitlements = world.entitlements
     all.reserveCapacity(entitlements.count)
-    caseOfPerson.reserveCapacity(entitlements.count)
     for (index, entitlement) in entitlements.enumerated() {
-      let missing =
-        world.several.missing.isEmpty ? [] : world.several.missing[entitlement.person] ?? []
-      let others = entitlement.others.map(\.person) + missing.map(\.person)
+      let missing = missing(entitlement)
       let linked =
         entitlement.hasID
         ? accountOfPerson[entitlement.person]
-          ?? others.lazy.compactMap { accountOfPerson[$0] }.first
+          ?? otherIDs(entitlement).lazy.compactMap { accountOfPerson[$0] }.first
         : nil
+      if let linked { isClaimed[linked] = true }
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       let isUnread = world.several.unread.contains(entitlement.person)
       var new = Case(
@@ -74,8 +87,6 @@ struct Cases {
       new.hasMissing = missing.contains { $0.due(world.now) > world.now }
       // R20: whoever is inactive by the entries that are there does not wait.
       new.isAwaited = new.hasMissing && entitlement.isActive
-      caseOfPerson[entitlement.person] = Int32(index)
-      for id in others { caseOfPerson[id] = Int32(index) }
       if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
         new.doubts.append(Doubt.sameID(entitlement.person))
       }
@@ -85,26 +96,34 @@ struct Cases {
     chooseEmails()
     holdSharedAccounts()
     for index in all.indices { doubtRights(index) }
+    sort()
     holdSharedEmails()
     holdOccupiedEmails()
-    sort()
-    absent = world.accounts.indices.filter { index in
-      guard let person = world.accounts[index].person else { return false }
-      return isGone(person)
+    for index in accounts.indices where !isClaimed[index] {
+      if let person = accounts[index].person, isGone(person) { absent.append(index) }
     }
     absent.sort { world.accounts[$0].id < world.accounts[$1].id }
+  }
+
+  /// Entries of the person that are gone from other directories.
+  private func missing(_ entitlement: Entitlement) -> [World.MissingEntry] {
+    world.several.missing.isEmpty ? [] : world.several.missing[entitlement.person] ?? []
+  }
+
+  /// The ids of the person's entries in other directories, there or gone.
+  private func otherIDs(_ entitlement: Entitlement) -> [String] {
+    entitlement.others.map(\.person) + missing(entitlement).map(\.person)
   }
 
   private func account(_ person: Case) -> Account? { person.account.map { world.accounts[$0] } }
 
   private mutating func sort() {
-    let keys = all.map { person in
-      (
-        emailKey(person.email ?? account(person)?.email ?? "~"),
-        world.entitlements[person.entitlement].person
-      )
-    }
-    order = all.indices.sorted { keys[$0] < keys[$1] }
+    let emails = all.map { emailKey($0.email ?? account($0)?.email ?? "~") }
+    order = sortedByBytes(all.indices) {
+      emails[$0]
+    } then: {
+      world.entitlements[all[$0].entitlement].person
+    }.map(Int.init)
   }
 
   /// R15 and R16: the email stays while it is usable, and an unlinked account with the email of just one
@@ -192,7 +211,12 @@ struct Cases {
     return isHeld
   }
 
-  private func isGone(_ person: String) -> Bool {
+  /// Whether it is the email of the person's account.
+  private func isOwn(_ email: String, _ index: Int) -> Bool {
+    account(all[index]).map { emailKey($0.email) == emailKey(email) } ?? false
+  }
+
+  private mutating func isGone(_ person: String) -> Bool {
     caseOfPerson[person] == nil && !world.isPresent(person)
   }
 
@@ -253,28 +277,24 @@ struct Cases {
     }
   }
 
-  /// R15: two people with one email are both held.
+  /// R15: two people with one email are both held. In the order they stand together.
   private mutating func holdSharedEmails() {
-    var first: [String: Int32] = [:]
-    first.reserveCapacity(all.count)
-    var shared: [Int32: [Int]] = [:]
-    for index in all.indices {
-      guard let email = all[index].email else { continue }
-      let key = emailKey(email)
-      if let other = first[key] {
-        shared[other, default: [Int(other)]].append(index)
-      } else {
-        first[key] = Int32(index)
-      }
+    let claimants = order.filter { all[$0].email != nil }
+    var start = 0
+    while start < claimants.count {
+      let email = emailKey(all[claimants[start]].email ?? "")
+      var end = start + 1
+      while end < claimants.count, emailKey(all[claimants[end]].email ?? "") == email { end += 1 }
+      if end > start + 1 { holdSharedEmail(claimants[start..<end]) }
+      start = end
     }
-    for claimants in shared.values {
-      let people = Set(claimants.map { world.entitlements[$0].person })
-      guard people.count > 1 else { continue }
-      for index in claimants {
-        let others = claimants.filter { $0 != index }.map { label($0) }.sorted()
-        all[index].doubts.append(
-          Doubt.sharedEmail(all[index].email ?? "", others: others))
-      }
+  }
+
+  private mutating func holdSharedEmail(_ claimants: ArraySlice<Int>) {
+    guard Set(claimants.map { world.entitlements[$0].person }).count > 1 else { return }
+    for index in claimants {
+      let others = claimants.filter { $0 != index }.map { label($0) }.sorted()
+      all[index].doubts.append(Doubt.sharedEmail(all[index].email ?? "", others: others))
     }
   }
 
@@ -289,11 +309,11 @@ struct Cases {
     var waitingFor: [Int: [Int]] = [:]
     var frozen: [Int] = []
     for index in all.indices {
-      guard let email = all[index].email, let occupant = accountOfEmail[emailKey(email)],
-        occupant != all[index].account
+      guard let email = all[index].email, !isOwn(email, index),
+        let occupant = accountOfEmail[emailKey(email)], occupant != all[index].account
       else { continue }
       let other = world.accounts[occupant]
-      if let mover = other.person.flatMap({ caseOfPerson[$0] }).map(Int.init),
+      if let mover = other.person.flatMap({ caseOfPerson[$0] }),
         let moved = all[mover].email,
         emailKey(moved) != emailKey(email)
       {
@@ -319,7 +339,7 @@ struct Cases {
       return
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
-    if let holder = caseOfPerson[person].map(Int.init),
+    if let holder = caseOfPerson[person],
       all[holder].email.map(emailKey) == emailKey(email)
     {
       return  // Both claim it, and both are held as such.

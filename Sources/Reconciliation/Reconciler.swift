@@ -10,6 +10,8 @@ package struct Reconciler {
   let heldBack: [String: Doubt]
   var builder: PlanBuilder
   var seatRequests: [SeatRequest] = []
+  /// The products for which there are requests.
+  var products: [String] = []
   var givenOtherwise: [GivenOtherwise] = []
   var seatsFreed: [String: Int] = [:]
   var waiting: Set<String> = []

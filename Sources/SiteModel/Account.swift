@@ -3,24 +3,24 @@
 
 import Foundation
 
-/// One user of the site.
-package struct Account: Sendable, Hashable {
+/// One user of the site. A class, for hundreds of thousands are handed on without copying each; nothing of it changes.
+package final class Account: Sendable {
   package let id: Int64
-  package var email: String
-  package var name: String
+  package let email: String
+  package let name: String
   /// Legacy, shown only (R10).
-  package var username: String?
+  package let username: String?
   /// Who restricted the account to the portal; empty when it is not marked.
-  package var mark: Givers
+  package let mark: Givers
   /// Who deactivated the account; nil while it is active.
-  package var deactivatedBy: Deactivator?
-  package var isEmailVerified: Bool
+  package let deactivatedBy: Deactivator?
+  package let isEmailVerified: Bool
   /// Licenses and groups, the suspended ones too.
-  package var holdings: [Holding]
+  package let holdings: [Holding]
   /// The directory's immutable id of the person whose account this is; nil while it is not linked.
-  package var person: String?
+  package let person: String?
   /// When the person was first not seen, in seconds since 1970; nil while they are there.
-  package var absentSince: Int64?
+  package let absentSince: Int64?
 
   package init(
     id: Int64, email: String, name: String, username: String? = nil, mark: Givers = Givers(),
@@ -58,6 +58,15 @@ package struct Account: Sendable, Hashable {
   }
 
   package func holding(_ right: Right) -> Holding? { holdings.first { $0.right == right } }
+}
+
+extension Account: Equatable {
+  package static func == (left: Account, right: Account) -> Bool {
+    (left.id, left.email, left.name, left.username, left.mark, left.deactivatedBy)
+      == (right.id, right.email, right.name, right.username, right.mark, right.deactivatedBy)
+      && (left.isEmailVerified, left.holdings, left.person, left.absentSince)
+        == (right.isEmailVerified, right.holdings, right.person, right.absentSince)
+  }
 }
 
 /// A license or a group of the site.

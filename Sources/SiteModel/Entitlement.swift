@@ -22,8 +22,9 @@ package struct Grant: Sendable, Hashable {
   }
 }
 
-/// What the mapping says one person should have.
-package struct Entitlement: Sendable {
+/// What the mapping says one person should have. A class, for there is one for everybody and it is handed on without
+/// copying; nothing of it changes.
+package final class Entitlement: Sendable {
   package enum Outcome: Sendable, Hashable {
     /// An account: marked by a rule, or with these rights, or plain (R2).
     case account(portalOnly: Int?, grants: [Grant])
@@ -46,18 +47,18 @@ package struct Entitlement: Sendable {
   /// Likewise of the first name source.
   package let names: UsableValues
   package let username: String?
-  package private(set) var outcome: Outcome
+  package let outcome: Outcome
   /// Stands for the entry, its groups and the mapping, see *settled*.
   package let fingerprint: UInt64
   /// What few people have, out of the way: there is one entitlement for everybody. At most one element.
-  private var rarities: [Rarity]
+  private let rarities: [Rarity]
 
   private struct Rarity: Sendable {
     let match: String?
     var doubts: [Doubt]
     let denied: Set<Right>
     let nextChange: Int64?
-    var others: [JoinedEntry]
+    let others: [JoinedEntry]
   }
 
   /// Another entry of the same person, in another directory.
@@ -114,24 +115,32 @@ package struct Entitlement: Sendable {
     self.fingerprint = fingerprint
   }
 
+  private init(_ other: Entitlement, outcome: Outcome, rarities: [Rarity]) {
+    person = other.person
+    hasID = other.hasID
+    isByRule = other.isByRule
+    isActive = other.isActive
+    directory = other.directory
+    emails = other.emails
+    names = other.names
+    username = other.username
+    fingerprint = other.fingerprint
+    self.outcome = outcome
+    self.rarities = rarities
+  }
+
   /// The same person with another outcome.
   package func with(_ outcome: Outcome) -> Entitlement {
-    var copy = self
-    copy.outcome = outcome
-    return copy
+    Entitlement(self, outcome: outcome, rarities: rarities)
   }
 
   /// The same person, who cannot be decided about.
   package func with(_ doubt: Doubt) -> Entitlement {
-    var copy = self
-    if copy.rarities.isEmpty {
-      copy.rarities = [
-        Rarity(match: nil, doubts: [doubt], denied: [], nextChange: nil, others: [])
-      ]
-    } else {
-      copy.rarities[0].doubts.append(doubt)
-    }
-    return copy
+    var own =
+      rarities.first
+      ?? Rarity(match: nil, doubts: [], denied: [], nextChange: nil, others: [])
+    own.doubts.append(doubt)
+    return Entitlement(self, outcome: outcome, rarities: [own])
   }
 
   /// Whether this person is to have an account that can be signed in to.

@@ -433,6 +433,8 @@ extension Plan {
   package func kindNumber(_ row: Row) -> UInt8 { row.kind }
   /// A row's rule by number in `rules`; -1 for none.
   package func ruleNumber(_ row: Row) -> Int32 { row.rule }
+  /// Why a row is, where no rule says it.
+  package func reason(_ row: Row) -> String? { row.reason < 0 ? nil : texts[Int(row.reason)] }
   /// What a row says of givers by number in `allGivers`; -1 for nothing.
   package func giversNumber(_ row: Row) -> Int32 { row.givers }
 }

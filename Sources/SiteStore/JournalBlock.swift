@@ -49,15 +49,15 @@ struct JournalBlock {
     bytes.appendVarint(UInt64(rule + 1))
     bytes.appendVarint(UInt64(reason + 1))
     if givers >= 0 { bytes.appendVarint(UInt64(givers)) }
-    var values: [UInt8] = []
-    if let before { values.appendField(before.utf8) }
-    if let after { values.appendField(after.utf8) }
     if kind.isPersonal {
-      let salted = salt() + values
+      var salted = Array(salt())
+      if let before { salted.appendField(before.utf8) }
+      if let after { salted.appendField(after.utf8) }
       bytes.append(contentsOf: SHA256.hash(data: salted).prefix(Self.digestSize))
       personal.appendField(salted)
     } else {
-      bytes.append(contentsOf: values)
+      if let before { bytes.appendField(before.utf8) }
+      if let after { bytes.appendField(after.utf8) }
     }
     count += 1
   }

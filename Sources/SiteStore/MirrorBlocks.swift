@@ -8,7 +8,7 @@ struct HashedEntry: Hashable, Comparable {
   let entry: Int64
 
   static func < (left: HashedEntry, right: HashedEntry) -> Bool {
-    (left.hash, left.entry) < (right.hash, right.entry)
+    left.hash == right.hash ? left.entry < right.entry : left.hash < right.hash
   }
 }
 

@@ -16,13 +16,11 @@ struct PeopleToWrite: Sendable {
   init(_ plan: Plan, accounts: [Int64], created: [Int]) {
     self.plan = plan
     self.accounts = accounts
-    self.created = created.filter { plan.subjects[$0].person != nil }.map(Int32.init).sorted {
-      plan.subjects[Int($0)].person ?? "" < plan.subjects[Int($1)].person ?? ""
-    }
     let people = plan.memory.settled
-    let sorted = people.indices.map(Int32.init).sorted {
-      people[Int($0)].person < people[Int($1)].person
+    self.created = sortedByBytes(created.filter { plan.subjects[$0].person != nil }) {
+      plan.subjects[$0].person ?? ""
     }
+    let sorted = sortedByBytes(people.indices) { people[$0].person }
     // Entries that share an id, and are to have nothing, are one person.
     settled = zip(sorted.indices, sorted).filter { place, index in
       place + 1 == sorted.count
@@ -51,11 +49,13 @@ struct PeopleToWrite: Sendable {
       ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3, due = ?4
       """)
     try forEach { person, account, fingerprint in
-      let row: [RapidStatement.Value] = [
-        .text(person), .int(account), .int(fingerprint.map(Int64.init(bitPattern:))),
-        .int(fingerprint == nil ? nil : plan.memory.due[person]),
-      ]
-      if isFirst { try new.add(row) } else { try upsert.run(row) }
+      let settled = RapidStatement.Value.int(fingerprint.map(Int64.init(bitPattern:)))
+      let due = RapidStatement.Value.int(fingerprint == nil ? nil : plan.memory.due[person])
+      if isFirst {
+        try new.add(.text(person), .int(account), settled, due)
+      } else {
+        try upsert.run(.text(person), .int(account), settled, due)
+      }
     }
     try new.flush()
     if isFirst { try db.execute(sql: Schema.personIndex) }
@@ -67,7 +67,7 @@ struct PeopleToWrite: Sendable {
     func settle(before person: String?) throws {
       while next < settled.count {
         let one = plan.memory.settled[Int(settled[next])]
-        if let person, one.person >= person { return }
+        if let person, !bytewise(one.person, person) { return }
         try body(one.person, nil, one.fingerprint)
         next += 1
       }

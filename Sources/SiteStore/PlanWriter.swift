@@ -13,6 +13,8 @@ struct PlanWriter {
   let created: [Int]
   /// How many more accounts hold each right, by the right's number.
   private var taken: [Int64: Int64] = [:]
+  /// How many more accounts are active.
+  private var activated: Int64 = 0
   private var rightIDs: [Right: Int64] = [:]
   /// The same for gifts, by the plan's text with the name; 0: not looked up yet.
   private var licenseIDs, groupIDs: [Int64]
@@ -112,6 +114,8 @@ struct PlanWriter {
     try rights.write()
     let count = try RapidStatement(db, "UPDATE rights SET taken = taken + ? WHERE id = ?")
     for (right, delta) in taken { try count.run(.int(delta), .int(right)) }
+    try RapidStatement(db, "UPDATE site SET active_accounts = active_accounts + ?")
+      .run(.int(activated))
   }
 
   /// How many changes of each kind were written.
@@ -143,9 +147,11 @@ struct PlanWriter {
     case .deactivateAccount:
       try statements.deactivate.run(
         account, .text(Account.Deactivator(change.givers?.after).rawValue))
+      activated -= 1
     case .reactivateAccount:
       try statements.reactivate.run(
         account, .text(Account.Deactivator(change.givers?.before).rawValue))
+      activated += 1
     }
   }
 
@@ -264,6 +270,7 @@ struct PlanWriter {
       try gifts.compactMap { try plan.gift(plan.rows[Int($0)]).map { try held($0) } })
     let subject = plan.subjects[change.subject]
     let mark = subject.portalOnly ? givers(of: change).after : Givers()
+    if subject.isActive { activated += 1 }
     try newAccounts.add(
       .int(accounts[change.subject]), .text(subject.email), .text(emailKey(subject.email)),
       .text(subject.name),

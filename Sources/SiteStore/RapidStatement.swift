@@ -17,8 +17,11 @@ struct RapidStatement {
   /// Executes the statement with these values to its end.
   func run(_ values: Value...) throws { try run(values) }
 
-  func run(_ values: [Value]) throws {
-    bind(values)
+  func run(_ values: [Value]) throws { try run { _ in bind(values) } }
+
+  /// - Parameter bind: gives every parameter its value, which lasts for the call.
+  fileprivate func run(_ bind: (SQLiteStatement) -> Void) throws {
+    bind(statement.sqliteStatement)
     _ = try step()
     sqlite3_reset(statement.sqliteStatement)
   }
@@ -72,14 +75,22 @@ extension SQLiteStatement {
   }
 }
 
-/// Rows of one table, written many with a statement: SQLite spends as much on its beginning and end as on a small row.
+/// Rows of one table, written many with a statement: SQLite spends as much on its beginning and end as on a small row. Texts
+/// and blobs wait in one buffer, in which SQLite reads them.
 final class RapidInsert {
   private static let rows = 16
   private let columns: Int
   private let one, many: RapidStatement
-  private var waiting: [RapidStatement.Value] = []
+  private var waiting: [Waiting] = []
+  private var bytes: [UInt8] = []
 
-  /// - Parameter table: with its columns, for example `holding (account, right_id)`.
+  private enum Waiting {
+    case null
+    case int(Int64)
+    case text(Range<Int>), blob(Range<Int>)
+  }
+
+  /// - Parameter table: with its columns, for example `person (id, account)`.
   init(_ db: Database, into table: String, columns: Int) throws {
     self.columns = columns
     let row = "(" + Array(repeating: "?", count: columns).joined(separator: ", ") + ")"
@@ -95,21 +106,64 @@ final class RapidInsert {
   }
 
   /// Takes a row, which is written by `flush` at the latest.
-  func add(_ row: RapidStatement.Value...) throws { try add(row) }
-
-  func add(_ row: [RapidStatement.Value]) throws {
-    waiting += row
+  func add(_ row: RapidStatement.Value...) throws {
+    for value in row {
+      switch value {
+      case .int(nil), .text(nil): waiting.append(.null)
+      case .int(let number?): waiting.append(.int(number))
+      case .text(let text?): waiting.append(.text(keep(text.utf8)))
+      case .bytes(let own): waiting.append(.blob(keep(own)))
+      }
+    }
     guard waiting.count == columns * Self.rows else { return }
-    try many.run(waiting)
-    waiting.removeAll(keepingCapacity: true)
+    try write(waiting[...], many)
+    empty()
   }
 
   func flush() throws {
-    if waiting.isEmpty { return }
     for start in stride(from: 0, to: waiting.count, by: columns) {
-      try one.run(Array(waiting[start..<start + columns]))
+      try write(waiting[start..<start + columns], one)
     }
+    empty()
+  }
+
+  private func empty() {
     waiting.removeAll(keepingCapacity: true)
+    bytes.removeAll(keepingCapacity: true)
+  }
+
+  private func keep(_ new: some Collection<UInt8>) -> Range<Int> {
+    let start = bytes.count
+    bytes.append(contentsOf: new)
+    return start..<bytes.count
+  }
+
+  private func write(_ values: ArraySlice<Waiting>, _ statement: RapidStatement) throws {
+    try bytes.withUnsafeBytes { buffer in
+      try statement.run { handle in
+        for (place, value) in zip(Int32(1)..., values) {
+          switch value {
+          case .null: sqlite3_bind_null(handle, place)
+          case .int(let number): sqlite3_bind_int64(handle, place, number)
+          case .text(let range):
+            let text = UnsafeRawBufferPointer(rebasing: buffer[range])
+              .assumingMemoryBound(to: CChar.self)
+            // SQLite wants an address also where there is nothing.
+            _ =
+              text.isEmpty
+              ? sqlite3_bind_text(handle, place, "", 0, copied)
+              : sqlite3_bind_text(handle, place, text.baseAddress, Int32(text.count), nil)
+          case .blob(let range):
+            _ =
+              range.isEmpty
+              ? sqlite3_bind_zeroblob(handle, place, 0)
+              : sqlite3_bind_blob(
+                handle, place, buffer.baseAddress.map { $0 + range.lowerBound },
+                Int32(range.count), nil)
+          }
+        }
+      }
+    }
   }
 }
 

@@ -66,19 +66,26 @@ private enum JournalPacker {
   ) rethrows -> [String] {
     var reasons = TextTable()
     var block = JournalBlock()
-    for index in plan.rows.indices {
+    for (index, row) in plan.rows.enumerated() {
+      if block.count == blockSize {
+        try handOn(block)
+        block = JournalBlock()
+      }
+      if let gift = plan.gift(row) {
+        block.append(
+          plan.kind(at: index), account: accounts[gift.subject], before: nil,
+          after: plan.allTexts[gift.name], rule: Int(plan.ruleNumber(row)),
+          reason: plan.reason(row).map { reasons.number(of: $0) } ?? -1, givers: gift.givers,
+          keepsGivers: false)
+        continue
+      }
       let change = plan.change(at: index)
-      let row = plan.rows[index]
       let subject = plan.subjects[change.subject]
       block.append(
         change.kind, account: accounts[change.subject], before: change.before?.text,
         after: change.kind == .createAccount ? created(subject) : change.after?.text,
         rule: Int(plan.ruleNumber(row)), reason: change.reason.map { reasons.number(of: $0) } ?? -1,
         givers: Int(plan.giversNumber(row)), keepsGivers: change.keepsGivers)
-      if block.count == blockSize {
-        try handOn(block)
-        block = JournalBlock()
-      }
     }
     if block.count > 0 { try handOn(block) }
     return reasons.texts

@@ -44,10 +44,15 @@ enum Schema {
         ALTER TABLE holding RENAME TO old_holding;
         ALTER TABLE account ADD COLUMN \(rightsColumn);
         ALTER TABLE account ADD COLUMN \(suspendedColumn);
+        ALTER TABLE site ADD COLUMN \(activeColumn);
+        \(countingActive) DROP INDEX IF EXISTS account_active;
         \(giver) \(packingHoldings) DROP TABLE old_holding; \(rightsViews)
         PRAGMA user_version = \(Self.version)
         """)
   }
+
+  private static let countingActive =
+    "UPDATE site SET active_accounts = (SELECT count(*) FROM account WHERE deactivated_by IS NULL);"
 
   /// Up to version 5 each right of each account had a row.
   private static let packingHoldings = """
@@ -82,7 +87,7 @@ enum Schema {
           deactivated_by, email_verified) SELECT * FROM old_account;
         INSERT INTO rights (id, kind, name, key, taken) SELECT * FROM old_rights;
         INSERT INTO person (id, account, absent_since) SELECT id, account, absent_since FROM old_person;
-        \(packingHoldings)
+        \(countingActive) \(packingHoldings)
         \(kept.map { "DROP TABLE old_\($0);" }.joined())
         """)
   }
@@ -92,6 +97,8 @@ enum Schema {
     try db.execute(
       sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
   }
+
+  private static let activeColumn = "active_accounts INTEGER NOT NULL DEFAULT 0"
 
   private static let rightsColumn = """
     rights TEXT CHECK (rights <> '{}')
@@ -115,13 +122,15 @@ enum Schema {
   private static let tables = """
     -- The site itself. `lineage` is random and new with each generation, so that a restored copy which went
     -- another way is told from this one; `generation` counts changes
-    -- to accounts and what they hold; `hash_seed` is the key of fingerprints.
+    -- to accounts and what they hold; `hash_seed` is the key of fingerprints; `active_accounts` counts what a sync would
+    -- otherwise have to count.
     CREATE TABLE site (
       id INTEGER PRIMARY KEY CHECK (id = 1),
       lineage TEXT NOT NULL,
       generation INTEGER NOT NULL,
       transition TEXT NOT NULL CHECK (transition IN ('before', 'after')),
-      hash_seed INTEGER NOT NULL
+      hash_seed INTEGER NOT NULL,
+      \(activeColumn)
     ) STRICT;
 
     -- One email, one account, without regard to letter case (R15). An account is marked portal-only
@@ -286,11 +295,10 @@ enum Schema {
 
     """ + indexes + personIndex + familyIndexes + mirror
 
-  /// People to look at again are few, and found without asking all; accounts are counted without reading them.
+  /// People to look at again are few, and found without asking all.
   private static let indexes = """
     CREATE INDEX person_to_do ON person (id) WHERE settled IS NULL;
     CREATE INDEX person_due ON person (due) WHERE due IS NOT NULL;
-    CREATE INDEX account_active ON account (id) WHERE deactivated_by IS NULL;
 
     """
 

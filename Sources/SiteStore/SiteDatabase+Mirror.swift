@@ -382,7 +382,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     _ list: inout [MirrorKind: [HashedEntry]], _ kind: MirrorKind, _ hashes: [WideHash],
     _ entry: Int64
   ) {
-    for hash in hashes { list[kind, default: []].append(HashedEntry(hash: hash, entry: entry)) }
+    list[kind, default: []] += hashes.lazy.map { HashedEntry(hash: $0, entry: entry) }
   }
 
   private func flush() throws {

@@ -27,8 +27,7 @@ extension SiteDatabase {
         transition: Site.Transition(rawValue: row["transition"]) ?? .before, policy: policy,
         seatsTaken: taken,
         totals: Site.Totals(
-          activeAccounts: try Int.fetchOne(
-            db, sql: "SELECT count(*) FROM account WHERE deactivated_by IS NULL") ?? 0,
+          activeAccounts: row["active_accounts"],
           licenses: taken.values.reduce(0, +), groupMemberships: members.values.reduce(0, +),
           membersOfGroup: members, groupNames: names,
           activeMembersOfProtected: try Self.activeMembers(of: policy.protectedGroups, in: db)))

@@ -65,14 +65,20 @@ extension Plan {
         buffer.removeAll(keepingCapacity: true)
       }
     }
+    func add(_ number: UInt64) { withUnsafeBytes(of: number.littleEndian) { buffer += $0 } }
     add(
       "\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "") \(basis.command ?? "")"
     )
+    // Of these there are as many as people: no text is made for them.
     for subject in subjects {
-      add("\(subject.account ?? 0) \(subject.person ?? "")")
-      add(
-        "\(subject.email)\n\(subject.name)\n\(subject.username ?? "")\n\(subject.portalOnly) \(subject.isEmailVerified) \(subject.isActive)"
-      )
+      add(UInt64(bitPattern: subject.account ?? 0))
+      add(subject.person ?? "")
+      add(subject.email)
+      add(subject.name)
+      add(subject.username ?? "")
+      buffer.append(subject.portalOnly ? 1 : 0)
+      buffer.append(subject.isEmailVerified ? 1 : 0)
+      buffer.append(subject.isActive ? 1 : 0)
     }
     for row in rows {
       row.append(to: &buffer)
@@ -81,7 +87,10 @@ extension Plan {
     for text in allTexts { add(text) }
     for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }
     for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
-    for settled in memory.settled { add("\(settled.person) \(settled.fingerprint)") }
+    for settled in memory.settled {
+      add(settled.fingerprint)
+      add(settled.person)
+    }
     for due in memory.due.sorted(by: { $0.key < $1.key }) { add("\(due.key) \(due.value)") }
     for person in memory.unsettled + memory.forgotten { add(person) }
     for expired in expiredPins { add("\(expired.pin.id) \(expired.pin.text)") }

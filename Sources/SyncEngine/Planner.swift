@@ -363,8 +363,9 @@ package struct Planner {
   /// Notes which of these people are in the mirror, where not everybody was looked at: whoever is not on the to-do
   /// list and is there is present.
   func see(_ people: [String], in reading: inout DirectoryReading) throws {
+    guard reading.isPartial else { return }
     let others = people.filter { !reading.index.isSeen($0) }
-    guard reading.isPartial, !others.isEmpty else { return }
+    if others.isEmpty { return }
     for key in try store.mirrorKeys(of: directory, kind: .person, among: others, hashes: [])
     where !reading.index.isKnown(key) {
       _ = reading.index.see(reading.index.row(of: reading.index.wide(key)))

@@ -1,4 +1,5 @@
 import DirectoryModel
+import TestSupport
 import Testing
 
 @Suite struct FilterTests {
@@ -12,6 +13,22 @@ import Testing
   ])
   func filtersOfTheRFCReadAndWriteBack(text: String) throws {
     #expect(try Filter(parsing: text).text == text)
+  }
+
+  @Test func comparingWithAFoldedFormSaysWhatFoldingSays() {
+    var random = SeededRandom(5)
+    let pieces = ["a", "A", "b", " ", "\t", "  ", "e", "e\u{301}", "É", "ß", "\u{301}"]
+    func value() -> [UInt8] {
+      (0..<Int.random(in: 0...5, using: &random)).flatMap { _ in
+        Array(pieces.randomElement(using: &random)?.utf8 ?? "".utf8)
+      }
+    }
+    for _ in 0..<20_000 {
+      let (left, right) = (value(), TextFold.fold(value()[...]))
+      #expect(TextFold.fold(left[...], is: right) == (TextFold.fold(left[...]) == right))
+    }
+    let broken: [UInt8] = [0x41, 0xC3]
+    #expect(TextFold.fold(broken[...], is: TextFold.fold(broken[...])))
   }
 
   @Test func spacesBetweenPartsAreAllowed() throws {

@@ -53,8 +53,8 @@ import Testing
   }
 
   @Test func r9OnlyUnverifiedPeopleAreToldToVerifyTheirEmail() {
-    var known = account(1, "a@x", mark: Givers(rule: "portal"))
-    known.isEmailVerified = true
+    let known = Account(
+      id: 1, email: "a@x", name: "A", mark: Givers(rule: "portal"), isEmailVerified: true)
     let new = account(2, "b@x", mark: Givers(rule: "portal"))
     let notes = work(.convert, world([known, new], transition: .after)).notes
     #expect(notes.count == 2)
@@ -75,8 +75,7 @@ import Testing
     #expect(change.givers?.after == Givers(rule: "licenses", hand: "root"))
     // Only a rule gives it: the next sync would give it again.
     #expect(work(.revoke([confluence]), world([ruled])).refusals.count == 1)
-    var both = ruled
-    both.holdings[0].givers.hand = "root"
+    let both = ruled.with { $0[0].givers.hand = "root" }
     let revoked = work(.revoke([confluence]), world([both]))
     #expect(revoked.plan.change(at: 0).isGiverOnly)
     #expect(revoked.notes == ["a@x keeps license confluence: rule licenses"])
@@ -95,8 +94,9 @@ import Testing
       work(.deactivate, world([both])).plan.words == [
         "a@x revoke-license confluence (kept)", "a@x revoke-license jira", "a@x deactivate-account",
       ])
-    var gone = account(1, "a@x", hand: [confluence], deactivatedBy: .hand)
-    gone.holdings[0].isSuspended = true
+    let gone = account(1, "a@x", hand: [confluence], deactivatedBy: .hand).with {
+      $0[0].isSuspended = true
+    }
     #expect(
       work(.reactivate, world([gone])).plan.words == [
         "a@x reactivate-account", "a@x grant-license confluence (kept)",
@@ -312,12 +312,9 @@ func protecting(_ world: World, accounts: Set<String>, groups: [String: Int]) ->
   }
 
   @Test func r19ExactlyThoseWhoseSignInChangesAreTold() {
-    var named = account(1, "ada@x")
-    named.username = "ada"
-    var same = account(2, "bob@x", mark: Givers(rule: "portal"))
-    same.username = "Bob@X"
-    var other = account(3, "eve@x", mark: Givers(hand: "root"))
-    other.username = "eve"
+    let named = account(1, "ada@x").with(username: "ada")
+    let same = account(2, "bob@x", mark: Givers(rule: "portal")).with(username: "Bob@X")
+    let other = account(3, "eve@x", mark: Givers(hand: "root")).with(username: "eve")
     let changes = preview([
       named, same, other, account(4, "dan@x"), account(5, "f@x", mark: Givers(rule: "portal")),
     ]).signInChanges

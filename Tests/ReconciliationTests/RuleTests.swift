@@ -221,8 +221,7 @@ import Testing
     #expect(first.isEmpty)
     #expect(first.leaving.map(\.due) == [1_086_400])
     #expect(first.absences == ["1 since 1000000"])
-    var later = gone
-    later.absentSince = 1_000_000
+    let later = gone.with(absentSince: 1_000_000)
     #expect(plan(world([later], now: 1_086_399)).isEmpty)
     let due = plan(world([later], now: 1_086_400))
     #expect(
@@ -266,10 +265,10 @@ import Testing
         "a@x deactivate-account",
       ])
     #expect(out.seats["confluence"]?.after == 0)
-    var away = account(
+    let away = account(
       1, "a@x", person: "1", groups: ["g"], hand: [Right(.license, "confluence")],
-      deactivatedBy: .sync)
-    away.holdings[1].isSuspended = true
+      deactivatedBy: .sync
+    ).with { $0[1].isSuspended = true }
     let back = plan(world([away], [person("1", "a@x", licenses: ["jira"], groups: ["g"])]))
     #expect(
       back.words == [
@@ -278,9 +277,9 @@ import Testing
   }
 
   @Test func r20WhoReturnsWithoutARuleIsActiveAgain() {
-    var away = account(
-      1, "a@x", person: "1", hand: [Right(.license, "confluence")], deactivatedBy: .sync)
-    away.holdings[0].isSuspended = true
+    let away = account(
+      1, "a@x", person: "1", hand: [Right(.license, "confluence")], deactivatedBy: .sync
+    ).with { $0[0].isSuspended = true }
     let plan = plan(world([away], [person("1", "a@x", outcome: .nothing)]))
     #expect(plan.words == ["a@x reactivate-account", "a@x grant-license confluence (kept)"])
   }

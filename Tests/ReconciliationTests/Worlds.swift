@@ -30,6 +30,21 @@ func account(
     person: person, absentSince: absentSince)
 }
 
+extension Account {
+  /// The same account with some of it changed.
+  func with(
+    username: String? = nil, absentSince: Int64? = nil,
+    _ change: (inout [Holding]) -> Void = { _ in }
+  ) -> Account {
+    var holdings = holdings
+    change(&holdings)
+    return Account(
+      id: id, email: email, name: name, username: username ?? self.username, mark: mark,
+      deactivatedBy: deactivatedBy, isEmailVerified: isEmailVerified, holdings: holdings,
+      person: person, absentSince: absentSince ?? self.absentSince)
+  }
+}
+
 let rules = ["licenses", "groups", "portal", "otherwise", "leavers"].enumerated().map {
   RuleReference(name: $1, file: "m.yaml", line: $0 + 1)
 }

@@ -138,8 +138,9 @@ import Testing
       try db.execute(
         sql: """
           \(undoingVersionSix)
-          INSERT INTO account (id, email, email_key, name, mark_hand) VALUES
-            (1, 'a@x', 'a@x', 'A', NULL), (2, 'b@x', 'b@x', 'B', 'root'), (3, 'c@x', 'c@x', 'C', NULL);
+          INSERT INTO account (id, email, email_key, name, mark_hand, deactivated_by) VALUES
+            (1, 'a@x', 'a@x', 'A', NULL, NULL), (2, 'b@x', 'b@x', 'B', 'root', 'sync'),
+            (3, 'c@x', 'c@x', 'C', NULL, NULL);
           INSERT INTO rights (id, kind, name, key, taken) VALUES (11, 'license', 'jira', 'jira', 1),
             (2, 'group', 'G', 'g', 1);
           INSERT INTO holding VALUES (1, 11, 'staff', NULL, NULL, 0), (1, 2, 'staff', 'root', NULL, 0),
@@ -170,6 +171,8 @@ import Testing
       }
     }
     #expect(rows == ["1 G staff root - 0", "1 jira staff - - 0", "2 G - - old.csv 1"])
+    #expect(
+      try store.site(name: "acme", policy: SitePolicy(ceilings: [:])).totals.activeAccounts == 2)
     // What the schema keeps, it keeps in a store of that age, too.
     let error = #expect(throws: DatabaseError.self) {
       try DatabaseQueue(path: path).write {
@@ -212,7 +215,7 @@ import Testing
       try db.execute(
         sql: """
           DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
-          DROP INDEX person_to_do; DROP INDEX person_due; DROP INDEX account_active;
+          DROP INDEX person_to_do; DROP INDEX person_due;
           \(undoingVersionSix) \(undoingVersionFive)
           ALTER TABLE mirror_entry DROP COLUMN hashes;
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
@@ -234,9 +237,11 @@ import Testing
 /// Takes away what version 6 brought.
 private let undoingVersionSix = """
   DROP VIEW rights_v1; DROP VIEW holding; DROP TABLE giver;
+  ALTER TABLE site DROP COLUMN active_accounts;
   ALTER TABLE account DROP COLUMN rights; ALTER TABLE account DROP COLUMN suspended;
   CREATE TABLE holding (account INTEGER NOT NULL, right_id INTEGER NOT NULL, by_rule TEXT, by_hand TEXT,
     by_import TEXT, suspended INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, right_id)) STRICT, WITHOUT ROWID;
+  CREATE INDEX account_active ON account (id) WHERE deactivated_by IS NULL;
   CREATE VIEW rights_v1 AS SELECT account, right_id, by_rule, by_hand, by_import, suspended FROM holding;
   CREATE TRIGGER portal_only_is_given_nothing BEFORE INSERT ON holding
     WHEN (SELECT mark_hand FROM account WHERE id = NEW.account) IS NOT NULL AND NEW.suspended = 0

@@ -289,7 +289,13 @@ private final class Bench {
     let site = try bench.store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
     #expect(site.seatsTaken == ["confluence": 2] && site.totals.membersOfGroup == ["g": 1])
     let counted = try bench.accounts().flatMap(\.holdings).filter { !$0.isSuspended }.count
-    #expect(counted == 3)
+    #expect(counted == 3 && site.totals.activeAccounts == 3)
+    builder = try bench.builder()
+    let other = builder.addSubject(account: 2, person: "2", email: "b@x", name: "N", username: nil)
+    builder.add(.deactivateAccount, subject: other)
+    try bench.apply(builder.finish())
+    let later = try bench.store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
+    #expect(later.totals.activeAccounts == 2)
   }
 
   @Test func theSchemaItselfKeepsOneEmailOneAccount() throws {

@@ -62,6 +62,7 @@ import Testing
         #expect(first.summary == second.summary, "\(place)")
         #expect(try incremental.export() == fromScratch.export(), "\(place)")
         #expect(try incremental.open() == fromScratch.open(), "\(place)")
+        #expect(try incremental.countsRight(), "\(place)")
         for _ in 0..<Int.random(in: 1...3, using: &random) { directory.change(&random) }
         try interfere(with: [incremental, fromScratch], now: now, &random)
       }

@@ -155,6 +155,26 @@ final class TestSite {
     return lines.joined(separator: "\n")
   }
 
+  /// Whether what the store has counted is what there is: active accounts, and who holds what.
+  func countsRight() throws -> Bool {
+    var active = 0
+    var licenses: [String: Int] = [:]
+    var groups: [String: Int] = [:]
+    try store.allAccounts { account in
+      if account.isActive { active += 1 }
+      for holding in account.holdings where !holding.isSuspended {
+        if holding.right.kind == .license {
+          licenses[holding.right.name, default: 0] += 1
+        } else {
+          groups[holding.right.key, default: 0] += 1
+        }
+      }
+    }
+    let site = try store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
+    return site.totals.activeAccounts == active && site.seatsTaken == licenses
+      && site.totals.membersOfGroup == groups
+  }
+
   /// Holds, leavers and waiting people, as text.
   func open() throws -> String {
     let open = try store.openQuestions()

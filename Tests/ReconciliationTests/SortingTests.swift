@@ -1,0 +1,25 @@
+import SiteModel
+import TestSupport
+import Testing
+
+@Suite struct SortingTests {
+  @Test func textsThatBeginAlikeAreInTheOrderOfTheirBytes() {
+    var random = SeededRandom(7)
+    let pieces = ["u0000000", "a", "", "é", "long beginning of ", "\u{FFFF}", "b"]
+    let texts = (0..<3000).map { _ in
+      (0..<4).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
+    }
+    let others = texts.indices.map { _ in String(Int.random(in: 0...9, using: &random)) }
+    let expected = texts.indices.sorted { left, right in
+      let (own, other) = (Array(texts[left].utf8), Array(texts[right].utf8))
+      if own != other { return own.lexicographicallyPrecedes(other) }
+      return (others[left], left) < (others[right], right)
+    }
+    let sorted = sortedByBytes(texts.indices) {
+      texts[$0]
+    } then: {
+      others[$0]
+    }
+    #expect(sorted.map(Int.init) == expected)
+  }
+}
