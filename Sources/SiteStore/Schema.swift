@@ -47,12 +47,20 @@ enum Schema {
         ALTER TABLE site ADD COLUMN \(activeColumn);
         \(countingActive) DROP INDEX IF EXISTS account_active;
         \(giver) \(packingHoldings) DROP TABLE old_holding; \(rightsViews)
+        \(version < 4 ? "" : movingMembers)
         PRAGMA user_version = \(Self.version)
         """)
   }
 
   private static let countingActive =
     "UPDATE site SET active_accounts = (SELECT count(*) FROM account WHERE deactivated_by IS NULL);"
+
+  /// Up to version 5 they lay in the groups' entries.
+  private static let movingMembers = """
+    \(members)
+    INSERT INTO mirror_members SELECT id, hashes FROM mirror_entry JOIN mirror_key ON entry = id WHERE kind = 1;
+    UPDATE mirror_entry SET hashes = x'' WHERE id IN (SELECT id FROM mirror_members);
+    """
 
   /// Up to version 5 each right of each account had a row.
   private static let packingHoldings = """
@@ -333,13 +341,13 @@ enum Schema {
       search INTEGER NOT NULL,
       fingerprint INTEGER NOT NULL
     ) STRICT;
-    -- `hashes`: of a person the keys by which groups know them; of a group those of its members, whose names are
-    -- not kept otherwise.
+    -- `hashes`: of a person the keys by which groups know them.
     CREATE TABLE mirror_entry (
       id INTEGER PRIMARY KEY,
       data BLOB NOT NULL,
       hashes BLOB NOT NULL
     ) STRICT;
+    \(members)
     -- Entries by their hashes: sorted pairs in blocks of a page, each from its first pair on.
     CREATE TABLE mirror_block (
       id INTEGER PRIMARY KEY,
@@ -371,6 +379,15 @@ enum Schema {
     ) STRICT, WITHOUT ROWID;
 
     """ + mirrorIndex
+
+  private static let members = """
+    -- The keys of each group's members, whose names are not kept otherwise. They lie apart, so that all groups are read
+    -- from few pages.
+    CREATE TABLE mirror_members (
+      id INTEGER PRIMARY KEY,
+      hashes BLOB NOT NULL
+    ) STRICT;
+    """
 
   static let mirrorIndex =
     "CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);"

@@ -104,10 +104,12 @@ extension SiteDatabase {
   ) throws {
     if let known = try self.description(of: directory, in: db), !known.asksTheSame(as: description)
     {
-      try db.execute(
-        sql:
-          "DELETE FROM mirror_entry WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
-        arguments: [directory])
+      for table in ["mirror_entry", "mirror_members"] {
+        try db.execute(
+          sql:
+            "DELETE FROM \(table) WHERE id IN (SELECT entry FROM mirror_key WHERE directory = ?)",
+          arguments: [directory])
+      }
       for table in ["mirror_key", "mirror_block", "touched", "looked_at"] {
         try db.execute(sql: "DELETE FROM \(table) WHERE directory = ?", arguments: [directory])
       }
@@ -151,7 +153,8 @@ extension SiteDatabase {
       try Data.fetchAll(
         db,
         sql: """
-          SELECT hashes FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
+          SELECT coalesce(mirror_members.hashes, mirror_entry.hashes) FROM mirror_key
+          JOIN mirror_entry ON mirror_entry.id = entry LEFT JOIN mirror_members ON mirror_members.id = entry
           WHERE directory = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))
           """, arguments: [directory, kind.rawValue, json(keys)]
       ).flatMap(WideHash.all)
@@ -272,7 +275,8 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   private let newEntries, newKeys: RapidInsert
   /// The number that the next new entry gets.
   private var nextEntry: Int64
-  private let updateEntry, updateKey, removeEntry, removeKey: RapidStatement
+  private let updateEntry, updateKey, keepMembers, removeEntry, removeKey,
+    removeMembers: RapidStatement
 
   init(_ db: Database, directory: String) throws {
     self.db = db
@@ -280,8 +284,9 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     findEntry = try db.makeStatement(
       sql: """
-        SELECT entry, fingerprint, hashes, data FROM mirror_key
-        JOIN mirror_entry ON mirror_entry.id = entry WHERE directory = ? AND kind = ? AND key = ?
+        SELECT entry, fingerprint, coalesce(mirror_members.hashes, mirror_entry.hashes), data FROM mirror_key
+        JOIN mirror_entry ON mirror_entry.id = entry LEFT JOIN mirror_members ON mirror_members.id = entry
+        WHERE directory = ? AND kind = ? AND key = ?
         """)
     newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)
     newKeys = try RapidInsert(
@@ -291,6 +296,8 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     updateKey = try make(
       "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE entry = ?"
     )
+    keepMembers = try make("INSERT OR REPLACE INTO mirror_members VALUES (?, ?)")
+    removeMembers = try make("DELETE FROM mirror_members WHERE id = ?")
     removeEntry = try make("DELETE FROM mirror_entry WHERE id = ?")
     removeKey = try make("DELETE FROM mirror_key WHERE entry = ?")
   }
@@ -301,23 +308,27 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     changes += 1
     let fingerprint = RapidStatement.Value.int(Int64(bitPattern: entry.fingerprint))
     let hashes = WideHash.bytes(of: entry.hashes)
+    let own = kind == .group ? [] : hashes
+    let place: Int64
     if !isNew, let known = try row(kind, key) {
-      let place: Int64 = known[0]
+      place = known[0]
       let before = WideHash.all(in: known[2])
       if before != entry.hashes {
         note(&removed, kind, before, place)
         note(&added, kind, entry.hashes, place)
       }
-      try updateEntry.run(.bytes(entry.entry), .bytes(hashes), .int(place))
+      try updateEntry.run(.bytes(entry.entry), .bytes(own), .int(place))
       try updateKey.run(fingerprint, .int(Int64(search)), .int(place))
     } else {
-      try newEntries.add(.int(nextEntry), .bytes(entry.entry), .bytes(hashes))
-      note(&added, kind, entry.hashes, nextEntry)
+      place = nextEntry
+      try newEntries.add(.int(place), .bytes(entry.entry), .bytes(own))
+      note(&added, kind, entry.hashes, place)
       try newKeys.add(
         .text(directory), .int(Int64(kind.rawValue)), .text(key), .int(Int64(search)),
-        fingerprint, .int(nextEntry))
+        fingerprint, .int(place))
       nextEntry += 1
     }
+    if kind == .group { try keepMembers.run(.int(place), .bytes(hashes)) }
   }
 
   func remove(_ kind: MirrorKind, key: String) throws {
@@ -325,6 +336,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     changes += 1
     note(&removed, kind, WideHash.all(in: known[2]), known[0])
     try removeEntry.run(.int(known[0]))
+    if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
   }
 

@@ -1,3 +1,4 @@
+import DirectoryModel
 import Foundation
 import GRDB
 import Ports
@@ -191,6 +192,8 @@ import Testing
         sql: """
           \(undoingVersionSix) \(undoingVersionFive)
           INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
+          INSERT INTO mirror_entry VALUES (5, x'', x'000102030405060708090a0b0c0d0e0f');
+          INSERT INTO mirror_key VALUES (5, 'corporate', 1, 'g', 0, 9);
           INSERT INTO person (id, settled) VALUES ('p1', 7);
           INSERT INTO evidence VALUES ('corporate', '{"people": 3, "groups": 0, "peopleSelected": 3,
             "personValues": {}, "groupValues": {}, "versions": {}, "bookmark": [1, 2], "fullReadAt": 0,
@@ -202,6 +205,10 @@ import Testing
     #expect(try store.mirrorDescription(of: "corporate") != nil)
     let evidence = try #require(try store.readEvidence(of: "corporate"))
     #expect(evidence.people == 3 && evidence.bookmark == nil)
+    #expect(
+      try store.mirrorHashes(of: "corporate", kind: .group, keys: ["g"]) == [
+        WideHash(high: 0x0001_0203_0405_0607, low: 0x0809_0a0b_0c0d_0e0f)
+      ])
     let person = KnownPerson(person: "p1", account: nil, settled: 7, absentSince: nil)
     #expect(try store.family(of: ["p1"], matches: []) == [person])
   }
@@ -237,6 +244,7 @@ import Testing
 /// Takes away what version 6 brought.
 private let undoingVersionSix = """
   DROP VIEW rights_v1; DROP VIEW holding; DROP TABLE giver;
+  DROP TABLE mirror_members;
   ALTER TABLE site DROP COLUMN active_accounts;
   ALTER TABLE account DROP COLUMN rights; ALTER TABLE account DROP COLUMN suspended;
   CREATE TABLE holding (account INTEGER NOT NULL, right_id INTEGER NOT NULL, by_rule TEXT, by_hand TEXT,
