@@ -32,22 +32,31 @@ extension LDAPConnection {
   }
 
   /// The answer to `askForEntry`.
+  /// - Throws: `ReadFailure` for anything but exactly one entry.
   func receiveEntry(
     _ dn: String, message: Int32
   ) throws -> [(description: String, values: [[UInt8]])] {
+    guard let found = try receiveEntryIfThere(dn, message: message) else {
+      throw ReadFailure("\(dn) is gone from \(url)")
+    }
+    return found
+  }
+
+  /// The answer to `askForEntry`; nil where the server says neither the entry nor why not.
+  private func receiveEntryIfThere(
+    _ dn: String, message: Int32
+  ) throws -> [(description: String, values: [[UInt8]])]? {
     var found: [(description: String, values: [[UInt8]])]?
     do {
       while true {
-        let received = try result(of: message, while: "reading \(dn)")
+        let received = try result(of: message, while: "reading \(dn.isEmpty ? "its rootDSE" : dn)")
         defer { ldap_msgfree(received) }
         switch Int(ldap_msgtype(received)) {
         case usher_res_search_entry: found = try self.attributes(of: received)
         case usher_res_search_result:
           let answer = try Answer(handle, received)
-          guard answer.code == LDAP_SUCCESS, let found else {
-            throw ReadFailure(
-              answer.code == LDAP_SUCCESS
-                ? "\(dn) is gone from \(url)" : "\(dn) cannot be read (\(answer.text)): \(url)")
+          guard answer.code == LDAP_SUCCESS else {
+            throw ReadFailure("\(dn) cannot be read (\(answer.text)): \(url)")
           }
           return found
         default: break
@@ -132,27 +141,31 @@ extension LDAPConnection {
     }
   }
 
-  /// What the server says of itself (RFC 4512 §5.1).
-  func readProfile() throws -> ServerProfile {
-    let search = DirectorySearch(
-      bases: [""], scope: .base, filter: .present("objectClass"), slots: ServerProfile.attributes)
-    var reader = SearchReader(connection: self, search: search, base: "", pageSize: nil)
-    var profile: ServerProfile?
-    _ = try reader.read { batch in
-      if !batch.isEmpty { profile = ServerProfile(batch, entry: 0) }
-    }
-    guard let profile else {
+  /// Asks what the server says of itself (RFC 4512 §5.1).
+  func askForProfile() throws -> Int32 {
+    try askForEntry("", attributes: ServerProfile.attributes.names)
+  }
+
+  /// Asks who the server takes us for (RFC 4532); nil where it cannot be asked.
+  func askWhoAmI() -> Int32? {
+    var message: Int32 = 0
+    return ldap_whoami(handle, nil, nil, &message) == LDAP_SUCCESS ? message : nil
+  }
+
+  func receiveProfile(_ message: Int32) throws -> ServerProfile {
+    guard let entry = try receiveEntryIfThere("", message: message), !entry.isEmpty else {
       throw ReadFailure(
         "\(url) does not say what it is (its rootDSE may not be read)",
         remedy: "let the bind account read the rootDSE")
     }
-    return profile
+    var batch = EntryBatch(slots: ServerProfile.attributes)
+    batch.beginEntry(dn: "")
+    for (description, values) in entry { batch.appendAttribute(description, values: values) }
+    return ServerProfile(batch, entry: 0)
   }
 
-  /// Who the server takes us for (RFC 4532); nil where it does not say.
-  func whoAmI() throws -> String? {
-    var message: Int32 = 0
-    guard ldap_whoami(handle, nil, nil, &message) == LDAP_SUCCESS else { return nil }
+  /// Who the server takes us for; nil where it does not say.
+  func receiveWhoAmI(_ message: Int32) throws -> String? {
     do {
       let received = try result(of: message, while: "asking who we are")
       defer { ldap_msgfree(received) }

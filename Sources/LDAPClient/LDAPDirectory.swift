@@ -99,19 +99,32 @@ package struct LDAPDirectory: DirectorySource {
   /// Connects and signs in, trying one URL after the other. What was announced and is not read yet is given up.
   /// - Returns: the URL that let us in.
   /// - Throws: `ReadFailure` with what each URL answered, or naming the canaries that cannot be seen.
-  package mutating func connect() throws -> String {
+  package mutating func connect() throws -> String { try connect(asking: []).url }
+
+  /// - Parameter names: of entries whose versions are asked for together with what the server is, which saves a round trip.
+  /// - Returns: also the messages that ask for them; none where there was a connection.
+  private mutating func connect(
+    asking names: [String]
+  ) throws -> (url: String, asked: [AskedEntry]) {
     readNoFurther()
-    if let connection { return connection.url }
+    if let connection { return (connection.url, []) }
     var failures: [ReadFailure] = []
     for url in server.urls where !failed.contains(url) {
       do {
         let connection = try LDAPConnection(url: url, server: server, log: log)
         log("connected to \(url)")
         self.connection = connection
-        known = try connection.readProfile()
+        // All at once: one after the other would cost a round trip each.
+        let aboutServer = try connection.askForProfile()
+        let aboutUs = connection.askWhoAmI()
+        let asked = try ask(for: names, connection)
+        let profile = try connection.receiveProfile(aboutServer)
+        known = profile
+        let whoAmI = try aboutUs.flatMap(connection.receiveWhoAmI)
+        signedInAs = profile.knowsWhoAmI ? whoAmI : nil
         try refuseAnonymity(connection)
         try lookForCanaries(connection)
-        return url
+        return (url, asked)
       } catch let failure as ConnectFailure {
         failures.append(failure.failure)
         if failure.isFinal { break }
@@ -161,18 +174,26 @@ package struct LDAPDirectory: DirectorySource {
   }
 
   package mutating func versions(of names: [String]) throws -> [String: EntryVersion] {
+    var asked = try connect(asking: names).asked
     let profile = try profile()
     guard let connection else { return [:] }
-    // Asked for together: one after the other would cost a round trip each.
-    let asked = try names.map {
-      (name: $0, message: try connection.askForEntry($0, attributes: ServerProfile.versions))
-    }
+    if asked.isEmpty { asked = try ask(for: names, connection) }
     var found: [String: EntryVersion] = [:]
-    for (name, message) in asked {
-      guard let entry = try? connection.receiveEntry(name, message: message) else { continue }
-      found[name] = profile.version(of: entry)
+    for one in asked {
+      guard let entry = try? connection.receiveEntry(one.name, message: one.message) else {
+        continue
+      }
+      found[one.name] = profile.version(of: entry)
     }
     return found
+  }
+
+  /// An entry whose version was asked for, and the message that does.
+  private typealias AskedEntry = (name: String, message: Int32)
+
+  /// Asks for the versions of entries, all together.
+  private func ask(for names: [String], _ connection: LDAPConnection) throws -> [AskedEntry] {
+    try names.map { ($0, try connection.askForEntry($0, attributes: ServerProfile.versions)) }
   }
 
   package mutating func reader() throws -> String? {
@@ -265,7 +286,9 @@ package struct LDAPDirectory: DirectorySource {
             "\(url) leads to several servers",
             remedy: "name one of them under `url`, or leave out `connections`")
         }
-        if let signedInAs, try connection.whoAmI() != signedInAs {
+        if let signedInAs,
+          try connection.askWhoAmI().flatMap(connection.receiveWhoAmI) != signedInAs
+        {
           throw ReadFailure("\(url) takes us for somebody else on another connection")
         }
         var reader = SearchReader(
@@ -290,8 +313,7 @@ package struct LDAPDirectory: DirectorySource {
   }
 
   /// A server that takes somebody with a name for nobody shows less than it should.
-  private mutating func refuseAnonymity(_ connection: LDAPConnection) throws {
-    signedInAs = known?.knowsWhoAmI == true ? try connection.whoAmI() : nil
+  private func refuseAnonymity(_ connection: LDAPConnection) throws {
     guard case .simple(let dn, _) = server.bind, signedInAs?.isEmpty == true else { return }
     throw ReadFailure(
       "\(connection.url) let \(dn) in, but takes us for an anonymous user",

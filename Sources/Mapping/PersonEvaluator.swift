@@ -3,7 +3,7 @@ import DirectoryModel
 import SiteModel
 
 /// A compiled mapping made ready for one read: filters bound to slots, group names to groups.
-package struct PersonEvaluator {
+package struct PersonEvaluator: Sendable {
   let mapping: CompiledMapping
   package let slots: AttributeSlots
   package var groups: DirectoryGroups
@@ -24,7 +24,7 @@ package struct PersonEvaluator {
   /// Keys of groups that no template may produce (R22).
   let protectedGroups: Set<String>
   /// What templates would have produced of them, with the rule.
-  package internal(set) var refused: Set<String> = []
+  package var refused: Set<String> = []
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
   private var rulings: [RulingKey: Ruling] = [:]
   /// What `each-group` conditions choose of each directory group, by rule and group; nil: not worked out yet.

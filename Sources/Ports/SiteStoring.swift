@@ -35,8 +35,8 @@ package protocol SiteStoring: AnyObject {
   /// these values of `account.match`, and who has the account together with them.
   func family(of ids: [String], matches: [String]) throws -> [KnownPerson]
 
-  /// Accounts with what they hold, in one pass: those of these people, and those with these emails.
-  /// Emails are compared as `emailKey` says. An account appears once.
+  /// Accounts with what they hold, in one pass: those of these people, and those with these emails; where more people are
+  /// asked for than there are accounts, all may come. Emails are compared as `emailKey` says. An account appears once.
   func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]
 
   /// Says that nearly all accounts will be asked for, so that they can be fetched meanwhile.

@@ -89,13 +89,17 @@ extension SiteDatabase {
         """)
     }
     if let giver = filter.givenBy {
-      let column = ["rule": "rule", "hand": "hand", "import": "import"][giver]
-      let (mark, right) =
-        column.map { ("mark_\($0) IS NOT NULL", "by_\($0) IS NOT NULL") }
-        ?? ("mark_rule = ?", "by_rule = ?")
+      let column = ["rule", "hand", "import"].contains(giver) ? giver : nil
+      let (mark, isGiver) =
+        column.map { ("mark_\($0) IS NOT NULL", "\($0) IS NOT NULL") } ?? (
+          "mark_rule = ?", "rule = ?"
+        )
+      // Givers are few: their numbers are looked for, as rights have them.
       add(
-        "(\(mark) OR id IN (SELECT account FROM holding WHERE \(right)))",
-        column == nil ? [giver, giver] : [])
+        """
+        (\(mark) OR EXISTS (SELECT 1 FROM giver WHERE \(isGiver) AND instr(
+          replace(coalesce(rights, '') || coalesce(suspended, ''), '}', ','), ':' || giver.id || ',') > 0))
+        """, column == nil ? [giver, giver] : [])
     }
     return (conditions, arguments)
   }

@@ -152,11 +152,13 @@ extension SiteDatabase {
     var accounts: [Account] = []
     // Most accounts are found faster in one pass over all than each by its place.
     if people.count > highest / 2 {
+      let all = try expectedAccounts()
+      if let all, people.count >= all.count { return all }
       let (people, emails) = (Set(people), Set(emails.map(emailKey)))
       func isAsked(_ account: Account) -> Bool {
         account.person.map(people.contains) ?? false || emails.contains(emailKey(account.email))
       }
-      if let all = try expectedAccounts() { return all.filter(isAsked) }
+      if let all { return all.filter(isAsked) }
       try read { db in
         try Self.fetch(db, filter: "", arguments: [], order: "account.id") { account in
           if isAsked(account) { accounts.append(account) }

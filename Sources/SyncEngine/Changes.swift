@@ -43,7 +43,8 @@ extension Planner {
       reads == .delta || now - before.fullReadAt < Self.daySeconds,
       try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
     else { return nil }
-    if try refuseLag(of: &source, since: before.versions, now: now) { return nil }
+    let seen = try refuseLag(of: &source, since: before.versions, now: now)
+    if seen.isBehind { return nil }
     let approved = try approvedReads(now: now)
     do {
       var update = MirrorUpdate(hash: hash, mapping: mapping)
@@ -60,7 +61,8 @@ extension Planner {
         evidence.groups += update.groupsDifference
         evidence.bookmark = changes.bookmark
         evidence.reader = try source.reader()
-        evidence.versions = try versions(of: update.changedNames, and: before, in: &source)
+        evidence.versions = try versions(
+          of: update.changedNames, and: before, knowing: seen.versions, in: &source)
         try believe(
           evidence, peopleRead: evidence.people, since: before, people: before.people,
           groups: before.groups, approved: approved)

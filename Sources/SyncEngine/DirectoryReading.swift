@@ -54,6 +54,8 @@ struct DirectoryReader {
   var members: (() throws -> [DirectoryGroups.Membership])?
   /// About so many people are expected.
   var expectedPeople = 0
+  /// Everybody will have to be evaluated, so that a second thread helps.
+  var evaluatesEverybody = false
   let progress: (String) -> Void
 
   /// - Parameters:
@@ -74,15 +76,30 @@ struct DirectoryReader {
     reading.stateSalt = salt(evaluator)
     reading.index = try index()
     reading.personValues = Array(repeating: 0, count: mapping.personSlots.count)
+    let helper =
+      evaluatesEverybody
+      ? EvaluationThread(evaluator, hash: hash, salt: reading.stateSalt) : nil
     for (search, asked) in mapping.personSearches.enumerated() {
-      let summary = try source.read(asked) { batch in
+      func take(_ batch: borrowing EntryBatch, _ prepared: [PreparedPerson]? = nil) throws {
         for entry in 0..<batch.count {
-          try read(entry, of: batch, search, &evaluator, &reading, writer)
+          try read(
+            entry, of: batch, search, &evaluator, &reading, writer, prepared: prepared?[entry])
         }
         progress("\(reading.peopleRead) people")
       }
+      let summary = try source.read(asked) { batch in
+        guard let helper else { return try take(batch) }
+        if try helper.takes(batch, search) { return }
+        // What the other thread has came first.
+        let own = PreparedPerson.all(
+          of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
+        if let earlier = try helper.taken() { try take(earlier.batch, earlier.people) }
+        try take(batch, own)
+      }
+      if let last = try helper?.taken() { try take(last.batch, last.people) }
       reading.referrals += summary.referrals
     }
+    if let helper { evaluator.refused.formUnion(try helper.end()) }
     reading.evaluator = evaluator
     return reading
   }
@@ -157,13 +174,15 @@ struct DirectoryReader {
     for key in unseen.keys { try writer?.remove(.group, key: key) }
   }
 
+  /// - Parameter prepared: what was worked out of the entry before; nil: nothing.
   func read(
     _ entry: Int, of batch: borrowing EntryBatch, _ search: Int,
     _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
-    _ writer: (any MirrorWriter)?
+    _ writer: (any MirrorWriter)?, prepared: PreparedPerson? = nil
   ) throws {
-    let candidate = candidate(
-      entry, of: batch, search, salt: reading.stateSalt, &evaluator)
+    let candidate =
+      prepared?.candidate
+      ?? Candidate(entry, of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
     let name = candidate.name
     reading.personEntries += 1
     batch.countValues(of: entry, into: &reading.personValues)
@@ -172,7 +191,8 @@ struct DirectoryReader {
     let person = reading.index.row(of: candidate.key)
     try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
     guard
-      evaluator.selects(entry, of: batch, name: name, groups: candidate.groups, search: search)
+      prepared.map({ $0.entitlement != nil })
+        ?? candidate.isPerson(entry, of: batch, evaluator)
     else { return }
     if mapping.searches.count > 1 { reading.taken.insert(hash.wide(name)) }
     reading.peopleRead += 1
@@ -185,53 +205,8 @@ struct DirectoryReader {
       return
     }
     reading.index.evaluate(person)
-    reading.entitlements.append(evaluate(candidate, entry, of: batch, &evaluator))
-  }
-
-  /// An entry before it is decided whether it is a person, and whether anything is left to do.
-  private struct Candidate {
-    let search: Int
-    let name: [UInt8]
-    /// The hash of the id, or of what stands for it.
-    let key: WideHash
-    let groups: GroupSet
-    /// Stands for the entry as the mirror keeps it.
-    let mirrored: UInt64
-    /// Stands for the entry, its groups and the mapping, see *settled*.
-    let state: UInt64
-  }
-
-  /// What stands for the id of an entry that has none.
-  private static func key(ofName name: [UInt8]) -> String {
-    "dn:" + String(decoding: name, as: UTF8.self)
-  }
-
-  private func candidate(
-    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, salt: UInt64,
-    _ evaluator: inout PersonEvaluator
-  ) -> Candidate {
-    let name = batch.name(of: entry)
-    let groups = evaluator.groups(of: entry, in: batch, name: name)
-    let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
-    var kept = print.kept
-    // The same entry found by another search may become another account.
-    if search > 0 { kept = hash.combine(kept, UInt64(search)) }
-    return Candidate(
-      search: search, name: name,
-      key: evaluator.idHash(of: entry, in: batch, search: search, hash)
-        ?? hash.wide(Array(Self.key(ofName: name).utf8)),
-      groups: groups, mirrored: hash.combine(kept, print.apart),
-      state: hash.combine(kept, groups.fingerprint, salt))
-  }
-
-  private func evaluate(
-    _ candidate: Candidate, _ entry: Int, of batch: borrowing EntryBatch,
-    _ evaluator: inout PersonEvaluator
-  ) -> Entitlement {
-    evaluator.evaluate(
-      entry, of: batch, name: candidate.name, groups: candidate.groups,
-      id: evaluator.id(of: entry, in: batch, search: candidate.search),
-      fingerprint: candidate.state, search: candidate.search)
+    reading.entitlements.append(
+      prepared?.entitlement ?? candidate.evaluate(entry, of: batch, &evaluator))
   }
 
   /// What one entry entitles to, settled or not; nil when it is no person of the mapping.
@@ -239,12 +214,7 @@ struct DirectoryReader {
     _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement? {
-    let candidate = candidate(entry, of: batch, search, salt: salt, &evaluator)
-    guard
-      evaluator.selects(
-        entry, of: batch, name: candidate.name, groups: candidate.groups, search: search)
-    else { return nil }
-    return evaluate(candidate, entry, of: batch, &evaluator)
+    PreparedPerson(entry, of: batch, search, hash: hash, salt: salt, &evaluator).entitlement
   }
 
   /// What one entry would entitle to, a person of the mapping or not.
@@ -252,8 +222,8 @@ struct DirectoryReader {
     _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
-    evaluate(
-      candidate(entry, of: batch, search, salt: salt, &evaluator), entry, of: batch, &evaluator)
+    Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
+      .evaluate(entry, of: batch, &evaluator)
   }
 
   /// The key under which the mirror has an entry.
@@ -261,7 +231,7 @@ struct DirectoryReader {
     of entry: Int, in batch: borrowing EntryBatch, search: Int, _ evaluator: PersonEvaluator
   ) -> String {
     evaluator.id(of: entry, in: batch, search: search)
-      ?? Self.key(ofName: batch.name(of: entry))
+      ?? Candidate.key(ofName: batch.name(of: entry))
   }
 
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
@@ -274,7 +244,7 @@ struct DirectoryReader {
     if reading.index.isMirrored(row) {
       let own =
         self.key(of: entry, in: batch, search: candidate.search, evaluator) + " "
-        + Self.key(ofName: candidate.name)
+        + Candidate.key(ofName: candidate.name)
       row = reading.index.row(of: reading.index.wide(own))
       key = own
     }

@@ -186,12 +186,14 @@ struct PersonIndex {
     find(wide(person)).map { rows[$0].flags.contains(.isSeen) } ?? false
   }
 
-  /// Whether the person came, and was not evaluated.
-  func isPassedOver(_ person: String) -> Bool {
-    find(wide(person)).map {
-      rows[$0].flags.contains(.isSeen) && !rows[$0].flags.contains(.isEvaluated)
+  /// Who of some people came, and was not evaluated.
+  func passedOver(among people: [String]) -> [String] {
+    func isPassedOver(_ row: Row) -> Bool {
+      row.flags.contains(.isSeen) && !row.flags.contains(.isEvaluated)
     }
-      ?? false
+    // Where everybody was, they need not be looked for one by one.
+    guard rows.contains(where: isPassedOver) else { return [] }
+    return people.filter { find(wide($0)).map { isPassedOver(rows[$0]) } ?? false }
   }
 
   /// Whether the person is one of those looked at.

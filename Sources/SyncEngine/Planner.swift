@@ -171,7 +171,8 @@ package struct Planner {
       source = try MirrorSource(mirror: store, directory: directory, mapping: mapping)
       if let touched = try readTouched(now: now, into: &findings) { return touched }
     }
-    let reader = origin.isMirror ? try mirrorReader(now) : try reader(now)
+    var reader = origin.isMirror ? try mirrorReader(now) : try reader(now)
+    reader.evaluatesEverybody = try origin.isMirror && isNew
     return try Self.read(&source) {
       try reader.read(
         &$0, index: known(), groupFingerprints: [:], writer: nil, into: &findings)
@@ -246,7 +247,7 @@ package struct Planner {
       last: max(before?.version ?? 0, try store.touched(of: directory).lookedAt?.version ?? 0),
       full: before?.fullVersion
     )
-    _ = try refuseLag(of: &source, since: before?.versions ?? [:], now: now)
+    let seen = try refuseLag(of: &source, since: before?.versions ?? [:], now: now).versions
     if !isSame { before = nil }
     if before?.isLimited == true { source.expectLimits() }
     let approved = try approvedReads(now: now)
@@ -272,7 +273,7 @@ package struct Planner {
         var new = try reader.read(
           &source, index: index(), groupFingerprints: isSame ? groups : [:], writer: writer,
           into: &findings)
-        var evidence = try evidence(of: new, from: &source, since: before)
+        var evidence = try evidence(of: new, from: &source, since: before, knowing: seen)
         evidence.bookmark = bookmark
         evidence.fullReadAt = now
         evidence.isLimited = source.isLimited ? true : nil

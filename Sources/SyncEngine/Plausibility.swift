@@ -17,10 +17,11 @@ extension Planner {
   private static let fewGroups = 5
 
   /// A server that shows an entry older than it was seen before lags behind the one that was read then.
-  /// - Returns: whether it does, and somebody said that it may: what changed since then cannot be told.
+  /// - Returns: the entries' versions, and whether the server lags behind and somebody said that it may: what changed since
+  ///   then cannot be told.
   func refuseLag(
     of source: inout any DirectorySource, since before: [String: EntryVersion], now: Int64
-  ) throws -> Bool {
+  ) throws -> (versions: [String: EntryVersion], isBehind: Bool) {
     let versions = try source.versions(of: before.keys.sorted())
     for (name, version) in versions.sorted(by: { $0.key < $1.key }) {
       guard let seen = before[name], version.isOlder(than: seen) else { continue }
@@ -28,20 +29,20 @@ extension Planner {
         "the directory \(directory) shows \(name) as of \(version.value), and it was seen as of \(seen.value) before: this server lags behind, or was restored from a backup"
       let held = HeldSet(
         kind: .read, hash: desk.hash([directory, cause]), changes: [], causes: [cause])
-      if try approvedReads(now: now).contains(held.hash) { return true }
+      if try approvedReads(now: now).contains(held.hash) { return (versions, true) }
       try store.note(held, at: now)
       throw ReadFailure(
         cause,
         remedy: "let it catch up; if it was restored on purpose: usher approve \(held.shortHash)",
         isOfServer: true)
     }
-    return false
+    return (versions, false)
   }
 
   /// What a read looked like.
   func evidence(
     of reading: DirectoryReading, from source: inout any DirectorySource,
-    since before: ReadEvidence?
+    since before: ReadEvidence?, knowing versions: [String: EntryVersion]
   ) throws -> ReadEvidence {
     var evidence = ReadEvidence()
     evidence.people = reading.personEntries
@@ -53,14 +54,18 @@ extension Planner {
     for (name, count) in zip(mapping.groupSearch()?.slots.names ?? [], reading.groupValues)
     where count > 0 { evidence.groupValues[name] = count }
     evidence.reader = try source.reader()
-    evidence.versions = try versions(of: reading.changedNames, and: before, in: &source)
+    evidence.versions = try self.versions(
+      of: reading.changedNames, and: before, knowing: versions, in: &source)
     return evidence
   }
 
   /// The versions of a few entries that changed last.
+  /// - Parameter known: of those that changed before, as this sync has seen them already.
   func versions(
-    of changed: [String], and before: ReadEvidence?, in source: inout any DirectorySource
+    of changed: [String], and before: ReadEvidence?, knowing known: [String: EntryVersion],
+    in source: inout any DirectorySource
   ) throws -> [String: EntryVersion] {
+    if changed.isEmpty, before != nil { return known }
     let older = (before?.versions.keys.sorted() ?? []).filter { !changed.contains($0) }
     return try source.versions(of: Array((changed + older).prefix(5)))
   }

@@ -217,9 +217,10 @@ package struct SitePlanner {
     -> [Account]
   {
     var accounts: [Account] = []
-    var known: Set<Int64> = []
     func add(_ found: [Account]) -> [Account] {
-      let new = found.filter { known.insert($0.id).inserted }
+      // Mostly the first are all, and nobody has to be compared.
+      let known = accounts.isEmpty || found.isEmpty ? [] : Set(accounts.map(\.id))
+      let new = known.isEmpty ? found : found.filter { !known.contains($0.id) }
       accounts += new
       return new
     }
@@ -228,7 +229,7 @@ package struct SitePlanner {
       for index in shares.indices {
         let planner = shares[index].planner
         try planner.see(wanted, in: &shares[index].reading)
-        let others = wanted.filter { shares[index].reading.index.isPassedOver($0) }
+        let others = shares[index].reading.index.passedOver(among: wanted)
         let found = try planner.evaluate(others, in: &shares[index].reading, now: now)
         // With nothing to add, the entitlements of all are not copied.
         if !found.isEmpty { shares[index].reading.entitlements += found }

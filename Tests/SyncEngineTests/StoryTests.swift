@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Ports
 import SiteModel
@@ -29,6 +30,24 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
 }
 
 @Suite struct StoryTests {
+  /// Another mapping on the mirror has everybody evaluated, on two threads.
+  @Test func twoThreadsEvaluateAsOneDoes() throws {
+    let site = try TestSite()
+    let people = (1...3700).map { (id: "\($0)", uid: "p\($0)", mail: "p\($0)@x", place: "") }
+    let ldif = directory(people)
+    try site.sync(ldif, mapping)
+    // Of every batch somebody is refused.
+    site.policy.protectedGroups = ["own-p500", "own-p1500", "own-p2500", "own-p3600"]
+    let other = mapping.replacing("[developers]", with: "[developers, \"own-{uid}\"]")
+    let offline = try site.offline(other)
+    var findings = Findings()
+    let trial = try site.planner(other).plan(
+      .trial(site.source(ldif)), now: 1000, into: &findings
+    ).plan
+    #expect(offline.digest == trial.digest && offline.warnings == trial.warnings)
+    #expect(offline.summary == [.joinGroup: 3696] && offline.warnings.count == 4)
+  }
+
   /// The mirror's members find no group that only `memberOf` of a person names, so that its own groups need all of them.
   @Test func groupsOfGroupsThatOnlyMemberOfTellsAreFoundInTheMirror() throws {
     let nested = """
