@@ -143,9 +143,8 @@ struct Cases {
         continue
       }
       if let account = account(all[index]) {
-        let current = emailKey(account.email)
         all[index].email =
-          entitlement.emails.contains { emailKey($0) == current }
+          entitlement.emails.contains { isSameEmail($0, account.email) }
           ? account.email : entitlement.emails[0]
         continue
       }
@@ -158,7 +157,7 @@ struct Cases {
         all[index].account = match
         let current = world.accounts[match].email
         all[index].email =
-          entitlement.emails.contains { emailKey($0) == emailKey(current) }
+          entitlement.emails.contains { isSameEmail($0, current) }
           ? current : entitlement.emails[0]
         if let other = unlinked.first(where: { accountOfEmail[emailKey($0)] != match }) {
           all[index].doubts.append(
@@ -213,7 +212,7 @@ struct Cases {
 
   /// Whether it is the email of the person's account.
   private func isOwn(_ email: String, _ index: Int) -> Bool {
-    account(all[index]).map { emailKey($0.email) == emailKey(email) } ?? false
+    account(all[index]).map { isSameEmail($0.email, email) } ?? false
   }
 
   private mutating func isGone(_ person: String) -> Bool {
@@ -315,7 +314,7 @@ struct Cases {
       let other = world.accounts[occupant]
       if let mover = other.person.flatMap({ caseOfPerson[$0] }),
         let moved = all[mover].email,
-        emailKey(moved) != emailKey(email)
+        !isSameEmail(moved, email)
       {
         waitingFor[mover, default: []].append(index)
       } else {
@@ -340,7 +339,7 @@ struct Cases {
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
     if let holder = caseOfPerson[person],
-      all[holder].email.map(emailKey) == emailKey(email)
+      let own = all[holder].email, isSameEmail(own, email)
     {
       return  // Both claim it, and both are held as such.
     }

@@ -99,12 +99,12 @@ package struct Reconciler {
       for grant in grants { request(grant, subject) }
       return
     }
-    let changesEmail = emailKey(account.email) != emailKey(email)
+    let changesEmail = !isSameEmail(account.email, email)
     let subject = builder.addSubject(
       account: account.id, person: entitlement.person,
       email: changesEmail ? email : account.email, name: name, username: entitlement.username)
     if account.person == nil {
-      let isByEmail = entitlement.emails.contains { emailKey($0) == emailKey(account.email) }
+      let isByEmail = entitlement.emails.contains { isSameEmail($0, account.email) }
       builder.add(
         .linkAccount, subject: subject, after: entitlement.person,
         reason: isByEmail ? Reason.email : Reason.match)

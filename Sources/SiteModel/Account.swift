@@ -159,12 +159,19 @@ package struct Holding: Sendable, Hashable {
 /// The form in which emails are compared: without regard to letter case (R15).
 package func emailKey(_ email: String) -> String { folded(email) }
 
+/// Whether two emails are one; most that are have the same bytes.
+package func isSameEmail(_ left: String, _ right: String) -> Bool {
+  left == right || emailKey(left) == emailKey(right)
+}
+
 /// Small letters, Unicode composed.
 private func folded(_ text: String) -> String {
-  // Most texts are in their folded form already and are not copied.
-  if text.utf8.allSatisfy({ $0 < 0x80 && !(0x41...0x5A).contains($0) }) { return text }
-  let isASCII = text.utf8.allSatisfy { $0 < 0x80 }
-  return isASCII
+  // Most texts are in their folded form already and are not copied. Bytes are looked at without a branch for each.
+  let isFolded = text.utf8.withContiguousStorageIfAvailable { bytes in
+    bytes.reduce(UInt8(0)) { $0 | $1 & 0x80 | ($1 &- 0x41 < 26 ? 1 : 0) } == 0
+  }
+  if isFolded == true { return text }
+  return text.utf8.allSatisfy { $0 < 0x80 }
     ? text.lowercased()
     : text.precomposedStringWithCanonicalMapping.lowercased().precomposedStringWithCanonicalMapping
 }

@@ -39,11 +39,20 @@ package struct PlanComparison {
     line("")
     line(
       style.bold(title) + (rows.isEmpty ? ": nothing" : ": \(rows.count.of("change", "changes"))"))
+    var ofRules: [Int32: [Int]] = [:]
     var byRule: [String: [Int]] = [:]
     for index in rows {
-      let change = plan.change(at: index)
-      let rule = change.rule.map { "\($0.name) (\($0.file):\($0.line))" } ?? change.reason ?? "-"
-      byRule[rule, default: []].append(index)
+      let row = plan.rows[index]
+      let rule = plan.ruleNumber(row)
+      if rule >= 0 {
+        ofRules[rule, default: []].append(index)
+      } else {
+        byRule[plan.reason(row) ?? "-", default: []].append(index)
+      }
+    }
+    for (number, changes) in ofRules {
+      let rule = plan.rules[Int(number)]
+      byRule["\(rule.name) (\(rule.file):\(rule.line))", default: []] += changes
     }
     for (rule, changes) in byRule.sorted(by: { $0.key < $1.key }) {
       line("  \(rule.shown): \(changes.count.grouped)")
