@@ -45,6 +45,11 @@ extension SiteDatabase {
       accounts: accounts, total: total, next: ids.count > count ? shown.last?.key : nil)
   }
 
+  /// SQLite folds by itself what is ASCII, that is, has as many characters as bytes.
+  private static func foldedSQL(_ column: String) -> String {
+    "CASE WHEN length(\(column)) = length(CAST(\(column) AS BLOB)) THEN lower(\(column)) ELSE folded(\(column)) END"
+  }
+
   /// A filter as conditions on `account`.
   private static func conditions(
     _ filter: AccountFilter
@@ -58,7 +63,7 @@ extension SiteDatabase {
     if let text = filter.text {
       let key = emailKey(text)
       add(
-        "(instr(email_key, ?) > 0 OR instr(folded(name), ?) > 0 OR instr(folded(username), ?) > 0)",
+        "(instr(email_key, ?) > 0 OR instr(\(foldedSQL("name")), ?) > 0 OR instr(\(foldedSQL("username")), ?) > 0)",
         [key, key, key])
     }
     if let email = filter.email { add("fits(email, ?)", [email]) }
