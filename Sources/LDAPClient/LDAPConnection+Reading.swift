@@ -56,7 +56,10 @@ extension LDAPConnection {
         case usher_res_search_result:
           let answer = try Answer(handle, received)
           guard answer.code == LDAP_SUCCESS else {
-            throw ReadFailure("\(dn) cannot be read (\(answer.text)): \(url)")
+            throw ReadFailure(
+              "\(dn.isEmpty ? "the rootDSE" : dn) cannot be read (\(answer.text)): \(url)",
+              // A server that cannot even say what it is may be starting or stopping.
+              isOfServer: dn.isEmpty && answer.code != LDAP_INSUFFICIENT_ACCESS)
           }
           return found
         default: break
@@ -153,7 +156,7 @@ extension LDAPConnection {
   }
 
   func receiveProfile(_ message: Int32) throws -> ServerProfile {
-    guard let entry = try receiveEntryIfThere("", message: message), !entry.isEmpty else {
+    guard let entry = try receiveEntryIfThere("", message: message) else {
       throw ReadFailure(
         "\(url) does not say what it is (its rootDSE may not be read)",
         remedy: "let the bind account read the rootDSE")

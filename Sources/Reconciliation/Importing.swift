@@ -144,8 +144,10 @@ package struct Importing {
 }
 
 extension ImportedAccount {
-  /// Licenses and groups.
+  /// Licenses and groups, each once: files name one in several columns, or in other letters.
   var rights: [Right] {
-    licenses.map { Right(.license, $0) } + groups.map { Right(.group, $0) }
+    var seen: Set<Right> = []
+    return (licenses.map { Right(.license, $0) } + groups.map { Right(.group, $0) })
+      .filter { seen.insert($0).inserted }
   }
 }

@@ -1,4 +1,5 @@
 import GRDB
+import Ports
 import SiteModel
 
 /// The rights of accounts that a plan changes: read when they are first asked for, written some thousands together.
@@ -10,10 +11,12 @@ struct ChangedRights {
   }
 
   private static let most = 10_000
+  private let db: Database
   private let find, update: RapidStatement
   private var accounts: [Int64: Rights] = [:]
 
   init(_ db: Database) throws {
+    self.db = db
     find = try RapidStatement(db, "SELECT rights, suspended FROM account WHERE id = ?")
     update = try RapidStatement(db, "UPDATE account SET rights = ?2, suspended = ?3 WHERE id = ?1")
   }
@@ -36,6 +39,9 @@ struct ChangedRights {
     if accounts.isEmpty { return }
     for (account, rights) in accounts.sorted(by: { $0.key < $1.key }) {
       try update.run(.int(account), .text(rights.active.text), .text(rights.suspended.text))
+      guard db.changesCount == 1 else {
+        throw StorePlanIsStale(reason: "the account \(account) is not there")
+      }
     }
     accounts.removeAll(keepingCapacity: true)
   }

@@ -176,6 +176,9 @@ struct PlanWriter {
     if giverIDs[gift.givers] == 0 {
       giverIDs[gift.givers] = try givers.number(of: plan.allGivers[gift.givers].after)
     }
+    guard giverIDs[gift.givers] != 0 else {
+      throw doubtful(gift.subject, "would be given \(plan.allTexts[gift.name]) by nobody")
+    }
     taken[right, default: 0] += 1
     writtenByKind[Int((gift.isGroup ? ChangeKind.joinGroup : .grantLicense).number)] += 1
     return PackedRights.Held(right: right, giver: giverIDs[gift.givers])
@@ -188,11 +191,11 @@ struct PlanWriter {
       rights.active[new.right] = new.giver
       return isNew
     }
-    guard isNew else {
-      throw StorePlanIsStale(
-        reason:
-          "\(plan.subjects[gift.subject].email) has \(plan.allTexts[gift.name]) already")
-    }
+    guard isNew else { throw doubtful(gift.subject, "has \(plan.allTexts[gift.name]) already") }
+  }
+
+  private func doubtful(_ subject: Int, _ what: String) -> StorePlanIsStale {
+    StorePlanIsStale(reason: "\(plan.subjects[subject].email) \(what)")
   }
 
   private mutating func giveBack(_ change: Change) throws {
@@ -268,6 +271,9 @@ struct PlanWriter {
   private mutating func create(_ change: Change, _ gifts: ArraySlice<Int32>) throws {
     let rights = PackedRights(
       try gifts.compactMap { try plan.gift(plan.rows[Int($0)]).map { try held($0) } })
+    guard zip(rights.held, rights.held.dropFirst()).allSatisfy({ $0.right != $1.right }) else {
+      throw doubtful(change.subject, "would be given one right twice")
+    }
     let subject = plan.subjects[change.subject]
     let mark = subject.portalOnly ? givers(of: change).after : Givers()
     if subject.isActive { activated += 1 }

@@ -57,7 +57,7 @@ package struct PlanComparison {
     for (rule, changes) in byRule.sorted(by: { $0.key < $1.key }) {
       line("  \(rule.shown): \(changes.count.grouped)")
       let most = all ? changes.count : 10
-      for change in changes.prefix(most) {
+      for change in changes.sorted().prefix(most) {
         line("      \(HeldChangeText.text(plan.heldChange(at: change)))")
       }
       if changes.count > most {

@@ -243,6 +243,16 @@ import Testing
     #expect(sync.output.contains("create-account       51"), "\(sync.output)")
   }
 
+  @Test func aServerThatLetsUsInAndIsBusyIsLeftForTheNext() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let busy = try ScriptedServer.answering(51, entries: 0)
+    let place = try Workplace(
+      directory: Workplace.server("[\(busy.url), \(slapd.url)]", clearText: true))
+    let sync = try place.usher("sync", "-v")
+    #expect(sync.status == 0, "\(sync.errors)")
+    #expect(sync.errors.contains("\(busy.url) failed; reading anew from the next server"))
+  }
+
   @Test func severalURLsAreTriedInOrder() throws {
     let slapd = try Slapd(ldif: Company.ldif())
     let gone = try Slapd(ldif: Company.ldif())

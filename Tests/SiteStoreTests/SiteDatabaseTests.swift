@@ -298,6 +298,22 @@ private final class Bench {
     #expect(later.totals.activeAccounts == 2)
   }
 
+  @Test(arguments: ["twice", "by nobody", "nowhere"])
+  func aRightIsGivenOnceBySomebodyToAnAccount(fault: String) throws {
+    let bench = try Bench()
+    try bench.create("a@x")
+    var builder = try bench.builder()
+    let subject = builder.addSubject(
+      account: fault == "nowhere" ? 99 : nil, person: nil, email: "b@x", name: "N", username: nil)
+    if fault != "nowhere" { builder.add(.createAccount, subject: subject, reason: "import") }
+    let givers = GiversChange(to: fault == "by nobody" ? Givers() : Givers(imported: "x.csv"))
+    builder.add(.joinGroup, subject: subject, after: "g", givers: givers)
+    if fault == "twice" { builder.add(.joinGroup, subject: subject, after: "G", givers: givers) }
+    #expect(throws: StorePlanIsStale.self) { try bench.apply(builder.finish()) }
+    let site = try bench.store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
+    #expect(try bench.accounts().count == 1 && site.totals.membersOfGroup.isEmpty)
+  }
+
   @Test func theSchemaItselfKeepsOneEmailOneAccount() throws {
     let bench = try Bench()
     try bench.create("a@x")

@@ -144,6 +144,16 @@ extension ImportedAccount {
       licenses: licenses, groups: groups, line: 2)
   }
 
+  @Test func aRightThatAFileNamesTwiceIsGivenOnce() throws {
+    let site = try TestSite()
+    try site.bringIn([one("a@x", licenses: ["jira", "jira"], groups: ["g", "G"]), one("b@x")])
+    #expect(try site.store.account("a@x")?.holdings.map(\.right.name) == ["jira", "g"])
+    try site.bringIn([one("b@x", groups: ["h", "H"])])
+    #expect(try site.countsRight())
+    try site.carryOut(.deactivate, on: "a@x")
+    #expect(try site.store.account("a@x")?.isActive == false && site.countsRight())
+  }
+
   @Test func anImportAddsWithItselfAsGiverAndDoneAgainFindsNothing() throws {
     let site = try TestSite()
     let file = [
