@@ -10,8 +10,8 @@ package struct Reconciler {
   let heldBack: [String: Doubt]
   var builder: PlanBuilder
   var seatRequests: [SeatRequest] = []
-  /// The products for which there are requests.
-  var products: [String] = []
+  /// The catalogue, and what is asked for besides.
+  var products: [String]
   var givenOtherwise: [GivenOtherwise] = []
   var seatsFreed: [String: Int] = [:]
   var waiting: Set<String> = []
@@ -19,6 +19,7 @@ package struct Reconciler {
   package init(world: World, heldBack: [String: Doubt] = [:]) {
     self.world = world
     self.heldBack = heldBack
+    products = world.site.policy.ceilings.keys.sorted()
     builder = PlanBuilder(basis: world.basis, rules: world.rules, warnings: world.warnings)
   }
 

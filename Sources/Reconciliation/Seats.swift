@@ -87,9 +87,6 @@ extension Reconciler {
     for (product, pool) in zip(products, pools) where world.site.policy.ceilings[product] != nil {
       builder.seats(pool.all, of: product)
     }
-    for product in world.site.policy.ceilings.keys where !products.contains(product) {
-      builder.seats(pool(of: product).all, of: product)
-    }
   }
 
   /// What is left of a product's seats after all releases.

@@ -125,7 +125,7 @@ package struct Plan: Sendable, Codable {
           name: subject.name, username: subject.username, portalOnly: subject.portalOnly)
         : value(row.after, kind, isAfter: true),
       rule: row.rule < 0 ? nil : rules[Int(row.rule)],
-      reason: row.reason < 0 ? nil : texts[Int(row.reason)],
+      reason: reason(row),
       givers: row.givers < 0 ? nil : givers[Int(row.givers)], keepsGivers: row.keepsGivers)
   }
 
@@ -435,6 +435,8 @@ extension Plan {
   package func ruleNumber(_ row: Row) -> Int32 { row.rule }
   /// Why a row is, where no rule says it.
   package func reason(_ row: Row) -> String? { row.reason < 0 ? nil : texts[Int(row.reason)] }
+  /// See `Change.keepsGivers`.
+  package func keepsGivers(_ row: Row) -> Bool { row.keepsGivers }
   /// What a row says of givers by number in `allGivers`; -1 for nothing.
   package func giversNumber(_ row: Row) -> Int32 { row.givers }
 }

@@ -49,15 +49,17 @@ struct JournalBlock {
     bytes.appendVarint(UInt64(rule + 1))
     bytes.appendVarint(UInt64(reason + 1))
     if givers >= 0 { bytes.appendVarint(UInt64(givers)) }
+    func appendValues(to bytes: inout [UInt8]) {
+      if let before { bytes.appendField(before.utf8) }
+      if let after { bytes.appendField(after.utf8) }
+    }
     if kind.isPersonal {
       var salted = Array(salt())
-      if let before { salted.appendField(before.utf8) }
-      if let after { salted.appendField(after.utf8) }
+      appendValues(to: &salted)
       bytes.append(contentsOf: SHA256.hash(data: salted).prefix(Self.digestSize))
       personal.appendField(salted)
     } else {
-      if let before { bytes.appendField(before.utf8) }
-      if let after { bytes.appendField(after.utf8) }
+      appendValues(to: &bytes)
     }
     count += 1
   }

@@ -7,6 +7,10 @@ struct PackedRights {
     var giver: Int64
   }
 
+  /// As SQL: whether the rights of an account hold the right of a kind and key, which are the arguments.
+  static let hold =
+    "instr(rights, (SELECT '\"' || id || '\":' FROM rights WHERE kind = ? AND key = ?)) > 0"
+
   private(set) var held: [Held]
 
   init(_ held: [Held] = []) { self.held = held.sorted { $0.right < $1.right } }

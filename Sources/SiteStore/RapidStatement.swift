@@ -15,9 +15,7 @@ struct RapidStatement {
   init(_ db: Database, _ sql: String) throws { statement = try db.makeStatement(sql: sql) }
 
   /// Executes the statement with these values to its end.
-  func run(_ values: Value...) throws { try run(values) }
-
-  func run(_ values: [Value]) throws { try run { _ in bind(values) } }
+  func run(_ values: Value...) throws { try run { _ in bind(values) } }
 
   /// - Parameter bind: gives every parameter its value, which lasts for the call.
   fileprivate func run(_ bind: (SQLiteStatement) -> Void) throws {

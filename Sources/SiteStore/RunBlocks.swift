@@ -67,28 +67,31 @@ private enum JournalPacker {
     var reasons = TextTable()
     var block = JournalBlock()
     for (index, row) in plan.rows.enumerated() {
+      let (before, after) = values(plan, index, row)
+      block.append(
+        plan.kind(at: index), account: accounts[plan.subject(row)], before: before, after: after,
+        rule: Int(plan.ruleNumber(row)),
+        reason: plan.reason(row).map { reasons.number(of: $0) } ?? -1,
+        givers: Int(plan.giversNumber(row)), keepsGivers: plan.keepsGivers(row))
       if block.count == blockSize {
         try handOn(block)
         block = JournalBlock()
       }
-      if let gift = plan.gift(row) {
-        block.append(
-          plan.kind(at: index), account: accounts[gift.subject], before: nil,
-          after: plan.allTexts[gift.name], rule: Int(plan.ruleNumber(row)),
-          reason: plan.reason(row).map { reasons.number(of: $0) } ?? -1, givers: gift.givers,
-          keepsGivers: false)
-        continue
-      }
-      let change = plan.change(at: index)
-      let subject = plan.subjects[change.subject]
-      block.append(
-        change.kind, account: accounts[change.subject], before: change.before?.text,
-        after: change.kind == .createAccount ? created(subject) : change.after?.text,
-        rule: Int(plan.ruleNumber(row)), reason: change.reason.map { reasons.number(of: $0) } ?? -1,
-        givers: Int(plan.giversNumber(row)), keepsGivers: change.keepsGivers)
     }
     if block.count > 0 { try handOn(block) }
     return reasons.texts
+  }
+
+  /// What a change changes; for gifts, which most are, no `Change` is made.
+  private static func values(
+    _ plan: Plan, _ index: Int, _ row: Plan.Row
+  ) -> (before: String?, after: String?) {
+    if let gift = plan.gift(row) { return (nil, plan.allTexts[gift.name]) }
+    if plan.kind(at: index) == .createAccount {
+      return (nil, created(plan.subjects[plan.subject(row)]))
+    }
+    let change = plan.change(at: index)
+    return (change.before?.text, change.after?.text)
   }
 
   /// What a new account is, as the journal has it: email, name, username and mark, one a line.

@@ -66,15 +66,17 @@ enum Schema {
   private static let packingHoldings = """
     INSERT INTO giver (rule, hand, import)
       SELECT DISTINCT by_rule, by_hand, by_import FROM old_holding ORDER BY 1, 2, 3;
-    UPDATE account SET
-      rights = (SELECT nullif(json_group_object(right_id, giver.id), '{}') FROM old_holding
-        JOIN giver ON rule IS by_rule AND hand IS by_hand AND import IS by_import
-        WHERE account = account.id AND old_holding.suspended = 0),
-      suspended = (SELECT nullif(json_group_object(right_id, giver.id), '{}') FROM old_holding
-        JOIN giver ON rule IS by_rule AND hand IS by_hand AND import IS by_import
-        WHERE account = account.id AND old_holding.suspended = 1);
+    UPDATE account SET rights = \(packed(suspended: 0)), suspended = \(packed(suspended: 1));
 
     """
+
+  private static func packed(suspended: Int) -> String {
+    """
+    (SELECT nullif(json_group_object(right_id, giver.id), '{}') FROM old_holding
+      JOIN giver ON rule IS by_rule AND hand IS by_hand AND import IS by_import
+      WHERE account = account.id AND old_holding.suspended = \(suspended))
+    """
+  }
 
   private static func migrateFirst(_ db: Database) throws {
     let kept = ["site", "account", "rights", "holding", "person"]

@@ -153,8 +153,7 @@ extension SiteDatabase {
       try Data.fetchAll(
         db,
         sql: """
-          SELECT coalesce(mirror_members.hashes, mirror_entry.hashes) FROM mirror_key
-          JOIN mirror_entry ON mirror_entry.id = entry LEFT JOIN mirror_members ON mirror_members.id = entry
+          SELECT hashes FROM \(mirrored)
           WHERE directory = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))
           """, arguments: [directory, kind.rawValue, json(keys)]
       ).flatMap(WideHash.all)
@@ -264,6 +263,12 @@ extension SiteDatabase {
   }
 }
 
+/// Entries with their hashes, wherever these lie.
+private let mirrored = """
+  (SELECT mirror_key.*, data, coalesce(mirror_members.hashes, mirror_entry.hashes) AS hashes FROM mirror_key
+    JOIN mirror_entry ON mirror_entry.id = entry LEFT JOIN mirror_members ON mirror_members.id = entry)
+  """
+
 private final class DatabaseMirrorWriter: MirrorWriter {
   private let directory: String
   private let db: Database
@@ -284,8 +289,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     findEntry = try db.makeStatement(
       sql: """
-        SELECT entry, fingerprint, coalesce(mirror_members.hashes, mirror_entry.hashes), data FROM mirror_key
-        JOIN mirror_entry ON mirror_entry.id = entry LEFT JOIN mirror_members ON mirror_members.id = entry
+        SELECT entry, fingerprint, hashes, data FROM \(mirrored)
         WHERE directory = ? AND kind = ? AND key = ?
         """)
     newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)

@@ -70,10 +70,7 @@ extension SiteDatabase {
     if let name = filter.name { add("fits(name, ?)", [name]) }
     for (kind, name) in [(Right.Kind.license, filter.license), (.group, filter.group)] {
       guard let name else { continue }
-      add(
-        """
-        instr(rights, (SELECT '"' || id || '":' FROM rights WHERE kind = ? AND key = ?)) > 0
-        """, [kind.rawValue, Right(kind, name).key])
+      add(PackedRights.hold, [kind.rawValue, Right(kind, name).key])
     }
     let marked = "coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL"
     if let kind = filter.kind {

@@ -49,9 +49,8 @@ extension SiteDatabase {
       counts[key] = try Int.fetchOne(
         db,
         sql: """
-          SELECT count(*) FROM account WHERE deactivated_by IS NULL
-            AND instr(rights, (SELECT '"' || id || '":' FROM rights WHERE kind = 'group' AND key = ?)) > 0
-          """, arguments: [key])
+          SELECT count(*) FROM account WHERE deactivated_by IS NULL AND \(PackedRights.hold)
+          """, arguments: [Right.Kind.group.rawValue, key])
     }
     return counts
   }

@@ -39,25 +39,17 @@ package struct PlanComparison {
     line("")
     line(
       style.bold(title) + (rows.isEmpty ? ": nothing" : ": \(rows.count.of("change", "changes"))"))
-    var ofRules: [Int32: [Int]] = [:]
+    let rules = plan.rules.map { "\($0.name) (\($0.file):\($0.line))" }
     var byRule: [String: [Int]] = [:]
     for index in rows {
       let row = plan.rows[index]
-      let rule = plan.ruleNumber(row)
-      if rule >= 0 {
-        ofRules[rule, default: []].append(index)
-      } else {
-        byRule[plan.reason(row) ?? "-", default: []].append(index)
-      }
-    }
-    for (number, changes) in ofRules {
-      let rule = plan.rules[Int(number)]
-      byRule["\(rule.name) (\(rule.file):\(rule.line))", default: []] += changes
+      let rule = Int(plan.ruleNumber(row))
+      byRule[rule < 0 ? plan.reason(row) ?? "-" : rules[rule], default: []].append(index)
     }
     for (rule, changes) in byRule.sorted(by: { $0.key < $1.key }) {
       line("  \(rule.shown): \(changes.count.grouped)")
       let most = all ? changes.count : 10
-      for change in changes.sorted().prefix(most) {
+      for change in changes.prefix(most) {
         line("      \(HeldChangeText.text(plan.heldChange(at: change)))")
       }
       if changes.count > most {

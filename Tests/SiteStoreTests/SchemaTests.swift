@@ -131,24 +131,29 @@ import Testing
     #expect(try SiteDatabase(path: path).account(id: 7) == account)
   }
 
-  @Test func aStoreOfVersionFiveKeepsWhatAccountsHold() throws {
+  /// A folder with a store that SQL has made an older one.
+  private func olderStore(_ sql: String) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     let path = folder.path + "/usher.db"
     _ = try SiteDatabase(path: path)
-    try DatabaseQueue(path: path).write { db in
-      try db.execute(
-        sql: """
-          \(undoingVersionSix)
-          INSERT INTO account (id, email, email_key, name, mark_hand, deactivated_by) VALUES
-            (1, 'a@x', 'a@x', 'A', NULL, NULL), (2, 'b@x', 'b@x', 'B', 'root', 'sync'),
-            (3, 'c@x', 'c@x', 'C', NULL, NULL);
-          INSERT INTO rights (id, kind, name, key, taken) VALUES (11, 'license', 'jira', 'jira', 1),
-            (2, 'group', 'G', 'g', 1);
-          INSERT INTO holding VALUES (1, 11, 'staff', NULL, NULL, 0), (1, 2, 'staff', 'root', NULL, 0),
-            (2, 2, NULL, NULL, 'old.csv', 1);
-          PRAGMA user_version = 5
-          """)
-    }
+    try DatabaseQueue(path: path).write { try $0.execute(sql: sql) }
+    return folder
+  }
+
+  @Test func aStoreOfVersionFiveKeepsWhatAccountsHold() throws {
+    let folder = try olderStore(
+      """
+      \(undoingVersionSix)
+      INSERT INTO account (id, email, email_key, name, mark_hand, deactivated_by) VALUES
+        (1, 'a@x', 'a@x', 'A', NULL, NULL), (2, 'b@x', 'b@x', 'B', 'root', 'sync'),
+        (3, 'c@x', 'c@x', 'C', NULL, NULL);
+      INSERT INTO rights (id, kind, name, key, taken) VALUES (11, 'license', 'jira', 'jira', 1),
+        (2, 'group', 'G', 'g', 1);
+      INSERT INTO holding VALUES (1, 11, 'staff', NULL, NULL, 0), (1, 2, 'staff', 'root', NULL, 0),
+        (2, 2, NULL, NULL, 'old.csv', 1);
+      PRAGMA user_version = 5
+      """)
+    let path = folder.path + "/usher.db"
     let store = try SiteDatabase(path: path)
     let jira = Right(.license, "jira"), group = Right(.group, "G")
     #expect(
@@ -184,23 +189,19 @@ import Testing
   }
 
   @Test func aStoreOfVersionFourKeepsItsMirror() throws {
-    let folder = try TemporaryFolder()
+    let folder = try olderStore(
+      """
+      \(undoingVersionSix) \(undoingVersionFive)
+      INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
+      INSERT INTO mirror_entry VALUES (5, x'', x'000102030405060708090a0b0c0d0e0f');
+      INSERT INTO mirror_key VALUES (5, 'corporate', 1, 'g', 0, 9);
+      INSERT INTO person (id, settled) VALUES ('p1', 7);
+      INSERT INTO evidence VALUES ('corporate', '{"people": 3, "groups": 0, "peopleSelected": 3,
+        "personValues": {}, "groupValues": {}, "versions": {}, "bookmark": [1, 2], "fullReadAt": 0,
+        "version": 1, "fullVersion": 1, "needsMemberOf": true}');
+      PRAGMA user_version = 4
+      """)
     let path = folder.path + "/usher.db"
-    _ = try SiteDatabase(path: path)
-    try DatabaseQueue(path: path).write { db in
-      try db.execute(
-        sql: """
-          \(undoingVersionSix) \(undoingVersionFive)
-          INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
-          INSERT INTO mirror_entry VALUES (5, x'', x'000102030405060708090a0b0c0d0e0f');
-          INSERT INTO mirror_key VALUES (5, 'corporate', 1, 'g', 0, 9);
-          INSERT INTO person (id, settled) VALUES ('p1', 7);
-          INSERT INTO evidence VALUES ('corporate', '{"people": 3, "groups": 0, "peopleSelected": 3,
-            "personValues": {}, "groupValues": {}, "versions": {}, "bookmark": [1, 2], "fullReadAt": 0,
-            "version": 1, "fullVersion": 1, "needsMemberOf": true}');
-          PRAGMA user_version = 4
-          """)
-    }
     let store = try SiteDatabase(path: path)
     #expect(try store.mirrorDescription(of: "corporate") != nil)
     let evidence = try #require(try store.readEvidence(of: "corporate"))
@@ -215,21 +216,17 @@ import Testing
 
   @Test(arguments: [2, 3])
   func aStoreOfAnEarlierVersionIsBroughtUpToDate(version: Int) throws {
-    let folder = try TemporaryFolder()
+    let folder = try olderStore(
+      """
+      DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
+      DROP INDEX person_to_do; DROP INDEX person_due;
+      \(undoingVersionSix) \(undoingVersionFive)
+      ALTER TABLE mirror_entry DROP COLUMN hashes;
+      INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
+      INSERT INTO person (id, settled) VALUES ('p1', 7);
+      \(version == 2 ? "DROP TABLE evidence;" : "") PRAGMA user_version = \(version)
+      """)
     let path = folder.path + "/usher.db"
-    _ = try SiteDatabase(path: path)
-    try DatabaseQueue(path: path).write { db in
-      try db.execute(
-        sql: """
-          DROP TABLE mirror_block; DROP TABLE touched; DROP TABLE looked_at;
-          DROP INDEX person_to_do; DROP INDEX person_due;
-          \(undoingVersionSix) \(undoingVersionFive)
-          ALTER TABLE mirror_entry DROP COLUMN hashes;
-          INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
-          INSERT INTO person (id, settled) VALUES ('p1', 7);
-          \(version == 2 ? "DROP TABLE evidence;" : "") PRAGMA user_version = \(version)
-          """)
-    }
     let store = try SiteDatabase(path: path)
     #expect(try store.readEvidence(of: "corporate") == nil)
     #expect(try store.mirrorDescription(of: "corporate") == nil)
