@@ -2,6 +2,7 @@ import CLDAP
 import DirectoryModel
 import Foundation
 import Ports
+import Synchronization
 
 /// Why a server did not let us in; final failures are not tried on the next URL.
 struct ConnectFailure: Error {
@@ -32,9 +33,8 @@ final class LDAPConnection {
     self.log = log
     words = Self.commandWords(url, server)
     timeoutSeconds = server.timeoutSeconds
-    setenv("LDAPNOINIT", "1", 1)
     var handle: OpaquePointer?
-    guard ldap_initialize(&handle, url) == LDAP_SUCCESS, let handle else {
+    guard Self.initialize(&handle, url) == LDAP_SUCCESS, let handle else {
       throw ConnectFailure(
         failure: ReadFailure("\(url) is not a server's URL"), isFinal: true)
     }
@@ -62,6 +62,21 @@ final class LDAPConnection {
   }
 
   // MARK: Options and TLS
+
+  /// Whether some bind is by a Kerberos ticket.
+  static let usesTickets = Atomic(true)
+
+  private static func initialize(_ handle: inout OpaquePointer?, _ url: String) -> Int32 {
+    setenv("LDAPNOINIT", "1", 1)
+    guard !usesTickets.load(ordering: .relaxed), getenv("SASL_PATH") == nil else {
+      return ldap_initialize(&handle, url)
+    }
+    // With its first connection libldap loads all SASL mechanisms that it finds, Kerberos' libraries among them, which
+    // takes as long as a small sync. The others need none.
+    setenv("SASL_PATH", "/dev/null", 1)
+    defer { unsetenv("SASL_PATH") }
+    return ldap_initialize(&handle, url)
+  }
 
   private func setOptions(_ server: LDAPServer) throws {
     set(LDAP_OPT_PROTOCOL_VERSION, Int32(LDAP_VERSION3))

@@ -117,4 +117,11 @@ extension Configuration {
     }
     return !hasServer || console.groups.values.allSatisfy(\.isEmpty)
   }
+
+  /// Whether somebody signs in by a Kerberos ticket.
+  package var usesTickets: Bool {
+    directories.contains {
+      if case .server(let server) = $0.location, case .gssapi = server.bind { true } else { false }
+    }
+  }
 }

@@ -26,10 +26,10 @@ struct Session {
     _ options: CommonOptions, _ command: String, _ body: (Session) throws -> ExitStatus?
   ) throws {
     try reporting(options) { terminal, now in
-      try body(
-        Session(
-          terminal: terminal, configuration: configuration(options, terminal), command: command,
-          now: now))
+      let configuration = try configuration(options, terminal)
+      if !configuration.usesTickets { LDAPDirectory.doWithoutTickets() }
+      return try body(
+        Session(terminal: terminal, configuration: configuration, command: command, now: now))
     }
   }
 

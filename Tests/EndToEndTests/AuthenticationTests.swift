@@ -77,6 +77,16 @@ import Testing
     #expect(check.output.contains("Active Directory"), "\(check.output)")
   }
 
+  @Test func aPasswordLoadsNoMechanism() throws {
+    let slapd = try Slapd(ldif: Company.ldif())
+    let place = try Workplace(directory: Workplace.server(slapd.tlsURL, ca: slapd.ca))
+    // The dynamic linker's own account of what is loaded.
+    let sync = try place.usher("sync", environment: ["LD_DEBUG": "files"])
+    #expect(sync.status == 0, "\(sync.output)")
+    #expect(sync.errors.contains("libldap"))
+    #expect(!sync.errors.contains("/sasl2/"))
+  }
+
   /// Which certificate a server shows, and what stops the sign-in.
   @Test(arguments: ["expired", "wrong-name", "old-tls"], [false, true])
   func badServersSeeNoPassword(fault: String, startTLS: Bool) throws {
