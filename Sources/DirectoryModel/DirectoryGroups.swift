@@ -42,7 +42,7 @@ package struct DirectoryGroups: Sendable {
     }
 
     package static func < (left: Membership, right: Membership) -> Bool {
-      (left.key, left.group) < (right.key, right.group)
+      left.key == right.key ? left.group < right.group : left.key < right.key
     }
   }
 
@@ -171,7 +171,7 @@ package struct DirectoryGroups: Sendable {
 
   /// Call after the last group, and after members were added: makes them ready to be asked.
   package mutating func close() {
-    members.sort()
+    members = sortedByHash(members) { $0.key.high }
     indexMembers()
     ancestors = Array(repeating: nil, count: entries.count)
   }

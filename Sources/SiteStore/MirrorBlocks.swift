@@ -76,7 +76,7 @@ struct MirrorBlocks {
     if removed.isEmpty, added.isEmpty { return }
     var gone = Set(removed)
     if !gone.isEmpty { for pair in added { gone.remove(pair) } }
-    let changes = (added + gone).sorted()
+    let changes = sortedByHash(gone.isEmpty ? added : added + gone) { $0.hash.high }
     let before = try statement(
       "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
     )

@@ -41,7 +41,7 @@ struct PeopleToWrite: Sendable {
     let isFirst = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM person)") == true
     // Sorted at the end it costs less than filled at random.
     if isFirst { try db.execute(sql: "DROP INDEX IF EXISTS person_by_account") }
-    let new = try RapidInsert(db, into: "person (id, account, settled, due)", columns: 4)
+    var new = try RapidInsert(db, into: "person (id, account, settled, due)", columns: 4)
     let upsert = try RapidStatement(
       db,
       """
@@ -49,12 +49,16 @@ struct PeopleToWrite: Sendable {
       ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3, due = ?4
       """)
     try forEach { person, account, fingerprint in
-      let settled = RapidStatement.Value.int(fingerprint.map(Int64.init(bitPattern:)))
-      let due = RapidStatement.Value.int(fingerprint == nil ? nil : plan.memory.due[person])
+      let settled = fingerprint.map(Int64.init(bitPattern:))
+      let due = fingerprint == nil ? nil : plan.memory.due[person]
       if isFirst {
-        try new.add(.text(person), .int(account), settled, due)
+        new.add(person)
+        new.add(account)
+        new.add(settled)
+        new.add(due)
+        try new.endRow()
       } else {
-        try upsert.run(.text(person), .int(account), settled, due)
+        try upsert.run(.text(person), .int(account), .int(settled), .int(due))
       }
     }
     try new.flush()
@@ -67,7 +71,7 @@ struct PeopleToWrite: Sendable {
     func settle(before person: String?) throws {
       while next < settled.count {
         let one = plan.memory.settled[Int(settled[next])]
-        if let person, !bytewise(one.person, person) { return }
+        if let person, one.person == person || !bytewise(one.person, person) { return }
         try body(one.person, nil, one.fingerprint)
         next += 1
       }

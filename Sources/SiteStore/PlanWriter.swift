@@ -22,7 +22,7 @@ struct PlanWriter {
   /// The same for gifts, by the plan's number of what is said of givers; 0: not looked up yet.
   private var giverIDs: [Int64]
   private var rights: ChangedRights
-  private let newAccounts: RapidInsert
+  private var newAccounts: RapidInsert
   private let statements: Statements
 
   private struct Statements {
@@ -91,14 +91,18 @@ struct PlanWriter {
     let gifts = GiftsOfNew(plan, created: created)
     for index in plan.rows.indices {
       if index % 1000 == 999 { try meanwhile() }
-      if let gift = plan.gift(plan.rows[index]) {
+      let row = plan.rows[index]
+      if let gift = plan.gift(row) {
         if gifts[gift.subject].isEmpty { try give(gift) }
         continue
       }
+      writtenByKind[Int(plan.kindNumber(row))] += 1
+      if plan.kind(at: index) == .createAccount {
+        try create(row, gifts[plan.subject(row)])
+        continue
+      }
       let change = plan.change(at: index)
-      writtenByKind[Int(change.kind.number)] += 1
       switch change.kind {
-      case .createAccount: try create(change, gifts[change.subject])
       case .grantLicense, .joinGroup: try giveBack(change)
       case .revokeLicense, .leaveGroup: try take(change)
       default:
@@ -268,21 +272,29 @@ struct PlanWriter {
     if case .text(let person) = change.after { try statements.link.run(.text(person), account) }
   }
 
-  private mutating func create(_ change: Change, _ gifts: ArraySlice<Int32>) throws {
+  private mutating func create(_ row: Plan.Row, _ gifts: ArraySlice<Int32>) throws {
+    let number = plan.subject(row)
     let rights = PackedRights(
       try gifts.compactMap { try plan.gift(plan.rows[Int($0)]).map { try held($0) } })
     guard zip(rights.held, rights.held.dropFirst()).allSatisfy({ $0.right != $1.right }) else {
-      throw doubtful(change.subject, "would be given one right twice")
+      throw doubtful(number, "would be given one right twice")
     }
-    let subject = plan.subjects[change.subject]
-    let mark = subject.portalOnly ? givers(of: change).after : Givers()
+    let subject = plan.subjects[number]
+    let givers = Int(plan.giversNumber(row))
+    let mark = subject.portalOnly && givers >= 0 ? plan.allGivers[givers].after : Givers()
     if subject.isActive { activated += 1 }
-    try newAccounts.add(
-      .int(accounts[change.subject]), .text(subject.email), .text(emailKey(subject.email)),
-      .text(subject.name),
-      .text(subject.username), .text(mark.rule), .text(mark.hand), .text(mark.imported),
-      .int(subject.isEmailVerified ? 1 : 0), .text(subject.isActive ? nil : "import"),
-      .text(rights.text))
+    newAccounts.add(accounts[number])
+    newAccounts.add(subject.email)
+    newAccounts.add(emailKey(subject.email))
+    newAccounts.add(subject.name)
+    newAccounts.add(subject.username)
+    newAccounts.add(mark.rule)
+    newAccounts.add(mark.hand)
+    newAccounts.add(mark.imported)
+    newAccounts.add(subject.isEmailVerified ? 1 : 0)
+    newAccounts.add(subject.isActive ? nil : "import")
+    newAccounts.add(rights.text)
+    try newAccounts.endRow()
   }
 
   private mutating func rightID(of change: Change, _ value: Change.Value?) throws -> Int64 {

@@ -75,7 +75,9 @@ extension SQLiteStatement {
 
 /// Rows of one table, written many with a statement: SQLite spends as much on its beginning and end as on a small row. Texts
 /// and blobs wait in one buffer, in which SQLite reads them.
-final class RapidInsert {
+///
+/// The values of a row are added one by one, in the order of the columns; `endRow` ends it.
+struct RapidInsert {
   private static let rows = 16
   private let columns: Int
   private let one, many: RapidStatement
@@ -103,34 +105,37 @@ final class RapidInsert {
     waiting.reserveCapacity(columns * Self.rows)
   }
 
-  /// Takes a row, which is written by `flush` at the latest.
-  func add(_ row: RapidStatement.Value...) throws {
-    for value in row {
-      switch value {
-      case .int(nil), .text(nil): waiting.append(.null)
-      case .int(let number?): waiting.append(.int(number))
-      case .text(let text?): waiting.append(.text(keep(text.utf8)))
-      case .bytes(let own): waiting.append(.blob(keep(own)))
-      }
-    }
+  mutating func add(_ number: Int64?) { waiting.append(number.map(Waiting.int) ?? .null) }
+
+  mutating func add(_ text: String?) {
+    guard var text else { return waiting.append(.null) }
+    waiting.append(.text(text.withUTF8 { keep(UnsafeRawBufferPointer($0)) }))
+  }
+
+  mutating func add(_ own: [UInt8]) {
+    waiting.append(.blob(own.withUnsafeBytes { keep($0) }))
+  }
+
+  /// Takes the row, which is written by `flush` at the latest.
+  mutating func endRow() throws {
     guard waiting.count == columns * Self.rows else { return }
     try write(waiting[...], many)
     empty()
   }
 
-  func flush() throws {
+  mutating func flush() throws {
     for start in stride(from: 0, to: waiting.count, by: columns) {
       try write(waiting[start..<start + columns], one)
     }
     empty()
   }
 
-  private func empty() {
+  private mutating func empty() {
     waiting.removeAll(keepingCapacity: true)
     bytes.removeAll(keepingCapacity: true)
   }
 
-  private func keep(_ new: some Collection<UInt8>) -> Range<Int> {
+  private mutating func keep(_ new: UnsafeRawBufferPointer) -> Range<Int> {
     let start = bytes.count
     bytes.append(contentsOf: new)
     return start..<bytes.count

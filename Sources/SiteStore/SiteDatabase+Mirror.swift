@@ -36,8 +36,9 @@ extension SiteDatabase {
       // Everybody is read as the rows lie; groups are few among them.
       let way = kind == .person ? "NOT INDEXED" : ""
       try RapidRows(
-        db, "SELECT key, fingerprint FROM mirror_key \(way) WHERE directory = ? AND kind = ?",
-        [directory, kind.rawValue]
+        db,
+        "SELECT key, fingerprint FROM mirror_key \(way) WHERE directory = ? AND kind = \(kind.rawValue)",
+        [directory]
       ).forEach { row in body(row.bytes(0), UInt64(bitPattern: row.int(1) ?? 0)) }
     }
   }
@@ -114,13 +115,13 @@ extension SiteDatabase {
         try db.execute(sql: "DELETE FROM \(table) WHERE directory = ?", arguments: [directory])
       }
     }
-    // Filling an empty mirror is faster without the index.
+    // Filling an empty mirror is faster without the indexes.
     let isEmpty = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
-    if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key") }
+    if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key; DROP INDEX mirror_groups") }
     let writer = try DatabaseMirrorWriter(db, directory: directory)
     try body(writer)
     try writer.finish()
-    if isEmpty { try db.execute(sql: Schema.mirrorIndex) }
+    if isEmpty { try db.execute(sql: Schema.mirrorIndexes) }
     try db.execute(
       sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
       arguments: [
@@ -196,8 +197,9 @@ extension SiteDatabase {
   ) throws -> [Int64: Int32] {
     var numbers: [Int64: Int32] = [:]
     try RapidRows(
-      db, "SELECT entry FROM mirror_key WHERE directory = ? AND kind = ? ORDER BY key",
-      [directory, MirrorKind.group.rawValue]
+      db,
+      "SELECT entry FROM mirror_key WHERE directory = ? AND kind = \(MirrorKind.group.rawValue) ORDER BY key",
+      [directory]
     ).forEach { numbers[$0.int(0) ?? 0] = Int32(numbers.count) }
     return numbers
   }
@@ -233,7 +235,7 @@ extension SiteDatabase {
     let stored = kind == .person ? description.personAttributes : description.groupAttributes
     let places = stored.map { slots.slot(of: $0) }
     try readMirror { db in
-      var arguments: StatementArguments = [directory, kind.rawValue, search]
+      var arguments: StatementArguments = [directory, search]
       // Everybody is read as the entries lie, which by keys would be here and there all over the file.
       var way = kind == .person ? "NOT INDEXED" : ""
       var only = kind == .person ? "" : "ORDER BY key"
@@ -246,7 +248,7 @@ extension SiteDatabase {
         db,
         """
         SELECT data FROM mirror_key \(way) CROSS JOIN mirror_entry ON mirror_entry.id = entry
-        WHERE directory = ? AND kind = ? AND search = ? \(only)
+        WHERE directory = ? AND kind = \(kind.rawValue) AND search = ? \(only)
         """, arguments)
       var batch = EntryBatch(slots: slots)
       while try rows.next() {
@@ -277,7 +279,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   /// What becomes of the blocks, by kind.
   private var removed: [MirrorKind: [HashedEntry]] = [:]
   private var added: [MirrorKind: [HashedEntry]] = [:]
-  private let newEntries, newKeys: RapidInsert
+  private var newEntries, newKeys: RapidInsert
   /// The number that the next new entry gets.
   private var nextEntry: Int64
   private let updateEntry, updateKey, keepMembers, removeEntry, removeKey,
@@ -310,7 +312,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry
   ) throws {
     changes += 1
-    let fingerprint = RapidStatement.Value.int(Int64(bitPattern: entry.fingerprint))
+    let fingerprint = Int64(bitPattern: entry.fingerprint)
     let hashes = WideHash.bytes(of: entry.hashes)
     let own = kind == .group ? [] : hashes
     let place: Int64
@@ -322,14 +324,21 @@ private final class DatabaseMirrorWriter: MirrorWriter {
         note(&added, kind, entry.hashes, place)
       }
       try updateEntry.run(.bytes(entry.entry), .bytes(own), .int(place))
-      try updateKey.run(fingerprint, .int(Int64(search)), .int(place))
+      try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
     } else {
       place = nextEntry
-      try newEntries.add(.int(place), .bytes(entry.entry), .bytes(own))
+      newEntries.add(place)
+      newEntries.add(entry.entry)
+      newEntries.add(own)
+      try newEntries.endRow()
       note(&added, kind, entry.hashes, place)
-      try newKeys.add(
-        .text(directory), .int(Int64(kind.rawValue)), .text(key), .int(Int64(search)),
-        fingerprint, .int(place))
+      newKeys.add(directory)
+      newKeys.add(Int64(kind.rawValue))
+      newKeys.add(key)
+      newKeys.add(Int64(search))
+      newKeys.add(fingerprint)
+      newKeys.add(place)
+      try newKeys.endRow()
       nextEntry += 1
     }
     if kind == .group { try keepMembers.run(.int(place), .bytes(hashes)) }
@@ -355,8 +364,9 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   func keys(_ kind: MirrorKind) throws -> Set<String> {
     try flush()
     return try String.fetchSet(
-      db, sql: "SELECT key FROM mirror_key WHERE directory = ? AND kind = ?",
-      arguments: [directory, kind.rawValue])
+      db,
+      sql: "SELECT key FROM mirror_key WHERE directory = ? AND kind = \(kind.rawValue)",
+      arguments: [directory])
   }
 
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
@@ -398,7 +408,7 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     _ list: inout [MirrorKind: [HashedEntry]], _ kind: MirrorKind, _ hashes: [WideHash],
     _ entry: Int64
   ) {
-    list[kind, default: []] += hashes.lazy.map { HashedEntry(hash: $0, entry: entry) }
+    for hash in hashes { list[kind, default: []].append(HashedEntry(hash: hash, entry: entry)) }
   }
 
   private func flush() throws {

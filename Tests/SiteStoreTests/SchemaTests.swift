@@ -188,6 +188,36 @@ import Testing
     #expect(error?.message?.contains("R6") == true)
   }
 
+  @Test func aStoreOfVersionSixHasItsMirrorInTheNewOrder() throws {
+    let folder = try olderStore(
+      """
+      DROP INDEX mirror_by_key; DROP INDEX mirror_groups;
+      CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);
+      INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
+      INSERT INTO mirror_entry VALUES (5, x'', x'');
+      INSERT INTO mirror_members VALUES (5, x'000102030405060708090a0b0c0d0e0f');
+      INSERT INTO mirror_key VALUES (5, 'corporate', 1, 'g', 0, 9);
+      PRAGMA user_version = 6
+      """)
+    let path = folder.path + "/usher.db"
+    let store = try SiteDatabase(path: path)
+    #expect(
+      try store.mirrorHashes(of: "corporate", kind: .group, keys: ["g"]) == [
+        WideHash(high: 0x0001_0203_0405_0607, low: 0x0809_0a0b_0c0d_0e0f)
+      ])
+    var groups: [UInt64] = []
+    try store.mirrorFingerprints(of: "corporate", kind: .group) { groups.append($1) }
+    #expect(groups == [9])
+    let indexes = "SELECT sql FROM sqlite_master WHERE tbl_name = 'mirror_key' ORDER BY name"
+    let other = try TemporaryFolder()
+    let fresh = other.path + "/usher.db"
+    _ = try SiteDatabase(path: fresh)
+    func ask(_ path: String) throws -> [String] {
+      try DatabaseQueue(path: path).read { try String.fetchAll($0, sql: indexes) }
+    }
+    #expect(try ask(path) == ask(fresh))
+  }
+
   @Test func aStoreOfVersionFourKeepsItsMirror() throws {
     let folder = try olderStore(
       """
