@@ -48,20 +48,24 @@ package struct AttributeSlots: Sendable, Hashable {
   }
 
   /// The one slot of a description without options, the fast way; nil when `places(of:)` has to be asked.
-  package func plainSlot(of description: UnsafeRawBufferPointer) -> Int? {
-    anyHasOptions ? nil : exact(description)
+  /// - Parameter likely: the slot that is tried first: entries mostly have their attributes in one order.
+  package func plainSlot(of description: UnsafeRawBufferPointer, likely: Int) -> Int? {
+    if anyHasOptions { return nil }
+    return likely < count && isName(description, of: likely) ? likely : exact(description)
   }
 
   private func exact(_ description: UnsafeRawBufferPointer) -> Int? {
-    for slot in lowercased.indices where lowercased[slot].count == description.count {
-      var same = true
-      for (left, right) in zip(lowercased[slot], description) where left != right.asciiLowercased {
-        same = false
-        break
+    lowercased.indices.first { isName(description, of: $0) }
+  }
+
+  private func isName(_ description: UnsafeRawBufferPointer, of slot: Int) -> Bool {
+    lowercased[slot].withUnsafeBufferPointer { name in
+      guard name.count == description.count else { return false }
+      for index in name.indices where name[index] != description[index].asciiLowercased {
+        return false
       }
-      if same { return slot }
+      return true
     }
-    return nil
   }
 
   private func base(of description: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {

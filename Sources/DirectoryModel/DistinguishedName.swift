@@ -56,46 +56,70 @@ private let space = UInt8(ascii: " ")
 extension DistinguishedName {
   /// One pass over names of plain ASCII without escapes: nearly all there are.
   private static func normalisePlain(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-    var out: [UInt8] = []
-    out.reserveCapacity(bytes.count)
+    var isPlain = false
+    let normalised = bytes.withUnsafeBufferPointer { bytes in
+      [UInt8](unsafeUninitializedCapacity: bytes.count) { out, count in
+        (isPlain, count) = normalisePlain(bytes, into: out)
+      }
+    }
+    return isPlain ? normalised : nil
+  }
+
+  /// - Parameter out: there is room for as many bytes; none of them becomes two.
+  /// - Returns: whether it is such a name, and how many bytes were written.
+  private static func normalisePlain(
+    _ bytes: UnsafeBufferPointer<UInt8>, into out: UnsafeMutableBufferPointer<UInt8>
+  ) -> (isPlain: Bool, count: Int) {
+    var end = 0
     var typeStart = 0
     var inValue = false
     var valueStart = 0
+    func dropSpace(after start: Int) { if end > start, out[end - 1] == space { end -= 1 } }
     func finishValue() -> Bool {
-      if out.last == space { out.removeLast() }
-      return inValue && out.count > valueStart
+      dropSpace(after: valueStart)
+      return inValue && end > valueStart
     }
     for byte in bytes {
       switch byte {
       case 0x80..., backslash, plus, 0x22, 0x23, 0x3B, 0x3C, 0x3E, 0x00..<0x20:
-        return nil
+        return (false, end)
       case comma:
-        guard finishValue() else { return nil }
-        out.append(comma)
-        typeStart = out.count
+        guard finishValue() else { return (false, end) }
+        out[end] = comma
+        end += 1
+        typeStart = end
         inValue = false
       case equals:
-        if inValue { return nil }
-        if out.last == space { out.removeLast() }
-        guard out.count > typeStart else { return nil }
-        shortenType(&out, from: typeStart)
-        out.append(equals)
+        if inValue { return (false, end) }
+        dropSpace(after: typeStart)
+        guard end > typeStart else { return (false, end) }
+        if end - typeStart > 4 {
+          let type = short(Array(out[typeStart..<end]))
+          for (place, byte) in type.enumerated() { out[typeStart + place] = byte }
+          end = typeStart + type.count
+        }
+        out[end] = equals
+        end += 1
         inValue = true
-        valueStart = out.count
+        valueStart = end
       case space:
         let start = inValue ? valueStart : typeStart
-        if out.count > start, out.last != space { out.append(space) }
+        if end > start, out[end - 1] != space {
+          out[end] = space
+          end += 1
+        }
       default:
-        out.append(byte.asciiLowercased)
+        out[end] = byte.asciiLowercased
+        end += 1
       }
     }
-    return finishValue() ? out : nil
+    return (finishValue(), end)
   }
 
-  private static func shortenType(_ out: inout [UInt8], from start: Int) {
-    guard out.count - start > 4 else { return }
-    let type = String(decoding: out[start...], as: UTF8.self)
-    if let short = shortTypes[type] { out.replaceSubrange(start..., with: Array(short.utf8)) }
+  /// A type's short name, where it has one.
+  private static func short(_ type: [UInt8]) -> [UInt8] {
+    guard type.count > 4 else { return type }
+    return shortTypes[String(decoding: type, as: UTF8.self)].map { Array($0.utf8) } ?? type
   }
 
   /// Long names and object identifiers of the types that names are made of (RFC 4514 §3, RFC 4519).
@@ -115,9 +139,8 @@ extension DistinguishedName {
     var reader = bytes
     while true {
       guard let equalsAt = reader.firstIndex(of: equals) else { return nil }
-      var type = TextFold.fold(reader[reader.startIndex..<equalsAt])
+      let type = short(TextFold.fold(reader[reader.startIndex..<equalsAt]))
       guard !type.isEmpty, type.allSatisfy(\.isTypeCharacter) else { return nil }
-      shortenType(&type, from: 0)
       reader = reader[(equalsAt + 1)...]
       guard let (value, separator) = takeValue(&reader) else { return nil }
       parts.append(type + [equals] + escaped(TextFold.fold(value[...])))

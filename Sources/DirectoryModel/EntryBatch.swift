@@ -206,15 +206,17 @@ extension EntryBatch {
   /// One entry as bytes that `appendEntry(stored:)` takes back; slots are stored as numbers.
   package func stored(_ entry: Int, leavingOut left: Set<Int> = []) -> [UInt8] {
     var out: [UInt8] = []
-    out.reserveCapacity(256)
-    out.appendField(dn(of: entry))
-    for index in attributeRange(of: entry) {
-      let attribute = attributes[index]
-      if !left.isEmpty, left.contains(Int(attribute.slot)) { continue }
-      out.appendVarint(UInt64(attribute.slot) << 1 | (attribute.hasOptions ? 1 : 0))
-      out.appendVarint(UInt64(attribute.endValue - attribute.firstValue))
-      for value in attribute.firstValue..<attribute.endValue {
-        out.appendField(bytes[values[Int(value)].range])
+    out.reserveCapacity(384)
+    bytes.withUnsafeBytes { buffer in
+      out.appendField(UnsafeRawBufferPointer(rebasing: buffer[names[entry].range]))
+      for index in attributeRange(of: entry) {
+        let attribute = attributes[index]
+        if !left.isEmpty, left.contains(Int(attribute.slot)) { continue }
+        out.appendVarint(UInt64(attribute.slot) << 1 | (attribute.hasOptions ? 1 : 0))
+        out.appendVarint(UInt64(attribute.endValue - attribute.firstValue))
+        for value in attribute.firstValue..<attribute.endValue {
+          out.appendField(UnsafeRawBufferPointer(rebasing: buffer[values[Int(value)].range]))
+        }
       }
     }
     return out

@@ -18,6 +18,8 @@ struct SearchReader {
   private let limiter: LoadLimiter
   /// How many entries the limiter knows of.
   private var paced = 0
+  /// The slot of each attribute of the entry before, in the order in which they came.
+  private var slotsBefore: [Int] = []
   /// Pages are to be had, should the server cut the answer.
   private let isStream: Bool
 
@@ -155,6 +157,7 @@ struct SearchReader {
     defer { ber_free(element, 0) }
     batch.beginEntry(dn: name.bytes)
     var parts: [RangedEntry.Part] = []
+    var place = 0
     while true {
       var description = berval()
       var values: UnsafeMutablePointer<berval>?
@@ -165,7 +168,8 @@ struct SearchReader {
       }
       guard description.bv_val != nil else { break }
       defer { ber_memfree(values) }
-      if let part = try add(description.bytes, values) { parts.append(part) }
+      if let part = try add(description.bytes, values, at: place) { parts.append(part) }
+      place += 1
     }
     summary.entries += 1
     guard !parts.isEmpty else { return }
@@ -176,11 +180,14 @@ struct SearchReader {
       RangedEntry(dn: String(decoding: name.bytes, as: UTF8.self), entry: entry, parts: parts))
   }
 
+  /// - Parameter place: how many attributes of the entry came before.
   /// - Returns: what is to be fetched where the server sent a part of the values only.
   private mutating func add(
-    _ description: UnsafeRawBufferPointer, _ values: UnsafeMutablePointer<berval>?
+    _ description: UnsafeRawBufferPointer, _ values: UnsafeMutablePointer<berval>?, at place: Int
   ) throws -> RangedEntry.Part? {
-    if let slot = search.slots.plainSlot(of: description) {
+    if slotsBefore.count == place { slotsBefore.append(0) }
+    if let slot = search.slots.plainSlot(of: description, likely: slotsBefore[place]) {
+      slotsBefore[place] = slot
       batch.beginAttribute(slot: slot, hasOptions: false)
       append(values)
       return nil

@@ -23,7 +23,10 @@ extension PersonEvaluator {
       let bound = rules[index]
       if bound.rule.portalOnly { portalOnly = portalOnly ?? index }
       if bound.rule.givesSomething { isEntitled = true }
-      for right in rights(of: bound, entry, batch, set) where seen.insert(right).inserted {
+      let rights = rights(of: bound, entry, batch, set)
+      if rights.count > 8 { seen.reserveCapacity(seen.count + rights.count) }
+      grants.reserveCapacity(grants.count + rights.count)
+      for right in rights where seen.insert(right).inserted {
         grants.append(Grant(right, rule: index))
       }
     }
@@ -55,6 +58,7 @@ extension PersonEvaluator {
       return rule.licenses + ordered(groups(of: bound, nil, entry, batch))
     }
     var given: [Right] = []
+    given.reserveCapacity(set.members.count)
     for group in set.members {
       let choices = choices(bound, group)
       if choices.isEmpty { continue }

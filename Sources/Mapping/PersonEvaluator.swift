@@ -53,6 +53,8 @@ package struct PersonEvaluator: Sendable {
   private final class BoundSearch: Sendable {
     let users: CompiledMapping.UserSearch
     let account: CompiledMapping.AccountFields
+    let emails, names: [BoundSource]
+    let username: BoundSource?
     let idSlot: Int
     let matchSlot: Int?
     let active: CompiledFilter?
@@ -61,13 +63,17 @@ package struct PersonEvaluator: Sendable {
     let exclude: CompiledFilter?
 
     init(
-      users: CompiledMapping.UserSearch, account: CompiledMapping.AccountFields, idSlot: Int,
-      matchSlot: Int?, active: CompiledFilter?, filter: CompiledFilter?, exclude: CompiledFilter?
+      users: CompiledMapping.UserSearch, account: CompiledMapping.AccountFields,
+      slots: AttributeSlots, idSlot: Int, active: CompiledFilter?, filter: CompiledFilter?,
+      exclude: CompiledFilter?
     ) {
       self.users = users
       self.account = account
+      emails = account.emails.map { BoundSource($0, slots) }
+      names = account.names.map { BoundSource($0, slots) }
+      username = account.username.map { BoundSource($0, slots) }
       self.idSlot = idSlot
-      self.matchSlot = matchSlot
+      matchSlot = account.match.flatMap(slots.slot(of:))
       self.active = active
       self.filter = filter
       self.exclude = exclude
@@ -135,8 +141,7 @@ package struct PersonEvaluator: Sendable {
         }
         searches.append(
           BoundSearch(
-            users: search.users, account: search.account, idSlot: idSlot,
-            matchSlot: search.account.match.flatMap(slots.slot(of:)),
+            users: search.users, account: search.account, slots: slots, idSlot: idSlot,
             active: try compile(search.account.active),
             filter: try compile(search.users.filter.evaluatedHere),
             exclude: try compile(search.users.exclude)))
@@ -234,9 +239,7 @@ package struct PersonEvaluator: Sendable {
       directory: directory,
       emails: emails(of: entry, in: batch, search: search),
       names: names(of: entry, in: batch, search: search),
-      username: own.account.username.flatMap { source in
-        source.values(of: entry, in: batch).min(by: bytewise)
-      },
+      username: own.username.flatMap { $0.values(of: entry, in: batch).min(by: bytewise) },
       match: own.matchSlot.flatMap { batch.texts(of: entry, slot: $0).min(by: bytewise) },
       isActive: own.active.map { matches($0, entry, batch, set) } ?? true, outcome: ruling.outcome,
       isByRule: ruling.isByRule, doubts: doubts, denied: ruling.denied, fingerprint: fingerprint,
@@ -252,7 +255,7 @@ package struct PersonEvaluator: Sendable {
   // MARK: Fields
 
   package func emails(of entry: Int, in batch: EntryBatch, search: Int = 0) -> [String] {
-    for source in searches[search].account.emails {
+    for source in searches[search].emails {
       let usable = source.values(of: entry, in: batch).filter(\.isUsableEmail)
       if usable.isEmpty { continue }
       if usable.count == 1 { return usable }
@@ -263,7 +266,7 @@ package struct PersonEvaluator: Sendable {
   }
 
   private func names(of entry: Int, in batch: EntryBatch, search: Int) -> [String] {
-    for source in searches[search].account.names {
+    for source in searches[search].names {
       let usable = source.values(of: entry, in: batch)
       if !usable.isEmpty { return usable.count == 1 ? usable : usable.sorted(by: bytewise) }
     }

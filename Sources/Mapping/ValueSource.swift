@@ -32,6 +32,23 @@ package enum ValueSource: Sendable {
   }
 }
 
+/// A source made ready for one read: whose attribute is looked up once, not for each person.
+struct BoundSource: Sendable {
+  private let source: ValueSource
+  /// nil for what is more than an attribute.
+  private let slot: Int?
+
+  init(_ source: ValueSource, _ slots: AttributeSlots) {
+    self.source = source
+    if case .attribute(let name) = source { slot = slots.slot(of: name) } else { slot = nil }
+  }
+
+  /// See `ValueSource.values`.
+  func values(of entry: Int, in batch: EntryBatch) -> [String] {
+    slot.map { batch.texts(of: entry, slot: $0) } ?? source.values(of: entry, in: batch)
+  }
+}
+
 extension EntryBatch {
   /// The values of an attribute that are text, less spaces at their ends; empty ones left out.
   func texts(of entry: Int, slot: Int) -> [String] {
@@ -67,6 +84,8 @@ extension String {
     guard utf8.count <= 254, utf8.count(where: { $0 == at }) == 1, utf8.first != at,
       utf8.last != at
     else { return false }
+    // Most are plain.
+    if utf8.allSatisfy({ (0x21..<0x7F).contains($0) }) { return true }
     return unicodeScalars.allSatisfy { scalar in
       scalar.isASCII
         ? (0x21..<0x7F).contains(scalar.value)

@@ -69,8 +69,8 @@ extension Account: Equatable {
   }
 }
 
-/// A license or a group of the site.
-package struct Right: Sendable, Hashable, Comparable {
+/// A license or a group of the site. A class, for millions of memberships say the same few.
+package final class Right: Sendable, Hashable, Comparable {
   package enum Kind: String, Sendable, Hashable, CaseIterable { case license, group }
 
   package let kind: Kind
@@ -86,7 +86,7 @@ package struct Right: Sendable, Hashable, Comparable {
   }
 
   package static func == (left: Right, right: Right) -> Bool {
-    left.kind == right.kind && left.key == right.key
+    left === right || left.kind == right.kind && left.key == right.key
   }
 
   package func hash(into hasher: inout Hasher) {

@@ -104,12 +104,18 @@ package struct PlanBuilder {
 
   /// The plan, its changes in the order in which they are made.
   package consuming func finish() -> Plan {
-    plan.rows = releases
-    plan.rows.reserveCapacity(releases.count + middle.count + grants.count)
+    var first = releases
     releases = []
-    plan.rows += middle
+    first += middle
     middle = []
-    plan.rows += grants
+    // The larger part is not copied: it may be millions of rows.
+    if grants.count > first.count {
+      grants.insert(contentsOf: first, at: 0)
+      plan.rows = grants
+    } else {
+      first += grants
+      plan.rows = first
+    }
     return plan
   }
 

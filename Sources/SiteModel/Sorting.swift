@@ -12,12 +12,7 @@ package func sortedByBytes(
   var keyed: [(high: UInt64, low: UInt64, number: Int32)] = []
   keyed.reserveCapacity(numbers.underestimatedCount)
   for number in numbers {
-    var (high, low) = (UInt64(0), UInt64(0))
-    var rest: UInt64 = 128
-    for byte in text(number).utf8.prefix(16) {
-      rest -= 8
-      if rest >= 64 { high |= UInt64(byte) << (rest - 64) } else { low |= UInt64(byte) << rest }
-    }
+    let (high, low) = firstBytes(of: text(number))
     keyed.append((high, low, Int32(number)))
   }
   keyed.sort { left, right in
@@ -30,4 +25,16 @@ package func sortedByBytes(
     return own < other
   }
   return keyed.map(\.number)
+}
+
+/// The first sixteen bytes of a text as two numbers that compare as the bytes do; zeros follow a shorter text.
+private func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
+  var text = text
+  return text.withUTF8 { bytes in
+    var words = (UInt64(0), UInt64(0))
+    withUnsafeMutableBytes(of: &words) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes.prefix(16))))
+    }
+    return (UInt64(bigEndian: words.0), UInt64(bigEndian: words.1))
+  }
 }
