@@ -131,23 +131,29 @@ package struct DirectoryGroups: Sendable {
   package static func ownKeys(
     of entry: Int, in batch: EntryBatch, name: [UInt8], _ slots: PersonSlots, _ hash: ByteHash
   ) -> [WideHash] {
-    [hash.wide(name)] + otherKeys(of: entry, in: batch, slots, hash)
+    var keys: [WideHash] = []
+    keys.reserveCapacity(3)
+    keys.append(hash.wide(name))
+    addOtherKeys(of: entry, in: batch, slots, hash, to: &keys)
+    return keys
   }
 
-  /// The keys beside the name's.
-  private static func otherKeys(
-    of entry: Int, in batch: EntryBatch, _ slots: PersonSlots, _ hash: ByteHash
-  ) -> [WideHash] {
-    var keys: [WideHash] = []
+  /// Adds the keys beside the name's.
+  private static func addOtherKeys(
+    of entry: Int, in batch: EntryBatch, _ slots: PersonSlots, _ hash: ByteHash,
+    to keys: inout [WideHash]
+  ) {
     if let slot = slots.uid {
-      for value in batch.values(of: entry, slot: slot) { keys.append(uidKey(value, hash)) }
+      _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
+        keys.append(uidKey($0, hash))
+        return false
+      }
     }
     if let slot = slots.primaryGroup, let value = batch.values(of: entry, slot: slot).first,
       let relative = UInt32(String(decoding: value, as: UTF8.self))
     {
       keys.append(relativeIDKey(relative))
     }
-    return keys
   }
 
   private static func uidKey(_ value: ArraySlice<UInt8>, _ hash: ByteHash) -> WideHash {
@@ -194,7 +200,9 @@ package struct DirectoryGroups: Sendable {
   ) -> GroupSet {
     var direct = groups(of: hash.wide(name))
     if knowsOtherKeys {
-      for key in Self.otherKeys(of: entry, in: batch, slots, hash) { direct += groups(of: key) }
+      var others: [WideHash] = []
+      Self.addOtherKeys(of: entry, in: batch, slots, hash, to: &others)
+      for key in others { direct += groups(of: key) }
     }
     var added: [Int32] = []
     if let slot = slots.memberOf {

@@ -3,9 +3,11 @@
 package enum DirectoryID {
   package static func text(of value: ArraySlice<UInt8>) -> String {
     if value.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
-      return String(unsafeUninitializedCapacity: value.count) { buffer in
-        for (index, byte) in value.enumerated() { buffer[index] = byte.asciiLowercased }
-        return value.count
+      return value.withUnsafeBufferPointer { value in
+        String(unsafeUninitializedCapacity: value.count) { buffer in
+          for index in value.indices { buffer[index] = value[index].asciiLowercased }
+          return value.count
+        }
       }
     }
     let isPrintable = value.allSatisfy { $0 >= 0x20 && $0 != 0x7F }

@@ -136,6 +136,20 @@ extension EntryBatch {
     return found
   }
 
+  /// The plain value of an attribute that has just one; nil when there is none, or several.
+  package func onlyValue(of entry: Int, slot: Int) -> ArraySlice<UInt8>? {
+    var found: Range<Int>?
+    for index in attributeRange(of: entry) {
+      let attribute = attributes[index]
+      guard attribute.slot == slot, !attribute.hasOptions,
+        attribute.firstValue < attribute.endValue
+      else { continue }
+      guard found == nil, attribute.endValue == attribute.firstValue + 1 else { return nil }
+      found = values[Int(attribute.firstValue)].range
+    }
+    return found.map { bytes[$0] }
+  }
+
   /// Whether there is a plain value of the attribute.
   package func has(_ entry: Int, _ slot: Int) -> Bool {
     anyValue(of: entry, slot: slot, withOptions: false) { _ in true }

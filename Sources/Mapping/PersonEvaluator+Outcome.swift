@@ -67,7 +67,8 @@ extension PersonEvaluator {
       } else if let known = groupRights[bound.number]?[Int(group)] {
         given += known
       } else {
-        let own = choices.flatMap { groups(of: bound, $0, entry, batch) }
+        var own: [Right] = []
+        for choice in choices { own += groups(of: bound, choice, entry, batch) }
         groupRights[
           bound.number, default: Array(repeating: nil, count: self.groups.count)][Int(group)] = own
         given += own

@@ -203,16 +203,18 @@ package struct PersonEvaluator: Sendable {
 
   /// The person's key: the id, or nil when there is none or several.
   package func id(of entry: Int, in batch: EntryBatch, search: Int = 0) -> String? {
-    let values = batch.values(of: entry, slot: searches[search].idSlot)
-    return values.count == 1 && values[0].isEmpty == false ? DirectoryID.text(of: values[0]) : nil
+    batch.onlyValue(of: entry, slot: searches[search].idSlot).flatMap {
+      $0.isEmpty ? nil : DirectoryID.text(of: $0)
+    }
   }
 
   /// The hash of the person's key; nil when there is none or several.
   package func idHash(
     of entry: Int, in batch: EntryBatch, search: Int, _ hash: ByteHash
   ) -> WideHash? {
-    let values = batch.values(of: entry, slot: searches[search].idSlot)
-    return values.count == 1 && !values[0].isEmpty ? DirectoryID.wide(values[0], hash) : nil
+    batch.onlyValue(of: entry, slot: searches[search].idSlot).flatMap {
+      $0.isEmpty ? nil : DirectoryID.wide($0, hash)
+    }
   }
 
   /// What one person should have.
@@ -305,7 +307,9 @@ package struct PersonEvaluator: Sendable {
     }
     if !rule.under.isEmpty, !isUnder(rule.under, name: name) { return false }
     if let when = bound.when, !matches(when, entry, batch, set) { return false }
-    return rule.eachGroup == nil || set.members.contains { !choices(bound, $0).isEmpty }
+    if rule.eachGroup == nil { return true }
+    for group in set.members where !choices(bound, group).isEmpty { return true }
+    return false
   }
 
   func isUnder(_ places: [DistinguishedName], name: [UInt8]) -> Bool {

@@ -37,7 +37,9 @@ package protocol SiteStoring: AnyObject {
 
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails; where more people are
   /// asked for than there are accounts, all may come. Emails are compared as `emailKey` says. An account appears once.
-  func accounts(ofPeople people: [String], emails: [String]) throws -> [Account]
+  func accounts(
+    ofPeople people: @autoclosure () -> [String], emails: @autoclosure () -> [String]
+  ) throws -> [Account]
 
   /// Says that nearly all accounts will be asked for, so that they can be fetched meanwhile.
   func expectAllAccounts() throws

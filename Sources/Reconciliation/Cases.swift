@@ -148,6 +148,11 @@ struct Cases {
           ? account.email : entitlement.emails[0]
         continue
       }
+      // Of an empty site there is nothing to look for.
+      if world.accounts.isEmpty {
+        all[index].email = entitlement.emails[0]
+        continue
+      }
       let unlinked = entitlement.emails.filter { email in
         accountOfEmail[emailKey(email)].map { world.accounts[$0].person == nil } ?? false
       }
@@ -194,6 +199,7 @@ struct Cases {
 
   /// R16: somebody new, or without an id, bears an email of an account whose person is gone.
   private mutating func holdNewID(_ index: Int) -> Bool {
+    if world.accounts.isEmpty { return false }
     let entitlement = world.entitlements[index]
     var isHeld = false
     for email in entitlement.emails {
@@ -305,6 +311,7 @@ struct Cases {
 
   /// R15 and R16: an email that another account has, and will keep, cannot be taken.
   private mutating func holdOccupiedEmails() {
+    if world.accounts.isEmpty { return }
     var waitingFor: [Int: [Int]] = [:]
     var frozen: [Int] = []
     for index in all.indices {

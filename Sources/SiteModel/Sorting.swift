@@ -1,12 +1,12 @@
 /// The order in which texts are compared that have no order, and SQLite's: by their bytes.
-package func bytewise(_ left: String, _ right: String) -> Bool {
+@inlinable package func bytewise(_ left: String, _ right: String) -> Bool {
   left.utf8.lexicographicallyPrecedes(right.utf8)
 }
 
 /// Numbers in the order of the bytes of their texts; where these are the same, of others, and at last by number.
 ///
 /// Most texts differ in their first sixteen bytes, which are compared as numbers.
-package func sortedByBytes(
+@inlinable package func sortedByBytes(
   _ numbers: some Sequence<Int>, _ text: (Int) -> String, then next: (Int) -> String = { _ in "" }
 ) -> [Int32] {
   var keyed: [(high: UInt64, low: UInt64, number: Int32)] = []
@@ -28,7 +28,7 @@ package func sortedByBytes(
 }
 
 /// The first sixteen bytes of a text as two numbers that compare as the bytes do; zeros follow a shorter text.
-private func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
+@usableFromInline package func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
   var text = text
   return text.withUTF8 { bytes in
     var words = (UInt64(0), UInt64(0))

@@ -12,8 +12,6 @@ struct JournalBlock {
   private(set) var count = 0
   /// In which range the numbers of all accounts are; nil: there are none.
   private(set) var accounts: ClosedRange<Int64>?
-  /// Random bytes for salts, fetched for many at once.
-  private var salts: [UInt8] = []
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -24,6 +22,7 @@ struct JournalBlock {
     static let hasGivers = Flags(rawValue: 16)
   }
 
+  /// Of one random number.
   private static let saltSize = 8
   private static let digestSize = 16
 
@@ -54,7 +53,7 @@ struct JournalBlock {
       if let after { bytes.appendField(after.utf8) }
     }
     if kind.isPersonal {
-      var salted = Array(salt())
+      var salted = Self.salt()
       appendValues(to: &salted)
       bytes.append(contentsOf: SHA256.hash(data: salted).prefix(Self.digestSize))
       personal.appendField(salted)
@@ -64,19 +63,9 @@ struct JournalBlock {
     count += 1
   }
 
-  private mutating func salt() -> ArraySlice<UInt8> {
-    if salts.isEmpty {
-      var generator = SystemRandomNumberGenerator()
-      let key = SymmetricKey(size: .bits256)
-      let nonce = withUnsafeBytes(of: generator.next()) { Array($0) }
-      // A thousand salts from one key: a keyed stream costs less than a call to the system for each.
-      for counter in 0..<UInt64(250) {
-        let block = nonce + withUnsafeBytes(of: counter.littleEndian) { Array($0) }
-        salts.append(contentsOf: HMAC<SHA256>.authenticationCode(for: block, using: key))
-      }
-    }
-    defer { salts.removeLast(Self.saltSize) }
-    return salts.suffix(Self.saltSize)
+  private static func salt() -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return withUnsafeBytes(of: generator.next()) { Array($0) }
   }
 
   /// What a run's blocks refer to by number.

@@ -96,10 +96,18 @@ private enum JournalPacker {
 
   /// What a new account is, as the journal has it: email, name, username and mark, one a line.
   private static func created(_ subject: Plan.Subject) -> String {
-    [
-      subject.email, subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
+    var text = ""
+    // For most, so that it grows once.
+    text.reserveCapacity(120)
+    text += subject.email
+    for more in [
+      subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
       subject.person ?? "",
-    ].joined(separator: "\n")
+    ] {
+      text += "\n"
+      text += more
+    }
+    return text
   }
 
   private struct TextTable {

@@ -142,12 +142,15 @@ extension SiteDatabase {
     }
   }
 
-  package func accounts(ofPeople people: [String], emails: [String]) throws -> [Account] {
-    if people.isEmpty, emails.isEmpty { return [] }
+  package func accounts(
+    ofPeople people: @autoclosure () -> [String], emails: @autoclosure () -> [String]
+  ) throws -> [Account] {
     let highest = try read { db in
       try Int.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0
     }
     if highest == 0 { return [] }
+    let (people, emails) = (people(), emails())
+    if people.isEmpty, emails.isEmpty { return [] }
     var accounts: [Account] = []
     // Most accounts are found faster in one pass over all than each by its place.
     if people.count > highest / 2 {
@@ -159,7 +162,7 @@ extension SiteDatabase {
       }
       if let all { return all.filter(isAsked) }
       try read { db in
-        try Self.fetch(db, filter: "", arguments: [], order: "account.id") { account in
+        try Self.fetchAll(db) { account in
           if isAsked(account) { accounts.append(account) }
         }
       }
@@ -189,7 +192,7 @@ extension SiteDatabase {
     allAccounts = Meanwhile {
       try Self.connect(path).read { db in
         var accounts: [Account] = []
-        try Self.fetch(db, filter: "", arguments: [], order: "account.id") { accounts.append($0) }
+        try Self.fetchAll(db) { accounts.append($0) }
         return (accounts, try Self.state(db).lineage)
       }
     }
@@ -259,24 +262,57 @@ extension SiteDatabase {
     _ body: (Account) throws -> Void
   ) throws {
     var holdings = HoldingsReader(db)
-    let rows = try RapidRows(
+    try RapidRows(
       db,
       """
-      SELECT account.id, email, name, username, mark_rule, mark_hand, mark_import, deactivated_by,
-        email_verified, person.id, absent_since, rights, suspended
+      SELECT \(accountColumns), person.id, absent_since
       FROM account LEFT JOIN person ON person.account = account.id \(filter) ORDER BY \(order)
-      """, arguments)
-    try rows.forEach { row in
-      try body(
-        Account(
-          id: row.int(0) ?? 0, email: row.text(1) ?? "", name: row.text(2) ?? "",
-          username: row.text(3),
-          mark: Givers(rule: row.text(4), hand: row.text(5), imported: row.text(6)),
-          deactivatedBy: row.text(7).flatMap(Account.Deactivator.init(rawValue:)),
-          isEmailVerified: row.int(8) == 1,
-          holdings: holdings.read(row.bytes(11), suspended: row.bytes(12)), person: row.text(9),
-          absentSince: row.int(10)))
+      """, arguments
+    ).forEach { row in
+      try body(account(row, person: row.text(11), absentSince: row.int(12), &holdings))
     }
+  }
+
+  /// All accounts in the order of their numbers. Their people are read in the same order beside them: to look for each
+  /// account's takes longer than to read all.
+  private static func fetchAll(_ db: Database, _ body: (Account) throws -> Void) throws {
+    var absent: [Int64: Int64] = [:]
+    try RapidRows(
+      db,
+      "SELECT account, absent_since FROM person NOT INDEXED WHERE absent_since IS NOT NULL", []
+    ).forEach { row in if let account = row.int(0) { absent[account] = row.int(1) } }
+    let people = try RapidRows(
+      db, "SELECT account, id FROM person WHERE account IS NOT NULL ORDER BY account", [])
+    var isPerson = try people.next()
+    var holdings = HoldingsReader(db)
+    try RapidRows(db, "SELECT \(accountColumns) FROM account ORDER BY id", []).forEach { row in
+      let id = row.int(0) ?? 0
+      while isPerson, (people.row.int(0) ?? 0) < id { isPerson = try people.next() }
+      let isOwn = isPerson && people.row.int(0) == id
+      try body(
+        account(
+          row, person: isOwn ? people.row.text(1) : nil, absentSince: isOwn ? absent[id] : nil,
+          &holdings))
+    }
+  }
+
+  private static let accountColumns = """
+    account.id, email, name, username, mark_rule, mark_hand, mark_import, deactivated_by,
+      email_verified, rights, suspended
+    """
+
+  /// - Parameter row: begins with `accountColumns`.
+  private static func account(
+    _ row: RapidRows.Row, person: String?, absentSince: Int64?, _ holdings: inout HoldingsReader
+  ) throws -> Account {
+    Account(
+      id: row.int(0) ?? 0, email: row.text(1) ?? "", name: row.text(2) ?? "",
+      username: row.text(3),
+      mark: Givers(rule: row.text(4), hand: row.text(5), imported: row.text(6)),
+      deactivatedBy: row.text(7).flatMap(Account.Deactivator.init(rawValue:)),
+      isEmailVerified: row.int(8) == 1,
+      holdings: try holdings.read(row.bytes(9), suspended: row.bytes(10)), person: person,
+      absentSince: absentSince)
   }
 
   package func recentChanges(since: Int64) throws -> [RecentChange] {
