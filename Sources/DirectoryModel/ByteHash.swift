@@ -81,32 +81,28 @@ package struct WideHash: Sendable, Hashable, Comparable {
   }
 }
 
-/// Sorts what is known by hashes, many at a time. They are spread evenly, so that each goes at once to where its first bits say,
-/// and only neighbours are left to be compared.
-/// - Parameter leading: the first word of an element's hash, which its order begins with.
-@inlinable package func sortedByHash<Element: Comparable>(
-  _ elements: [Element], leading: (Element) -> UInt64
-) -> [Element] {
-  guard elements.count > 1 else { return elements }
-  let shift = UInt64(elements.count.leadingZeroBitCount)
-  var ends = [Int32](repeating: 0, count: 1 << (64 - shift))
-  for element in elements { ends[Int(leading(element) >> shift)] += 1 }
-  var end: Int32 = 0
-  for place in ends.indices {
-    end += ends[place]
-    ends[place] = end
+extension Array where Element: Comparable {
+  /// Sorts what is known by hashes, many at a time. They are spread evenly, so that each goes at once to where its first bits
+  /// say, and only neighbours are left to be compared.
+  /// - Parameter leading: the first word of an element's hash, which its order begins with.
+  @inlinable package mutating func sortByHash(leading: (Element) -> UInt64) {
+    guard count > 1 else { return }
+    let shift = UInt64(count.leadingZeroBitCount)
+    // Where each place begins, and the end.
+    var starts = [Int](repeating: 0, count: (1 << (64 - shift)) + 1)
+    for element in self { starts[Int(leading(element) >> shift) + 1] += 1 }
+    for place in 1..<starts.count { starts[place] += starts[place - 1] }
+    var next = starts
+    for place in 0..<starts.count - 1 {
+      while next[place] < starts[place + 1] {
+        // What lies here changes places until something comes that belongs here.
+        let own = Int(leading(self[next[place]]) >> shift)
+        if own != place { swapAt(next[place], next[own]) }
+        next[own] += 1
+      }
+    }
+    for place in 0..<starts.count - 1 where starts[place + 1] - starts[place] > 1 {
+      self[starts[place]..<starts[place + 1]].sort()
+    }
   }
-  // Filled from the end of each place, so that the ends become the starts.
-  var sorted = elements
-  for element in elements.reversed() {
-    let place = Int(leading(element) >> shift)
-    ends[place] -= 1
-    sorted[Int(ends[place])] = element
-  }
-  for place in ends.indices {
-    let start = Int(ends[place])
-    let end = place + 1 < ends.count ? Int(ends[place + 1]) : sorted.count
-    if end - start > 1 { sorted[start..<end].sort() }
-  }
-  return sorted
 }

@@ -177,7 +177,7 @@ package struct DirectoryGroups: Sendable {
 
   /// Call after the last group, and after members were added: makes them ready to be asked.
   package mutating func close() {
-    members = sortedByHash(members) { $0.key.high }
+    members.sortByHash { $0.key.high }
     indexMembers()
     ancestors = Array(repeating: nil, count: entries.count)
   }

@@ -20,7 +20,9 @@ package struct Reconciler {
     self.world = world
     self.heldBack = heldBack
     products = world.site.policy.ceilings.keys.sorted()
-    builder = PlanBuilder(basis: world.basis, rules: world.rules, warnings: world.warnings)
+    builder = PlanBuilder(
+      basis: world.basis, rules: world.rules, warnings: world.warnings,
+      expecting: world.entitlements.count)
   }
 
   package consuming func plan() -> Plan {

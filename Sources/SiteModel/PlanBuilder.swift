@@ -9,9 +9,16 @@ package struct PlanBuilder {
   /// For each rule the number of "from nobody to this rule", which most changes say.
   private var ruleGivers: [Int32]
 
-  /// - Parameter rules: the mapping's rules; changes name them by number.
-  package init(basis: Plan.Basis, rules: [RuleReference], warnings: [String] = []) {
+  /// - Parameters:
+  ///   - rules: the mapping's rules; changes name them by number.
+  ///   - people: about so many are decided about.
+  package init(
+    basis: Plan.Basis, rules: [RuleReference], warnings: [String] = [],
+    expecting people: Int = 0
+  ) {
     plan = Plan(basis: basis)
+    plan.subjects.reserveCapacity(people)
+    plan.memory.settled.reserveCapacity(people)
     plan.rules = rules
     plan.warnings = warnings
     ruleGivers = [Int32](repeating: -1, count: rules.count)

@@ -72,11 +72,13 @@ struct MirrorBlocks {
   }
 
   /// Takes pairs out and puts others in.
-  func change(removed: [HashedEntry], added: [HashedEntry]) throws {
+  func change(removed: [HashedEntry], added: consuming [HashedEntry]) throws {
     if removed.isEmpty, added.isEmpty { return }
     var gone = Set(removed)
-    if !gone.isEmpty { for pair in added { gone.remove(pair) } }
-    let changes = sortedByHash(gone.isEmpty ? added : added + gone) { $0.hash.high }
+    var changes = added
+    if !gone.isEmpty { gone.subtract(changes) }
+    changes += gone
+    changes.sortByHash { $0.hash.high }
     let before = try statement(
       "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
     )
@@ -103,12 +105,13 @@ struct MirrorBlocks {
       next = end
       let size = merged.count > Self.full ? Self.filled : Self.full
       for piece in stride(from: 0, to: max(1, merged.count), by: size) {
-        let bytes = Self.bytes(of: merged[piece..<min(merged.count, piece + size)])
+        let own = merged.dropFirst(piece).prefix(size)
+        let bytes = Self.bytes(of: own)
         if piece == 0, let id {
           try update.run(.bytes(bytes), .int(id))
         } else {
-          let own = piece == 0 ? Array(first) : Self.bytes(of: merged[piece])
-          try insert.run(.text(directory), .int(Int64(kind)), .bytes(own), .bytes(bytes))
+          let from = piece == 0 ? Array(first) : Self.bytes(of: own.prefix(1))
+          try insert.run(.text(directory), .int(Int64(kind)), .bytes(from), .bytes(bytes))
         }
       }
     }
@@ -116,7 +119,11 @@ struct MirrorBlocks {
 
   private static func merge(
     _ old: [HashedEntry], _ changes: ArraySlice<HashedEntry>, without gone: Set<HashedEntry>
-  ) -> [HashedEntry] {
+  ) -> ArraySlice<HashedEntry> {
+    // The first ones of all are millions.
+    if old.isEmpty, gone.isEmpty, !zip(changes, changes.dropFirst()).contains(where: { $0 == $1 }) {
+      return changes
+    }
     var merged: [HashedEntry] = []
     merged.reserveCapacity(old.count + changes.count)
     var next = changes.startIndex
@@ -134,7 +141,7 @@ struct MirrorBlocks {
       take(changes[next])
       next += 1
     }
-    return merged
+    return merged[...]
   }
 
   private func statement(_ sql: String) throws -> Statement { try db.makeStatement(sql: sql) }
@@ -165,14 +172,16 @@ struct MirrorBlocks {
   private static func bytes(of pair: HashedEntry) -> [UInt8] { bytes(of: [pair][...]) }
 
   private static func bytes(of pairs: ArraySlice<HashedEntry>) -> [UInt8] {
-    var out: [UInt8] = []
-    out.reserveCapacity(pairs.count * pairBytes)
-    for pair in pairs {
-      for word in [pair.hash.high, pair.hash.low, UInt64(bitPattern: pair.entry)] {
-        withUnsafeBytes(of: word.bigEndian) { out.append(contentsOf: $0) }
+    [UInt8](unsafeUninitializedCapacity: pairs.count * pairBytes) { buffer, count in
+      let out = UnsafeMutableRawBufferPointer(buffer)
+      for pair in pairs {
+        out.storeBytes(of: pair.hash.high.bigEndian, toByteOffset: count, as: UInt64.self)
+        out.storeBytes(of: pair.hash.low.bigEndian, toByteOffset: count + 8, as: UInt64.self)
+        out.storeBytes(
+          of: UInt64(bitPattern: pair.entry).bigEndian, toByteOffset: count + 16, as: UInt64.self)
+        count += pairBytes
       }
     }
-    return out
   }
 
   private static func pairs(in data: some ContiguousBytes) -> [HashedEntry] {

@@ -400,7 +400,8 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     try flush()
     for kind in [MirrorKind.person, .group] {
       try MirrorBlocks(db, directory: directory, kind: kind.rawValue)
-        .change(removed: removed[kind] ?? [], added: added[kind] ?? [])
+        .change(
+          removed: removed[kind] ?? [], added: added.removeValue(forKey: kind) ?? [])
     }
   }
 
