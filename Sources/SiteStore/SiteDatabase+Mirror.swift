@@ -57,8 +57,8 @@ extension SiteDatabase {
         db,
         sql: """
           SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
-          WHERE directory = ? AND kind = ? AND key = ?
-          """, arguments: [directory, MirrorKind.person.rawValue, key]
+          WHERE directory = ? AND kind = \(MirrorKind.person.rawValue) AND key = ?
+          """, arguments: [directory, key]
       ).flatMap { data in data.withUnsafeBytes { EntryBatch.storedName($0) } }
     }
   }
@@ -140,9 +140,9 @@ extension SiteDatabase {
         db,
         sql: """
           SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))
-          UNION SELECT key FROM mirror_key WHERE directory = ? AND kind = ?
+          UNION SELECT key FROM mirror_key WHERE directory = ? AND kind = \(kind.rawValue)
             AND key IN (SELECT value FROM json_each(?))
-          """, arguments: [json(entries.map(\.entry)), directory, kind.rawValue, json(keys)])
+          """, arguments: [json(entries.map(\.entry)), directory, json(keys)])
       return found
     }
   }
@@ -155,8 +155,8 @@ extension SiteDatabase {
         db,
         sql: """
           SELECT hashes FROM \(mirrored)
-          WHERE directory = ? AND kind = ? AND key IN (SELECT value FROM json_each(?))
-          """, arguments: [directory, kind.rawValue, json(keys)]
+          WHERE directory = ? AND kind = \(kind.rawValue) AND key IN (SELECT value FROM json_each(?))
+          """, arguments: [directory, json(keys)]
       ).flatMap(WideHash.all)
     }
   }
@@ -274,7 +274,7 @@ private let mirrored = """
 private final class DatabaseMirrorWriter: MirrorWriter {
   private let directory: String
   private let db: Database
-  private let findEntry: Statement
+  private let findPerson, findGroup: Statement
   private(set) var changes = 0
   /// What becomes of the blocks, by kind.
   private var removed: [MirrorKind: [HashedEntry]] = [:]
@@ -289,11 +289,16 @@ private final class DatabaseMirrorWriter: MirrorWriter {
     self.db = db
     self.directory = directory
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
-    findEntry = try db.makeStatement(
-      sql: """
-        SELECT entry, fingerprint, hashes, data FROM \(mirrored)
-        WHERE directory = ? AND kind = ? AND key = ?
-        """)
+    func find(_ kind: MirrorKind) throws -> Statement {
+      // The kind in the text: beside an index of groups alone, SQLite plans anew for each value that stands for it.
+      try db.makeStatement(
+        sql: """
+          SELECT entry, fingerprint, hashes, data FROM \(mirrored)
+          WHERE directory = ? AND kind = \(kind.rawValue) AND key = ?
+          """)
+    }
+    findPerson = try find(.person)
+    findGroup = try find(.group)
     newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)
     newKeys = try RapidInsert(
       db, into: "mirror_key (directory, kind, key, search, fingerprint, entry)", columns: 6)
@@ -419,7 +424,8 @@ private final class DatabaseMirrorWriter: MirrorWriter {
 
   private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
     try flush()
-    findEntry.setUncheckedArguments([directory, kind.rawValue, key])
-    return try Row.fetchOne(findEntry)
+    let statement = kind == .person ? findPerson : findGroup
+    statement.setUncheckedArguments([directory, key])
+    return try Row.fetchOne(statement)
   }
 }
