@@ -240,7 +240,10 @@ package struct DirectoryGroups: Sendable {
       return groupsByName[hash.wide(dn.normalised)].map { $0.map(Int.init) } ?? []
     }
     let folded = TextFold.fold(name)
-    return (0..<count).filter { names(of: $0).contains(folded) }
+    guard let slot = entries.slots.slot(of: "cn") else { return [] }
+    return (0..<count).filter {
+      entries.anyValue(of: $0, slot: slot, withOptions: false) { TextFold.fold($0, is: folded) }
+    }
   }
 
   /// The folded values of a group's cn.

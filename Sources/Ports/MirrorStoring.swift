@@ -55,7 +55,7 @@ package protocol MirrorStoring: AnyObject {
   /// - Throws: why it could not be.
   func finishMirror() throws
 
-  /// Reads entries back, groups in the order of their keys.
+  /// Reads entries back, groups in the order in which they were first seen.
   /// - Parameters:
   ///   - search: the number of the search that brought them; 0 for groups.
   ///   - keys: only these; nil for all.

@@ -405,7 +405,7 @@ enum Schema {
   /// The key first, by which SQLite sorts fastest.
   static let mirrorIndexes = """
     CREATE UNIQUE INDEX mirror_by_key ON mirror_key (key, directory, kind);
-    CREATE INDEX mirror_groups ON mirror_key (directory, key) WHERE kind = 1;
+    CREATE INDEX mirror_groups ON mirror_key (directory, kind) WHERE kind = 1;
     """
 
   /// For other programs. Their names end in a version; columns are never taken away or given another meaning.

@@ -198,7 +198,7 @@ extension SiteDatabase {
     var numbers: [Int64: Int32] = [:]
     try RapidRows(
       db,
-      "SELECT entry FROM mirror_key WHERE directory = ? AND kind = \(MirrorKind.group.rawValue) ORDER BY key",
+      "SELECT entry FROM mirror_key WHERE directory = ? AND kind = \(MirrorKind.group.rawValue) ORDER BY entry",
       [directory]
     ).forEach { numbers[$0.int(0) ?? 0] = Int32(numbers.count) }
     return numbers
@@ -235,20 +235,21 @@ extension SiteDatabase {
     let stored = kind == .person ? description.personAttributes : description.groupAttributes
     let places = stored.map { slots.slot(of: $0) }
     try readMirror { db in
-      var arguments: StatementArguments = [directory, search]
+      var arguments: StatementArguments = [directory]
       // Everybody is read as the entries lie, which by keys would be here and there all over the file.
       var way = kind == .person ? "NOT INDEXED" : ""
-      var only = kind == .person ? "" : "ORDER BY key"
+      // Groups have one search, and an index that says where they lie.
+      var only = kind == .person ? "AND search = \(search)" : "ORDER BY entry"
       if let keys {
         way = ""
-        only = "AND key IN (SELECT value FROM json_each(?)) ORDER BY key"
+        only = "AND search = \(search) AND key IN (SELECT value FROM json_each(?)) ORDER BY entry"
         arguments += [try json(keys)]
       }
       let rows = try RapidRows(
         db,
         """
         SELECT data FROM mirror_key \(way) CROSS JOIN mirror_entry ON mirror_entry.id = entry
-        WHERE directory = ? AND kind = \(kind.rawValue) AND search = ? \(only)
+        WHERE directory = ? AND kind = \(kind.rawValue) \(only)
         """, arguments)
       var batch = EntryBatch(slots: slots)
       while try rows.next() {
