@@ -308,7 +308,8 @@ package struct DirectoryGroups: Sendable {
   }
 
   private mutating func indexMembers() {
-    let bits = max(1, Int.bitWidth - members.count.leadingZeroBitCount)
+    // About two members to a place.
+    let bits = max(1, Int.bitWidth - 1 - members.count.leadingZeroBitCount)
     shift = UInt64(64 - bits)
     firstMembers = Array(repeating: 0, count: (1 << bits) + 1)
     for member in members { firstMembers[Int(member.key.high >> shift) + 1] += 1 }

@@ -22,7 +22,7 @@ package struct Reconciler {
     products = world.site.policy.ceilings.keys.sorted()
     builder = PlanBuilder(
       basis: world.basis, rules: world.rules, warnings: world.warnings,
-      expecting: world.entitlements.count)
+      expecting: world.entitlements)
   }
 
   package consuming func plan() -> Plan {

@@ -149,6 +149,12 @@ package final class Entitlement: Sendable {
     return false
   }
 
+  /// How many rights rules give.
+  var grantCount: Int {
+    if case .account(_, let grants) = outcome { return grants.count }
+    return 0
+  }
+
   /// Of all entries of the person.
   package var ids: [String] { [person] + others.map(\.person) }
 }

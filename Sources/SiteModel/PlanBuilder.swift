@@ -11,14 +11,16 @@ package struct PlanBuilder {
 
   /// - Parameters:
   ///   - rules: the mapping's rules; changes name them by number.
-  ///   - people: about so many are decided about.
+  ///   - entitlements: of the people who are decided about; room is made for what they may be given.
   package init(
     basis: Plan.Basis, rules: [RuleReference], warnings: [String] = [],
-    expecting people: Int = 0
+    expecting entitlements: [Entitlement] = []
   ) {
     plan = Plan(basis: basis)
-    plan.subjects.reserveCapacity(people)
-    plan.memory.settled.reserveCapacity(people)
+    plan.subjects.reserveCapacity(entitlements.count)
+    plan.memory.settled.reserveCapacity(entitlements.count)
+    // What is not used of it takes no memory.
+    grants.reserveCapacity(entitlements.reduce(entitlements.count) { $0 + $1.grantCount })
     plan.rules = rules
     plan.warnings = warnings
     ruleGivers = [Int32](repeating: -1, count: rules.count)
