@@ -80,30 +80,3 @@ package struct WideHash: Sendable, Hashable, Comparable {
     left.high == right.high ? left.low < right.low : left.high < right.high
   }
 }
-
-extension Array where Element: Comparable {
-  /// Sorts what is known by hashes, many at a time. They are spread evenly, so that each goes at once to where its first bits
-  /// say, and only neighbours are left to be compared.
-  /// - Parameter leading: the first word of an element's hash, which its order begins with.
-  @inlinable package mutating func sortByHash(leading: (Element) -> UInt64) {
-    guard count > 1 else { return }
-    // About two elements to a place.
-    let shift = UInt64(count.leadingZeroBitCount + 1)
-    // Where each place begins, and the end.
-    var starts = [Int32](repeating: 0, count: (1 << (64 - shift)) + 1)
-    for element in self { starts[Int(leading(element) >> shift) + 1] += 1 }
-    for place in 1..<starts.count { starts[place] += starts[place - 1] }
-    var next = starts
-    for place in 0..<starts.count - 1 {
-      while next[place] < starts[place + 1] {
-        // What lies here changes places until something comes that belongs here.
-        let own = Int(leading(self[Int(next[place])]) >> shift)
-        if own != place { swapAt(Int(next[place]), Int(next[own])) }
-        next[own] += 1
-      }
-    }
-    for place in 0..<starts.count - 1 where starts[place + 1] - starts[place] > 1 {
-      self[Int(starts[place])..<Int(starts[place + 1])].sort()
-    }
-  }
-}

@@ -93,9 +93,9 @@ package struct DirectoryGroups: Sendable {
     return keys
   }
 
-  /// Adds members of groups that were taken over without theirs; to be closed again.
+  /// Adds members of groups that were taken over without theirs, less those of groups that came since; to be closed again.
   package mutating func add(_ some: [Membership]) {
-    members += some
+    for member in some where member.group < entries.count { members.append(member) }
     knowsOtherKeys = true
   }
 

@@ -20,7 +20,6 @@ package struct DistinguishedName: Sendable, Hashable {
     return own.count == other.count || own[own.count - other.count - 1] == comma
   }
 
-  /// Whether this name lies one level under the other.
   /// The name of the entry above, as it is written; nil at the top.
   package static func parent(of dn: String) -> String? {
     var isEscaped = false
@@ -34,6 +33,7 @@ package struct DistinguishedName: Sendable, Hashable {
     return nil
   }
 
+  /// Whether this name lies one level under the other.
   package func isChild(of base: DistinguishedName) -> Bool {
     guard isWithin(base), !normalised.isEmpty else { return false }
     let head = normalised.dropLast(base.normalised.count)

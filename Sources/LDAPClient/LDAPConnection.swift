@@ -28,13 +28,28 @@ final class LDAPConnection {
   /// When it was last read from in the middle of an answer, in nanoseconds of the machine's uptime.
   private var gatheredAt: UInt64 = 0
 
+  /// Whether some bind may be by a Kerberos ticket; before the first connection somebody may say that none is.
+  static let usesTickets = Atomic(true)
+
+  /// Readies libldap, which looks at its surroundings once in a process. It loads all SASL mechanisms that it finds then,
+  /// Kerberos' libraries among them, which takes as long as a small sync; binds of other kinds need none.
+  private static let library: Void = {
+    setenv("LDAPNOINIT", "1", 1)
+    let loadsNone = !usesTickets.load(ordering: .relaxed) && getenv("SASL_PATH") == nil
+    if loadsNone { setenv("SASL_PATH", "/dev/null", 1) }
+    var version: Int32 = 0
+    ldap_get_option(nil, LDAP_OPT_PROTOCOL_VERSION, &version)
+    if loadsNone { unsetenv("SASL_PATH") }
+  }()
+
   init(url: String, server: LDAPServer, log: @escaping @Sendable (String) -> Void) throws {
     self.url = url
     self.log = log
     words = Self.commandWords(url, server)
     timeoutSeconds = server.timeoutSeconds
     var handle: OpaquePointer?
-    guard Self.initialize(&handle, url) == LDAP_SUCCESS, let handle else {
+    _ = Self.library
+    guard ldap_initialize(&handle, url) == LDAP_SUCCESS, let handle else {
       throw ConnectFailure(
         failure: ReadFailure("\(url) is not a server's URL"), isFinal: true)
     }
@@ -62,21 +77,6 @@ final class LDAPConnection {
   }
 
   // MARK: Options and TLS
-
-  /// Whether some bind is by a Kerberos ticket.
-  static let usesTickets = Atomic(true)
-
-  private static func initialize(_ handle: inout OpaquePointer?, _ url: String) -> Int32 {
-    setenv("LDAPNOINIT", "1", 1)
-    guard !usesTickets.load(ordering: .relaxed), getenv("SASL_PATH") == nil else {
-      return ldap_initialize(&handle, url)
-    }
-    // With its first connection libldap loads all SASL mechanisms that it finds, Kerberos' libraries among them, which
-    // takes as long as a small sync. The others need none.
-    setenv("SASL_PATH", "/dev/null", 1)
-    defer { unsetenv("SASL_PATH") }
-    return ldap_initialize(&handle, url)
-  }
 
   private func setOptions(_ server: LDAPServer) throws {
     set(LDAP_OPT_PROTOCOL_VERSION, Int32(LDAP_VERSION3))

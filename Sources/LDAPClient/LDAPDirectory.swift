@@ -96,13 +96,13 @@ package struct LDAPDirectory: DirectorySource {
     self.log = log
   }
 
-  /// Connects and signs in, trying one URL after the other. What was announced and is not read yet is given up.
   /// Says that nobody signs in by a Kerberos ticket in this process, so that what that needs is not loaded. To be called
   /// before the first connection.
   package static func doWithoutTickets() {
     LDAPConnection.usesTickets.store(false, ordering: .relaxed)
   }
 
+  /// Connects and signs in, trying one URL after the other. What was announced and is not read yet is given up.
   /// - Returns: the URL that let us in.
   /// - Throws: `ReadFailure` with what each URL answered, or naming the canaries that cannot be seen.
   package mutating func connect() throws -> String { try connect(asking: []).url }

@@ -24,8 +24,10 @@ extension PersonEvaluator {
       if bound.rule.portalOnly { portalOnly = portalOnly ?? index }
       if bound.rule.givesSomething { isEntitled = true }
       let rights = rights(of: bound, entry, batch, set)
-      if rights.count > 8 { seen.reserveCapacity(seen.count + rights.count) }
-      grants.reserveCapacity(grants.count + rights.count)
+      if rights.count > 8 {
+        seen.reserveCapacity(seen.count + rights.count)
+        grants.reserveCapacity(grants.count + rights.count)
+      }
       for right in rights where seen.insert(right).inserted {
         grants.append(Grant(right, rule: index))
       }

@@ -203,18 +203,21 @@ package struct PersonEvaluator: Sendable {
 
   /// The person's key: the id, or nil when there is none or several.
   package func id(of entry: Int, in batch: EntryBatch, search: Int = 0) -> String? {
-    batch.onlyValue(of: entry, slot: searches[search].idSlot).flatMap {
-      $0.isEmpty ? nil : DirectoryID.text(of: $0)
-    }
+    idValue(of: entry, in: batch, search).map(DirectoryID.text(of:))
   }
 
   /// The hash of the person's key; nil when there is none or several.
   package func idHash(
     of entry: Int, in batch: EntryBatch, search: Int, _ hash: ByteHash
   ) -> WideHash? {
-    batch.onlyValue(of: entry, slot: searches[search].idSlot).flatMap {
-      $0.isEmpty ? nil : DirectoryID.wide($0, hash)
-    }
+    idValue(of: entry, in: batch, search).map { DirectoryID.wide($0, hash) }
+  }
+
+  private func idValue(
+    of entry: Int, in batch: EntryBatch, _ search: Int
+  ) -> ArraySlice<UInt8>? {
+    let value = batch.onlyValue(of: entry, slot: searches[search].idSlot)
+    return value?.isEmpty == false ? value : nil
   }
 
   /// What one person should have.

@@ -36,7 +36,8 @@ package protocol SiteStoring: AnyObject {
   func family(of ids: [String], matches: [String]) throws -> [KnownPerson]
 
   /// Accounts with what they hold, in one pass: those of these people, and those with these emails; where more people are
-  /// asked for than there are accounts, all may come. Emails are compared as `emailKey` says. An account appears once.
+  /// asked for than there are accounts, all may come. Emails are compared as `emailKey` says. An account appears once. A site
+  /// without accounts works out neither list.
   func accounts(
     ofPeople people: @autoclosure () -> [String], emails: @autoclosure () -> [String]
   ) throws -> [Account]

@@ -148,7 +148,7 @@ struct Cases {
           ? account.email : entitlement.emails[0]
         continue
       }
-      // Of an empty site there is nothing to look for.
+      // Without any account, as in a first sync, there is nothing to look for.
       if world.accounts.isEmpty {
         all[index].email = entitlement.emails[0]
         continue

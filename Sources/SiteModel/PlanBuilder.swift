@@ -111,20 +111,19 @@ package struct PlanBuilder {
 
   package mutating func place(_ place: Memory.Place) { plan.memory.places.append(place) }
 
-  /// The plan, its changes in the order in which they are made.
-  package consuming func finish() -> Plan {
-    var first = releases
-    releases = []
-    first += middle
-    middle = []
-    // The larger part is not copied: it may be millions of rows.
-    if grants.count > first.count {
-      grants.insert(contentsOf: first, at: 0)
+  /// The plan, its changes in the order in which they are made; none is added afterwards.
+  package mutating func finish() -> Plan {
+    if releases.isEmpty, middle.isEmpty, grants.isEmpty { return plan }
+    releases += middle
+    // The larger part stays where it is: it may be millions of rows.
+    if grants.count > releases.count {
+      grants.insert(contentsOf: releases, at: 0)
       plan.rows = grants
     } else {
-      first += grants
-      plan.rows = first
+      releases += grants
+      plan.rows = releases
     }
+    (releases, middle, grants) = ([], [], [])
     return plan
   }
 

@@ -71,7 +71,7 @@ struct PeopleToWrite: Sendable {
     func settle(before person: String?) throws {
       while next < settled.count {
         let one = plan.memory.settled[Int(settled[next])]
-        if let person, one.person == person || !bytewise(one.person, person) { return }
+        if let person, !bytewise(one.person, person) { return }
         try body(one.person, nil, one.fingerprint)
         next += 1
       }
@@ -80,7 +80,7 @@ struct PeopleToWrite: Sendable {
       let person = plan.subjects[subject].person ?? ""
       try settle(before: person)
       let own = next < settled.count ? plan.memory.settled[Int(settled[next])] : nil
-      let isSettled = own?.person == person
+      let isSettled = own.map { $0.person.utf8.elementsEqual(person.utf8) } ?? false
       try body(person, accounts[subject], isSettled ? own?.fingerprint : nil)
       if isSettled { next += 1 }
     }

@@ -85,6 +85,13 @@ private final class Bench {
         .joinGroup, subject: subject, after: number % 2 == 0 ? "Devs" : "admins", rule: 0)
       builder.add(.grantLicense, subject: subject, after: "jira", rule: 0)
     }
+    for name in ["alone", "gone"] {
+      let subject = builder.addSubject(
+        account: nil, person: name == "gone" ? name : nil, email: "\(name)@x", name: "N",
+        username: nil)
+      builder.add(.createAccount, subject: subject, rule: 0)
+    }
+    builder.absence(of: "gone", since: 77)
     try bench.apply(builder.finish())
     try bench.store.expectAllAccounts()
     if changes {
@@ -95,8 +102,12 @@ private final class Bench {
       try bench.apply(builder.finish())
     }
     let people = (1...1400).map(String.init)
-    let found = try bench.store.accounts(ofPeople: people, emails: ["u1450@x"])
-    #expect(found.count == 1401 && found.map(\.id) == found.map(\.id).sorted())
+    let found = try bench.store.accounts(
+      ofPeople: people, emails: ["u1450@x", "alone@x", "gone@x"])
+    #expect(found.count == 1403 && found.map(\.id) == found.map(\.id).sorted())
+    #expect(found[..<1400].map(\.person) == people && found[1400].person == "1450")
+    #expect(found[1401].person == nil && found[1402].person == "gone")
+    #expect(found.map(\.absentSince).compactMap(\.self) == [77] && found[1402].absentSince == 77)
     #expect(found[6].name == (changes ? "New" : "N"))
     let rights = [Right(.license, "jira"), Right(.group, "Devs")]
     #expect(found[7].holdings.map(\.right) == rights)
@@ -148,9 +159,10 @@ private final class Bench {
 
   @Test func aPlanThatSawAnotherSiteIsStaleAndChangesNothing() throws {
     let bench = try Bench()
-    let old = try bench.builder()
+    var builder = try bench.builder()
+    let old = builder.finish()
     try bench.create("a@x")
-    #expect(throws: StorePlanIsStale.self) { try bench.apply(old.finish()) }
+    #expect(throws: StorePlanIsStale.self) { try bench.apply(old) }
     var wrong = try bench.builder()
     let subject = wrong.addSubject(account: 1, person: "1", email: "a@x", name: "N", username: nil)
     wrong.add(.grantLicense, subject: subject, after: "jira", rule: 0)
