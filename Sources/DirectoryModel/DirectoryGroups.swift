@@ -131,9 +131,7 @@ package struct DirectoryGroups: Sendable {
   package static func ownKeys(
     of entry: Int, in batch: EntryBatch, name: [UInt8], _ slots: PersonSlots, _ hash: ByteHash
   ) -> [WideHash] {
-    var keys: [WideHash] = []
-    keys.reserveCapacity(3)
-    keys.append(hash.wide(name))
+    var keys = [hash.wide(name)]
     addOtherKeys(of: entry, in: batch, slots, hash, to: &keys)
     return keys
   }
@@ -177,8 +175,7 @@ package struct DirectoryGroups: Sendable {
 
   /// Call after the last group, and after members were added: makes them ready to be asked.
   package mutating func close() {
-    members.sortByHash { $0.key.high }
-    indexMembers()
+    (firstMembers, shift) = members.sortByHash { $0.key.high }
     ancestors = Array(repeating: nil, count: entries.count)
   }
 
@@ -305,15 +302,6 @@ package struct DirectoryGroups: Sendable {
 
   private func named(_ value: ArraySlice<UInt8>) -> [Int32] {
     DistinguishedName.normalise(value).flatMap { groupsByName[hash.wide($0)] } ?? []
-  }
-
-  private mutating func indexMembers() {
-    // About two members to a place.
-    let bits = max(1, Int.bitWidth - 1 - members.count.leadingZeroBitCount)
-    shift = UInt64(64 - bits)
-    firstMembers = Array(repeating: 0, count: (1 << bits) + 1)
-    for member in members { firstMembers[Int(member.key.high >> shift) + 1] += 1 }
-    for place in 1..<firstMembers.count { firstMembers[place] += firstMembers[place - 1] }
   }
 
   private func groups(of key: WideHash) -> [Int32] {

@@ -105,6 +105,12 @@ struct Cases {
     absent.sort { world.accounts[$0].id < world.accounts[$1].id }
   }
 
+  /// The number of the account with an email; nil where none has it. Without accounts, as in a first sync, no email is
+  /// folded to find that out.
+  private mutating func bearer(of email: String) -> Int? {
+    world.accounts.isEmpty ? nil : accountOfEmail[emailKey(email)]
+  }
+
   /// Entries of the person that are gone from other directories.
   private func missing(_ entitlement: Entitlement) -> [World.MissingEntry] {
     world.several.missing.isEmpty ? [] : world.several.missing[entitlement.person] ?? []
@@ -148,13 +154,8 @@ struct Cases {
           ? account.email : entitlement.emails[0]
         continue
       }
-      // Without any account, as in a first sync, there is nothing to look for.
-      if world.accounts.isEmpty {
-        all[index].email = entitlement.emails[0]
-        continue
-      }
       let unlinked = entitlement.emails.filter { email in
-        accountOfEmail[emailKey(email)].map { world.accounts[$0].person == nil } ?? false
+        bearer(of: email).map { world.accounts[$0].person == nil } ?? false
       }
       if let match = entitlement.match.flatMap({ accountOfUsername[emailKey($0)] }),
         match >= 0
@@ -164,7 +165,7 @@ struct Cases {
         all[index].email =
           entitlement.emails.contains { isSameEmail($0, current) }
           ? current : entitlement.emails[0]
-        if let other = unlinked.first(where: { accountOfEmail[emailKey($0)] != match }) {
+        if let other = unlinked.first(where: { bearer(of: $0) != match }) {
           all[index].doubts.append(
             Doubt.severalAccounts([current, other], person: entitlement.person))
         }
@@ -174,7 +175,7 @@ struct Cases {
       if unlinked.count > 1 {
         all[index].doubts.append(Doubt.severalAccounts(unlinked, person: entitlement.person))
       } else if let email = unlinked.first {
-        all[index].account = accountOfEmail[emailKey(email)]
+        all[index].account = bearer(of: email)
       }
     }
   }
@@ -199,11 +200,10 @@ struct Cases {
 
   /// R16: somebody new, or without an id, bears an email of an account whose person is gone.
   private mutating func holdNewID(_ index: Int) -> Bool {
-    if world.accounts.isEmpty { return false }
     let entitlement = world.entitlements[index]
     var isHeld = false
     for email in entitlement.emails {
-      guard let occupant = accountOfEmail[emailKey(email)],
+      guard let occupant = bearer(of: email),
         let person = world.accounts[occupant].person, isGone(person)
       else { continue }
       paused.insert(occupant)
@@ -311,12 +311,11 @@ struct Cases {
 
   /// R15 and R16: an email that another account has, and will keep, cannot be taken.
   private mutating func holdOccupiedEmails() {
-    if world.accounts.isEmpty { return }
     var waitingFor: [Int: [Int]] = [:]
     var frozen: [Int] = []
     for index in all.indices {
       guard let email = all[index].email, !isOwn(email, index),
-        let occupant = accountOfEmail[emailKey(email)], occupant != all[index].account
+        let occupant = bearer(of: email), occupant != all[index].account
       else { continue }
       let other = world.accounts[occupant]
       if let mover = other.person.flatMap({ caseOfPerson[$0] }),
