@@ -157,21 +157,33 @@ def nothing_ends_the_service(site):
     assert ask(site, "/healthz") == (200, "ok\n")
 
 
+def of_process(read, gone):
+    """What `read` finds in /proc; `gone` where the thread or descriptor asked for has ended since it was listed."""
+    try:
+        return read()
+    except (FileNotFoundError, ProcessLookupError):
+        return gone
+
+
+def descriptors(pid):
+    """What the process has open, by name. One that closes meanwhile counts as closed."""
+    return {of_process(lambda: os.readlink(f), None) for f in Path(f"/proc/{pid}/fd").iterdir()} - {None}
+
+
 def a_sync_has_none_of_our_sockets(site):
     """A sync that lives on keeps no port taken."""
     os.kill(site.slapd_pid(), signal.SIGSTOP)
     try:
         assert ask(site, "/api/v1/sync", "POST", token=site.token)[0] == 202
-        def child():
-            tasks = Path(f"/proc/{site.process.pid}/task").iterdir()
-            return [pid for task in tasks for pid in (task / "children").read_text().split()]
-        while not child():
+        child = None
+        while not child:
             assert site.process.poll() is None
-        pid = child()[0]
-        while "usher" not in Path(f"/proc/{pid}/cmdline").read_text() or not Path(f"/proc/{pid}/fd").exists():
-            pass
-        mine = {os.readlink(f) for f in Path(f"/proc/{site.process.pid}/fd").iterdir() if "socket" in os.readlink(f)}
-        theirs = {os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()}
+            child = next((word for task in Path(f"/proc/{site.process.pid}/task").iterdir()
+                          for word in of_process(lambda: (task / "children").read_text().split(), [])), None)
+        while b"serve" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+            assert site.process.poll() is None, "until it is a program of its own, its words are ours"
+        mine = {name for name in descriptors(site.process.pid) if name.startswith("socket")}
+        theirs = descriptors(child)
         assert mine and not mine & theirs, mine & theirs
     finally:
         os.kill(site.slapd_pid(), signal.SIGCONT)
