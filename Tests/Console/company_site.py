@@ -57,7 +57,7 @@ class Site:
         text = (ROOT / "Deploy/quickstart/usher.yaml").read_text().replace("@LDAPS_URL@", self.server["LDAPS_URL"])
         text = text.replace("seats: 130", "seats: 120").replace("site:\n", "site:\n  protect: { accounts: [ada.lindqvist@acme.example] }\n", 1)
         (folder / "usher.yaml").write_text(text + f"""
-schedule: {{ every: 24h }}
+schedule: {{ every: 24h, full: 24h }}
 limits: {{ deactivations: {{ percent: 0, max: 0 }}, free-below: 0 }}
 console:
   listen: 127.0.0.1:0
@@ -111,7 +111,7 @@ console:
         """Starts the service; returns the console's address."""
         self.log = open(self.folder / "serve.log", "w+")
         self.process = subprocess.Popen([self.usher, "serve", "--config", self.folder / "usher.yaml"],
-                                        stderr=self.log, stdout=self.log)
+                                        stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log)
         while True:
             text = (self.folder / "serve.log").read_text()
             found = re.search(r"The console is at (http\S+)\.", text)
@@ -123,5 +123,5 @@ console:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
         self.process = None

@@ -98,6 +98,7 @@ def main():
 site: {{ name: acme, store: "sqlite:usher.db", licenses: {{ wiki: {{}} }} }}
 directories: [{{ name: corporate, ldif: people.ldif, mapping: m.yaml }}]
 limits: {{ deactivations: {{ percent: 0, max: 0 }}, free-below: 1 }}
+schedule: {{ every: 24h, full: 24h }}
 console: {{ url: https://usher.acme.example }}
 notify: {notify}
 """)
@@ -190,7 +191,7 @@ notify: {notify}
             if "The sync ended with exit code 65" in line:
                 break
         service.terminate()
-        service.communicate(timeout=10)
+        service.communicate(timeout=60)
         told = [json.loads(body) for _, _, body in Hook.got]
         assert [t["exit_code"] for t in told] == [65] and "faults" in told[0]["failure"]["message"], told
     print("ok: told once, by mail and webhook; silent when nothing happens; told of failures and their end")

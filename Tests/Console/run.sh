@@ -15,7 +15,7 @@ python3 -c 'import ensurepip' 2> /dev/null || "$root/Deploy/packages.sh" python3
 python=$root/.build/console-python
 [ -x "$python/bin/st" ] || {
   python3 -m venv "$python"
-  "$python/bin/pip" install --quiet 'playwright>=1.50,<2' 'axe-playwright-python>=0.1.4,<1' 'schemathesis>=4.10,<5'
+  "$python/bin/pip" install --quiet playwright==1.65.2 axe-playwright-python==0.1.8 schemathesis==4.32.5
 }
 
 "$python/bin/python" "$here/notices.py" "$usher"

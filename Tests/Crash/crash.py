@@ -272,15 +272,19 @@ class Crash:
         self.table.append(("two at once", dict(outcomes)))
 
         def lease():
-            child = subprocess.Popen(
-                place.command("sync"), cwd=place.folder, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             lock = place.folder / "store" / "usher.db.lock"
-            while f"process {child.pid}" not in lock.read_text() and child.poll() is None:
+            lock.write_text("")
+            # It stops itself as soon as it has written whose the lease is.
+            child = subprocess.Popen(
+                ["strace", "-f", "-qq", "-o", str(place.folder / "trace"), "-P", str(lock), "-e", "trace=write",
+                 "-e", "inject=write:signal=STOP:when=1", *place.command("sync")], cwd=place.folder,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not (holder := re.fullmatch(r"process (\d+)", lock.read_text())) and child.poll() is None:
                 time.sleep(0.001)
-            child.send_signal(signal.SIGSTOP)
+            if not holder:
+                raise Failed(f"the run that was to be killed ended with {child.returncode}")
             place.usher("sync", expect=75)
-            child.send_signal(signal.SIGKILL)
+            os.kill(int(holder[1]), signal.SIGKILL)
             child.wait()
             return place.check()
 

@@ -98,7 +98,7 @@ final class Workplace: Sendable {
 
   /// The lines for a server with the reader's account.
   static func server(
-    _ url: String, ca: String? = nil, clearText: Bool = false, timeout: String = "5s"
+    _ url: String, ca: String? = nil, clearText: Bool = false, timeout: String = "60s"
   ) -> String {
     """
     url: \(url)

@@ -19,7 +19,8 @@ private final class Served: Sendable {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while true {
       let text = try folder.read("serve.out") + folder.read("serve.err")
-      if text.contains(words) { return text }
+      // Read again: what one of the files held before these words in the other is in it by now.
+      if text.contains(words) { return try folder.read("serve.out") + folder.read("serve.err") }
       try #require(Date() < deadline, "\(words) is not in:\n\(text)")
       usleep(20_000)
     }
@@ -58,8 +59,7 @@ private final class Served: Sendable {
     let served = try Served(place)
     let text = try served.printed("The sync ended with exit code 0; the next begins at ")
     #expect(text.contains("create-account"))
-    let end = served.end()
-    #expect(end.status == 0 && end.seconds < 5)
+    #expect(served.end().status == 0)
     #expect(try runs(place) == 1)
     let again = try Served(place)
     _ = try again.printed("The next sync begins at ")
@@ -72,7 +72,8 @@ private final class Served: Sendable {
     let proxy = try ScriptedServer.stalling(before: slapd.url)
     let (place, served) = try hanging(on: proxy)
     let end = served.end()
-    #expect(end.status == 0 && end.seconds < 5, "\(end)")
+    // The service gives it four seconds; the rest is for a busy machine. The server would be waited for 120 s.
+    #expect(end.status == 0 && end.seconds < 60, "\(end)")
     #expect(try place.folder.read("serve.err").contains("is stopped; what it has not committed"))
     // Nobody holds the site any more.
     try place.configure(Workplace.server(slapd.url, clearText: true))
@@ -117,7 +118,8 @@ private final class Served: Sendable {
     while !heard.contains("WATCHDOG=1") || !heard.contains("STATUS=Syncing") {
       heard.insert(listener.next())
     }
-    _ = try served.printed("the next begins at ")
+    // Heard, not read: whoever does not listen stops a service that is watched.
+    while !listener.next().contains("the next begins at ") {}
     while listener.next() != "WATCHDOG=1" {}
     kill(served.child.pid, SIGHUP)
     while listener.next() != "RELOADING=1" {}

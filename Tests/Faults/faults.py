@@ -32,7 +32,7 @@ directories:
     url: ldap://127.0.0.1:{port}
     bind: {{ dn: "cn=reader,dc=acme,dc=example", password: {{ file: bind-password }} }}
     tls: {{ clear-text: true }}
-    timeout: 1s
+    timeout: {timeout}
     read: {reads}
     mapping: acme.yaml
 limits: {{ free-below: 1000000 }}
@@ -235,18 +235,19 @@ class Faults:
         for reads in ("delta", "full"):
             self.restore()
             self.configure(reads)
-            self.usher("sync", "-q")
+            if self.usher("sync", "-q").returncode != 0:
+                sys.exit(f"a sync without faults failed reading {reads}")
             self.after = self.export()
             self.length[reads] = self.proxy.counts
         if self.before == self.after:
             sys.exit("nothing changed, so that nothing would be seen")
         self.restore()
 
-    def configure(self, reads):
+    def configure(self, reads, timeout="60s"):
         """Everything is read, or what changed."""
         self.reads = reads
         (self.folder / "usher.yaml").write_text(
-            CONFIGURATION.format(port=self.proxy.own_port, reads=reads))
+            CONFIGURATION.format(port=self.proxy.own_port, reads=reads, timeout=timeout))
 
     def restore(self):
         shutil.rmtree(self.folder / "store")
@@ -268,7 +269,7 @@ class Faults:
         return (kind, 0, pick.choice(CODES))
 
     def one(self, number):
-        self.configure(self.random.choice(["delta", "full"]))
+        self.configure(self.random.choice(["delta", "full"]), timeout="1s")
         fault = self.proxy.fault = self.choose()
         sync = self.usher("sync", "-q")
         self.proxy.fault = ("none",)
@@ -277,6 +278,7 @@ class Faults:
             sync.returncode == 5 and site == self.before and "Nothing was changed" in sync.stderr)
         outcome = f"exit {sync.returncode}"
         if good and number % 10 == 0:
+            self.configure(self.reads)
             again = self.usher("sync", "-q")
             good = again.returncode == 0 and self.export() == self.after
             if not good:

@@ -100,7 +100,6 @@ running_pid() {
 }
 
 start() {
-  local attempt
   [ -e "$dir/etc/smb.conf" ] || fail "$dir holds no server; make one: samba.sh init $dir"
   ! running_pid > /dev/null || fail "the server in $dir is running already"
   (
@@ -110,8 +109,9 @@ start() {
     cd "$dir/run"
     exec samba --foreground --no-process-group -s "$dir/etc/smb.conf" --model=single
   ) < /dev/null > "$dir/samba.log" 2>&1 &
-  echo $! > "$dir/run/server.pid"
-  for ((attempt = 0; attempt < 400; attempt++)); do
+  local child=$!
+  echo "$child" > "$dir/run/server.pid"
+  while kill -0 "$child" 2> /dev/null; do
     if LDAPTLS_CACERT="$dir/private/tls/authority.pem" ldapsearch -x -LLL -o nettimeout=2 -l 2 \
       -H "ldaps://$address" -s base -b "" 1.1 > /dev/null 2>&1; then
       printf '%s\n' "LDAP_URL=ldap://$address" "LDAPS_URL=ldaps://$address" \
