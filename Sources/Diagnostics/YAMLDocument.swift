@@ -8,7 +8,7 @@ package enum YAMLDocument {
     findings.register(file: file, text: text)
     let start = SourcePosition(file: file, line: 1, column: 1)
     do {
-      guard let root = try Yams.compose(yaml: text) else {
+      guard let root = try Yams.compose(yaml: text, .basic) else {
         findings.error("the file is empty", at: start)
         return nil
       }

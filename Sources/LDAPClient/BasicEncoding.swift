@@ -1,36 +1,45 @@
-/// Reads the basic encoding of the values of controls (RFC 4511 §5.1), which libldap leaves to us.
-struct BERReader {
-  private var bytes: ArraySlice<UInt8>
+/// Reads the basic encoding (RFC 4511 §5.1): of entries, where libldap would allocate for each attribute, and of the values of
+/// controls, which it leaves to us.
+struct BERReader<Bytes: RandomAccessCollection> where Bytes.Element == UInt8, Bytes.Index == Int {
+  private let bytes: Bytes
+  private var next: Int
+  private let end: Int
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes[...] }
-  private init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+  init(_ bytes: Bytes) { self.init(bytes, bytes.startIndex..<bytes.endIndex) }
+
+  private init(_ bytes: Bytes, _ range: Range<Int>) {
+    self.bytes = bytes
+    next = range.lowerBound
+    end = range.upperBound
+  }
+
+  var isAtEnd: Bool { next == end }
 
   /// The tag of the next element; nil at the end.
-  var nextTag: UInt8? { bytes.first }
+  var nextTag: UInt8? { isAtEnd ? nil : bytes[next] }
 
-  /// The next element's tag and contents; nil at the end and where the encoding is broken.
-  mutating func element() -> (tag: UInt8, contents: ArraySlice<UInt8>)? {
-    guard let tag = bytes.popFirst(), let first = bytes.popFirst() else { return nil }
-    var length = Int(first)
-    if first & 0x80 != 0 {
-      let size = Int(first & 0x7F)
-      guard (1...4).contains(size), bytes.count >= size else { return nil }
-      length = bytes.prefix(size).reduce(0) { $0 << 8 | Int($1) }
-      bytes = bytes.dropFirst(size)
+  /// Where the contents of the next element are, which has to bear this tag; nil otherwise, and where the encoding is broken.
+  private mutating func range(_ tag: UInt8) -> Range<Int>? {
+    guard end - next >= 2, bytes[next] == tag else { return nil }
+    var start = next + 2
+    var length = Int(bytes[next + 1])
+    if length >= 0x80 {
+      let size = length & 0x7F
+      guard (1...4).contains(size), end - start >= size else { return nil }
+      length = 0
+      for index in start..<start + size { length = length << 8 | Int(bytes[index]) }
+      start += size
     }
-    guard bytes.count >= length else { return nil }
-    defer { bytes = bytes.dropFirst(length) }
-    return (tag, bytes.prefix(length))
+    guard length <= end - start else { return nil }
+    next = start + length
+    return start..<next
   }
 
   /// The contents of the next element, which has to bear this tag.
-  mutating func contents(_ tag: UInt8) -> ArraySlice<UInt8>? {
-    guard nextTag == tag else { return nil }
-    return element()?.contents
-  }
+  mutating func contents(_ tag: UInt8) -> Bytes.SubSequence? { range(tag).map { bytes[$0] } }
 
   /// A reader of the elements in the next one.
-  mutating func inside(_ tag: UInt8) -> BERReader? { contents(tag).map { BERReader($0) } }
+  mutating func inside(_ tag: UInt8) -> Self? { range(tag).map { Self(bytes, $0) } }
 }
 
 /// Writes it.

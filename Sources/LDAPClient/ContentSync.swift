@@ -118,7 +118,7 @@ struct ContentSync {
     guard let name, String(cString: name) == Self.syncInfo, let data else { return }
     var reader = BERReader(Array(data.pointee.bytes))
     switch reader.nextTag {
-    case 0x80: outcome.cookie = reader.element().map { Array($0.contents) }
+    case 0x80: outcome.cookie = reader.contents(0x80).map { Array($0) }
     case 0xA1, 0xA2:
       let isPresent = reader.nextTag == 0xA2
       guard var inside = reader.inside(isPresent ? 0xA2 : 0xA1) else {
@@ -138,6 +138,7 @@ struct ContentSync {
           outcome.present.insert(Array(id))
         }
       }
+      guard ids.isAtEnd else { throw strange("a set that cannot be read") }
     default: break
     }
   }

@@ -211,5 +211,7 @@ struct SearchResult {
   }
 
   /// A reader of a control's value; nil where the control is not there.
-  func value(of control: String) -> BERReader? { values[control].map { BERReader($0) } }
+  func value(of control: String) -> BERReader<[UInt8]>? {
+    values[control].map { BERReader($0) }
+  }
 }

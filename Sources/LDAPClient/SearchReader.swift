@@ -129,10 +129,11 @@ struct SearchReader {
   private mutating func receivePage(
     _ message: Int32, _ deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> Answer {
+    let doing = "reading under \(shownBase)"
     while true {
       // A page comes at once, and the next one waits for us.
       if pageSize == nil { connection.gather(after: summary.entries) }
-      let received = try connection.result(of: message, while: "reading under \(shownBase)")
+      let received = try connection.result(of: message, while: doing)
       defer { ldap_msgfree(received) }
       switch Int(ldap_msgtype(received)) {
       case usher_res_search_entry: try take(received)
@@ -151,26 +152,29 @@ struct SearchReader {
   private mutating func take(_ message: OpaquePointer) throws {
     var element: OpaquePointer?
     var name = berval()
-    guard ldap_get_dn_ber(connection.handle, message, &element, &name) == LDAP_SUCCESS else {
-      throw ReadFailure("\(connection.url) sent an entry that cannot be read")
-    }
+    guard ldap_get_dn_ber(connection.handle, message, &element, &name) == LDAP_SUCCESS, let element
+    else { throw unreadable }
     defer { ber_free(element, 0) }
     batch.beginEntry(dn: name.bytes)
     var parts: [RangedEntry.Part] = []
     var place = 0
-    while true {
-      var description = berval()
-      var values: UnsafeMutablePointer<berval>?
-      let result = ldap_get_attribute_ber(
-        connection.handle, message, element, &description, &values)
-      guard result == LDAP_SUCCESS else {
-        throw ReadFailure("\(connection.url) sent an entry that cannot be read")
+    // Attributes are read where they lie: libldap would make a list of the values of each.
+    var first = berval()
+    if ber_remaining(element) > 0, ber_skip_element(element, &first) != 0x30 { throw unreadable }
+    var attribute = first.bv_val.map { _ in BERReader(first.bytes) }
+    var others = BERReader(
+      UnsafeRawBufferPointer(
+        start: first.bv_val?.advanced(by: Int(first.bv_len)), count: Int(ber_remaining(element))))
+    while var own = attribute {
+      guard let description = own.contents(0x04), let values = own.inside(0x31) else {
+        throw unreadable
       }
-      guard description.bv_val != nil else { break }
-      defer { ber_memfree(values) }
-      if let part = try add(description.bytes, values, at: place) { parts.append(part) }
+      let part = try add(UnsafeRawBufferPointer(rebasing: description), values, at: place)
+      if let part { parts.append(part) }
       place += 1
+      attribute = others.inside(0x30)
     }
+    guard others.isAtEnd else { throw unreadable }
     summary.entries += 1
     guard !parts.isEmpty else { return }
     var entry = EntryBatch(slots: search.slots)
@@ -183,13 +187,14 @@ struct SearchReader {
   /// - Parameter place: how many attributes of the entry came before.
   /// - Returns: what is to be fetched where the server sent a part of the values only.
   private mutating func add(
-    _ description: UnsafeRawBufferPointer, _ values: UnsafeMutablePointer<berval>?, at place: Int
+    _ description: UnsafeRawBufferPointer, _ values: BERReader<UnsafeRawBufferPointer>,
+    at place: Int
   ) throws -> RangedEntry.Part? {
     if slotsBefore.count == place { slotsBefore.append(0) }
     if let slot = search.slots.plainSlot(of: description, likely: slotsBefore[place]) {
       slotsBefore[place] = slot
       batch.beginAttribute(slot: slot, hasOptions: false)
-      append(values)
+      try append(values)
       return nil
     }
     if let range = ValueRange(description) {
@@ -199,13 +204,13 @@ struct SearchReader {
       }
       if let slot = search.slots.slot(of: range.attribute) {
         batch.beginAttribute(slot: slot, hasOptions: false)
-        append(values)
+        try append(values)
       }
       return nil
     }
     for place in search.slots.places(of: description) {
       batch.beginAttribute(slot: place.slot, hasOptions: place.hasOptions)
-      append(values)
+      try append(values)
     }
     return nil
   }
@@ -220,22 +225,22 @@ struct SearchReader {
     ranged.removeAll()
   }
 
-  @discardableResult
-  private mutating func append(_ values: UnsafeMutablePointer<berval>?) -> Int {
-    guard var value = values else { return 0 }
-    var count = 0
-    while value.pointee.bv_val != nil {
-      batch.appendValue(value.pointee.bytes)
-      value += 1
-      count += 1
+  private mutating func append(_ values: BERReader<UnsafeRawBufferPointer>) throws {
+    var values = values
+    while !values.isAtEnd {
+      guard let value = values.contents(0x04) else { throw unreadable }
+      batch.appendValue(UnsafeRawBufferPointer(rebasing: value))
     }
-    return count
   }
 
   private mutating func flush(_ deliver: (borrowing EntryBatch) throws -> Void) throws {
     if batch.isEmpty { return }
     try deliver(batch)
     batch.removeAll()
+  }
+
+  private var unreadable: ReadFailure {
+    ReadFailure("\(connection.url) sent an entry that cannot be read")
   }
 
   private var shownBase: String { base.isEmpty ? "the root" : base }

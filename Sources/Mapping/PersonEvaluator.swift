@@ -196,6 +196,13 @@ package struct PersonEvaluator: Sendable {
     return nil
   }
 
+  /// The normalised names of a batch's entries, about whose groups will be asked.
+  package func names(of batch: borrowing EntryBatch) -> [[UInt8]] {
+    let names = (0..<batch.count).map { batch.name(of: $0) }
+    groups.prefetch(names)
+    return names
+  }
+
   /// The directory groups of an entry.
   package mutating func groups(of entry: Int, in batch: EntryBatch, name: [UInt8]) -> GroupSet {
     groups.groups(of: entry, in: batch, name: name, slots: membership)

@@ -14,13 +14,15 @@ struct Candidate: Sendable {
   /// Stands for the entry, its groups and the mapping, see *settled*.
   let state: UInt64
 
-  /// - Parameter salt: stands for the mapping and the directory groups that its rules mean.
+  /// - Parameters:
+  ///   - name: the normalised DN.
+  ///   - salt: stands for the mapping and the directory groups that its rules mean.
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
-    _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, name: [UInt8], _ search: Int, hash: ByteHash,
+    salt: UInt64, _ evaluator: inout PersonEvaluator
   ) {
     self.search = search
-    name = batch.name(of: entry)
+    self.name = name
     groups = evaluator.groups(of: entry, in: batch, name: name)
     let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
     var kept = print.kept
@@ -60,10 +62,11 @@ struct PreparedPerson: Sendable {
   let entitlement: Entitlement?
 
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
-    _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, name: [UInt8], _ search: Int, hash: ByteHash,
+    salt: UInt64, _ evaluator: inout PersonEvaluator
   ) {
-    candidate = Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
+    candidate = Candidate(
+      entry, of: batch, name: name, search, hash: hash, salt: salt, &evaluator)
     entitlement =
       candidate.isPerson(entry, of: batch, evaluator)
       ? candidate.evaluate(entry, of: batch, &evaluator) : nil
@@ -73,8 +76,9 @@ struct PreparedPerson: Sendable {
     of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> [PreparedPerson] {
-    (0..<batch.count).map {
-      PreparedPerson($0, of: batch, search, hash: hash, salt: salt, &evaluator)
+    evaluator.names(of: batch).enumerated().map { entry, name in
+      PreparedPerson(
+        entry, of: batch, name: name, search, hash: hash, salt: salt, &evaluator)
     }
   }
 }

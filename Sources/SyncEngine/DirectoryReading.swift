@@ -81,10 +81,7 @@ struct DirectoryReader {
       ? EvaluationThread(evaluator, hash: hash, salt: reading.stateSalt) : nil
     for (search, asked) in mapping.personSearches.enumerated() {
       func take(_ batch: borrowing EntryBatch, _ prepared: [PreparedPerson]? = nil) throws {
-        for entry in 0..<batch.count {
-          try read(
-            entry, of: batch, search, &evaluator, &reading, writer, prepared: prepared?[entry])
-        }
+        try read(batch, search, &evaluator, &reading, writer, prepared: prepared)
         progress("\(reading.peopleRead) people")
       }
       let summary = try source.read(asked) { batch in
@@ -174,16 +171,31 @@ struct DirectoryReader {
     for key in unseen.keys { try writer?.remove(.group, key: key) }
   }
 
-  /// - Parameter prepared: what was worked out of the entry before; nil: nothing.
+  /// - Parameter prepared: what was worked out of the entries before; nil: nothing.
   func read(
-    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int,
+    _ batch: borrowing EntryBatch, _ search: Int, _ evaluator: inout PersonEvaluator,
+    _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?,
+    prepared: [PreparedPerson]? = nil
+  ) throws {
+    if let prepared {
+      for (entry, one) in prepared.enumerated() {
+        try read(one.candidate, entry, of: batch, &evaluator, &reading, writer, prepared: one)
+      }
+      return
+    }
+    for (entry, name) in evaluator.names(of: batch).enumerated() {
+      let candidate = Candidate(
+        entry, of: batch, name: name, search, hash: hash, salt: reading.stateSalt, &evaluator)
+      try read(candidate, entry, of: batch, &evaluator, &reading, writer)
+    }
+  }
+
+  private func read(
+    _ candidate: Candidate, _ entry: Int, of batch: borrowing EntryBatch,
     _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
     _ writer: (any MirrorWriter)?, prepared: PreparedPerson? = nil
   ) throws {
-    let candidate =
-      prepared?.candidate
-      ?? Candidate(entry, of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
-    let name = candidate.name
+    let (name, search) = (candidate.name, candidate.search)
     reading.personEntries += 1
     batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
@@ -214,7 +226,9 @@ struct DirectoryReader {
     _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement? {
-    PreparedPerson(entry, of: batch, search, hash: hash, salt: salt, &evaluator).entitlement
+    PreparedPerson(
+      entry, of: batch, name: batch.name(of: entry), search, hash: hash, salt: salt, &evaluator
+    ).entitlement
   }
 
   /// What one entry would entitle to, a person of the mapping or not.
@@ -222,8 +236,9 @@ struct DirectoryReader {
     _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
-    Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
-      .evaluate(entry, of: batch, &evaluator)
+    Candidate(
+      entry, of: batch, name: batch.name(of: entry), search, hash: hash, salt: salt, &evaluator
+    ).evaluate(entry, of: batch, &evaluator)
   }
 
   /// The key under which the mirror has an entry.

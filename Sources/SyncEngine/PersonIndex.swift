@@ -82,6 +82,14 @@ struct PersonIndex {
     return row
   }
 
+  /// The rows of many keys' hashes. The places where they are looked for are brought to the processor before: it waits for
+  /// several places of the memory at a time then.
+  mutating func rows(of hashes: [WideHash]) -> [Int] {
+    let known = hashes.map { places[Int(truncatingIfNeeded: $0.low) & (places.count - 1)] }
+    let seen = known.reduce(UInt64(0)) { $1 < 0 ? $0 : $0 &+ rows[Int($1)].hash.low }
+    return withExtendedLifetime(seen) { hashes.map { row(of: $0) } }
+  }
+
   private mutating func put(_ row: Int) {
     var place = Int(truncatingIfNeeded: rows[row].hash.low) & (places.count - 1)
     while places[place] >= 0 { place = (place + 1) & (places.count - 1) }
@@ -97,36 +105,35 @@ struct PersonIndex {
 
   /// - Parameter key: kept, so that it can be told should the person not come.
   mutating func add(_ person: KnownPerson) {
-    let row = add(
-      wide(person.person), hasAccount: person.account != nil, settled: person.settled,
-      isAbsent: person.absentSince != nil, due: person.due)
+    let row = row(of: wide(person.person))
+    add(
+      row,
+      KnownState(
+        hasAccount: person.account != nil, settled: person.settled,
+        isAbsent: person.absentSince != nil, due: person.due))
     keep(person.person, of: row)
   }
 
-  /// - Parameter key: the person's directory id.
-  mutating func add(
-    key: UnsafeRawBufferPointer, hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?
-  ) {
-    let row = add(
-      hash.wide(key), hasAccount: hasAccount, settled: settled, isAbsent: isAbsent, due: due)
-    // Whoever was gone the last time is most likely gone still.
-    if isAbsent { keep(String(decoding: key, as: UTF8.self), of: row) }
+  /// Adds what is remembered of some people.
+  /// - Parameter some: for each the hash of the directory id; the id itself where the person is absent.
+  mutating func add(_ some: [(hash: WideHash, state: KnownState, absent: String?)]) {
+    for (row, person) in zip(rows(of: some.map(\.hash)), some) {
+      add(row, person.state)
+      // Whoever was gone the last time is most likely gone still.
+      if let key = person.absent { keep(key, of: row) }
+    }
   }
 
-  private mutating func add(
-    _ wide: WideHash, hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?
-  ) -> Int {
-    let row = row(of: wide)
+  private mutating func add(_ row: Int, _ state: KnownState) {
     rows[row].flags.insert(.isRemembered)
-    if let settled {
+    if let settled = state.settled {
       rows[row].settled = settled
       rows[row].flags.insert(.isSettled)
     }
-    if hasAccount { rows[row].flags.insert(.hasAccount) }
-    if isAbsent { rows[row].flags.insert(.isAbsent) }
-    if let due { self.due[Int32(row)] = due }
+    if state.hasAccount { rows[row].flags.insert(.hasAccount) }
+    if state.isAbsent { rows[row].flags.insert(.isAbsent) }
+    if let due = state.due { self.due[Int32(row)] = due }
     unseenCount += 1
-    return row
   }
 
   private mutating func keep(_ key: String, of row: Int) {
@@ -139,11 +146,14 @@ struct PersonIndex {
     rows[row].flags.remove(.isSettled)
   }
 
-  mutating func addMirrored(_ key: UnsafeRawBufferPointer, fingerprint: UInt64) {
-    let row = row(of: hash.wide(key))
-    rows[row].mirrored = fingerprint
-    rows[row].flags.insert(.wasMirrored)
-    goneCount += 1
+  /// Adds entries of the mirror.
+  /// - Parameter some: for each the hash of its key.
+  mutating func addMirrored(_ some: [(hash: WideHash, fingerprint: UInt64)]) {
+    for (row, entry) in zip(rows(of: some.map(\.hash)), some) {
+      rows[row].mirrored = entry.fingerprint
+      rows[row].flags.insert(.wasMirrored)
+    }
+    goneCount += some.count
   }
 
   // MARK: What comes

@@ -202,6 +202,9 @@ package struct Planner {
     try Self.remembered(of: directory, exceptOf: others, hash, comparable: nil, in: store).index
   }
 
+  /// How many people are added to an index at a time.
+  private static let together = 500
+
   /// - Parameter isSame: whether what comes can be compared with the mirror's entries; nil: the mirror is not brought up to
   ///   date.
   private static func remembered(
@@ -213,16 +216,27 @@ package struct Planner {
     var mirrored = 0
     if let isSame {
       // First, so that people lie in the order in which they come.
+      var some: [(hash: WideHash, fingerprint: UInt64)] = []
       try store.mirrorFingerprints(of: directory, kind: .person) { key, fingerprint in
-        if isSame { index.addMirrored(key, fingerprint: fingerprint) }
         mirrored += 1
+        if isSame { some.append((hash.wide(key), fingerprint)) }
+        if some.count == together {
+          index.addMirrored(some)
+          some.removeAll(keepingCapacity: true)
+        }
+      }
+      index.addMirrored(some)
+    }
+    var some: [(hash: WideHash, state: KnownState, absent: String?)] = []
+    try store.states(exceptOf: others) { key, state in
+      let absent = state.isAbsent ? String(decoding: key, as: UTF8.self) : nil
+      some.append((hash.wide(key), state, absent))
+      if some.count == together {
+        index.add(some)
+        some.removeAll(keepingCapacity: true)
       }
     }
-    try store.states(exceptOf: others) { key, state in
-      index.add(
-        key: key, hasAccount: state.hasAccount, settled: state.settled, isAbsent: state.isAbsent,
-        due: state.due)
-    }
+    index.add(some)
     for person in try pinned(in: store) where others.isEmpty || index.isKnown(person) {
       index.unsettle(person)
     }

@@ -37,9 +37,7 @@ extension Planner {
       try store.readMirror(
         of: directory, kind: .person, search: search, slots: evaluator.slots, keys: keys
       ) { batch in
-        for entry in 0..<batch.count {
-          try reader.read(entry, of: batch, search, &evaluator, &reading, nil)
-        }
+        try reader.read(batch, search, &evaluator, &reading, nil)
       }
     }
     reading.peopleRead = evidence.peopleSelected
