@@ -13,7 +13,7 @@ package struct DirectoryGroups: Sendable {
   package private(set) var entries: EntryBatch
   /// The immutable id of each group, or its normalised DN.
   package private(set) var ids: [String] = []
-  private let hash: ByteHash
+  package let hash: ByteHash
   private let idSlot: Int?
   private let nested: Bool
   private let membership: MembershipSlots
@@ -51,13 +51,14 @@ package struct DirectoryGroups: Sendable {
     let names: [Int]
     let uid: Int?
     let sid: Int?
-    package let all: Set<Int>
+    /// Few: to look through them costs less than a set.
+    package let all: [Int]
 
     package init(_ slots: AttributeSlots) {
       names = ["member", "uniqueMember"].compactMap(slots.slot(of:))
       uid = slots.slot(of: "memberUid")
       sid = slots.slot(of: "objectSid")
-      all = Set(names + [uid].compactMap(\.self))
+      all = names + [uid].compactMap(\.self)
     }
   }
 
@@ -106,8 +107,8 @@ package struct DirectoryGroups: Sendable {
     var keys: [WideHash] = []
     for slot in slots.names {
       _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
-        if let member = DistinguishedName.normalise(memberName($0)) {
-          keys.append(hash.wide(member))
+        if let key = DistinguishedName.withNormalised(memberName($0), { hash.wide($0) }) {
+          keys.append(key)
         }
         return false
       }
@@ -127,11 +128,10 @@ package struct DirectoryGroups: Sendable {
   }
 
   /// The keys by which groups know a person, or one another.
-  /// - Parameter name: the normalised DN.
   package static func ownKeys(
-    of entry: Int, in batch: EntryBatch, name: [UInt8], _ slots: PersonSlots, _ hash: ByteHash
+    of entry: Int, in batch: EntryBatch, _ slots: PersonSlots, _ hash: ByteHash
   ) -> [WideHash] {
-    var keys = [hash.wide(name)]
+    var keys = [batch.nameKey(of: entry, hash)]
     addOtherKeys(of: entry, in: batch, slots, hash, to: &keys)
     return keys
   }
@@ -165,7 +165,7 @@ package struct DirectoryGroups: Sendable {
 
   /// The key by which other groups know a group.
   package func nameKey(of group: Int32) -> WideHash {
-    hash.wide(entries.name(of: Int(group)))
+    entries.nameKey(of: Int(group), hash)
   }
 
   /// The groups whose name has a key.
@@ -190,12 +190,12 @@ package struct DirectoryGroups: Sendable {
 
   /// The groups of one person, nested ones too where asked for.
   /// - Parameters:
-  ///   - name: the person's normalised DN.
-  ///   - entry: the person's entry; `slots` says where `personAttributes` stand in it.
+  ///   - nameKey: of the person's entry.
+  ///   - slots: where `personAttributes` stand in it.
   package mutating func groups(
-    of entry: Int, in batch: EntryBatch, name: [UInt8], slots: PersonSlots
+    of entry: Int, in batch: EntryBatch, nameKey: WideHash, slots: PersonSlots
   ) -> GroupSet {
-    var direct = groups(of: hash.wide(name))
+    var direct = groups(of: nameKey)
     if knowsOtherKeys {
       var others: [WideHash] = []
       Self.addOtherKeys(of: entry, in: batch, slots, hash, to: &others)
@@ -276,8 +276,11 @@ package struct DirectoryGroups: Sendable {
   private mutating func closed(_ direct: [Int32]) -> GroupSet {
     var members = direct
     if nested {
-      for group in direct { members += ancestors(of: group) }
-      members = members.distinct
+      for group in direct {
+        let above = ancestors(of: group)
+        if !above.isEmpty { members += above }
+      }
+      if members.count > direct.count { members = members.distinct }
     }
     var fingerprint: UInt64 = 0
     for group in members { fingerprint &+= fingerprints[Int(group)] | 1 }
@@ -301,20 +304,17 @@ package struct DirectoryGroups: Sendable {
   }
 
   private func named(_ value: ArraySlice<UInt8>) -> [Int32] {
-    DistinguishedName.normalise(value).flatMap { groupsByName[hash.wide($0)] } ?? []
+    DistinguishedName.withNormalised(value) { groupsByName[hash.wide($0)] ?? [] } ?? []
   }
 
-  /// Brings to the processor where the groups of people are told, of many at once: it waits for several places of the memory
-  /// at a time then. Changes nothing.
-  /// - Parameter names: normalised.
-  /// - Returns: of no meaning; it keeps the compiler from leaving the work out.
-  @discardableResult
-  package func prefetch(_ names: [[UInt8]]) -> UInt64 {
-    guard !members.isEmpty else { return 0 }
-    var seen: UInt64 = 0
-    let starts = names.map { Int(firstMembers[Int(hash.wide($0).high >> shift)]) }
-    for start in starts { seen &+= members[min(start, members.count - 1)].key.high }
-    return seen
+  /// The keys of people's names, about whose groups will be asked. Where these are told is brought to the processor: it waits
+  /// for several places of the memory at a time then.
+  package func nameKeys(of batch: borrowing EntryBatch) -> [WideHash] {
+    let keys = (0..<batch.count).map { batch.nameKey(of: $0, hash) }
+    guard let last = members.indices.last else { return keys }
+    let starts = keys.map { Int(firstMembers[Int($0.high >> shift)]) }
+    let seen = starts.reduce(UInt64(0)) { $0 &+ members[min($1, last)].key.high }
+    return withExtendedLifetime(seen) { keys }
   }
 
   private func groups(of key: WideHash) -> [Int32] {

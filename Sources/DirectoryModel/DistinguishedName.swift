@@ -42,8 +42,22 @@ package struct DistinguishedName: Sendable, Hashable {
   }
 
   package static func normalise(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-    if bytes.isEmpty { return [] }
-    return normalisePlain(bytes) ?? normaliseFull(bytes)
+    withNormalised(bytes) { Array($0) }
+  }
+
+  /// Lends the normalised name, for which nothing is allocated as a rule.
+  /// - Returns: nil when the bytes are not a distinguished name.
+  package static func withNormalised<Value>(
+    _ bytes: ArraySlice<UInt8>, _ body: (UnsafeRawBufferPointer) -> Value
+  ) -> Value? {
+    let plain: Value? = bytes.withUnsafeBufferPointer { bytes in
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytes.count) { out in
+        let (isPlain, count) = normalisePlain(bytes, into: out)
+        return isPlain || bytes.isEmpty
+          ? body(UnsafeRawBufferPointer(start: out.baseAddress, count: count)) : nil
+      }
+    }
+    return plain ?? normaliseFull(bytes).map { $0.withUnsafeBytes(body) }
   }
 }
 
@@ -55,16 +69,6 @@ private let space = UInt8(ascii: " ")
 
 extension DistinguishedName {
   /// One pass over names of plain ASCII without escapes: nearly all there are.
-  private static func normalisePlain(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-    var isPlain = false
-    let normalised = bytes.withUnsafeBufferPointer { bytes in
-      [UInt8](unsafeUninitializedCapacity: bytes.count) { out, count in
-        (isPlain, count) = normalisePlain(bytes, into: out)
-      }
-    }
-    return isPlain ? normalised : nil
-  }
-
   /// - Parameter out: there is room for as many bytes; none of them becomes two.
   /// - Returns: whether it is such a name, and how many bytes were written.
   private static func normalisePlain(

@@ -124,6 +124,12 @@ extension EntryBatch {
     return DistinguishedName.normalise(dn) ?? TextFold.fold(dn)
   }
 
+  /// The hash of `name(of:)`.
+  package func nameKey(of entry: Int, _ hash: ByteHash) -> WideHash {
+    let dn = dn(of: entry)
+    return DistinguishedName.withNormalised(dn) { hash.wide($0) } ?? hash.wide(TextFold.fold(dn))
+  }
+
   /// The values of one attribute, in the order in which they came.
   /// - Parameter withOptions: also those of `attr;option`, as filters want it (RFC 4512 §2.5);
   ///   account fields and templates read the plain attribute.
@@ -173,7 +179,7 @@ extension EntryBatch {
   /// Numbers that stand for the entry: its name and the values of most attributes, and by themselves the
   /// values of the attributes set apart, by slot. The order of attributes and values does not count.
   package func fingerprint(
-    of entry: Int, hash: ByteHash, apart: Set<Int> = []
+    of entry: Int, hash: ByteHash, apart: [Int] = []
   ) -> (kept: UInt64, apart: UInt64) {
     bytes.withUnsafeBytes { buffer in
       var kept = hash.value(of: UnsafeRawBufferPointer(rebasing: buffer[names[entry].range]))
@@ -218,7 +224,7 @@ extension EntryBatch {
 
 extension EntryBatch {
   /// One entry as bytes that `appendEntry(stored:)` takes back; slots are stored as numbers.
-  package func stored(_ entry: Int, leavingOut left: Set<Int> = []) -> [UInt8] {
+  package func stored(_ entry: Int, leavingOut left: [Int] = []) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(384)
     bytes.withUnsafeBytes { buffer in
@@ -273,7 +279,7 @@ extension EntryBatch {
   /// Adds a copy of one entry of another batch, less the attributes left out; the others have the same
   /// slots in both.
   package mutating func appendEntry(
-    _ entry: Int, of other: EntryBatch, leavingOut left: Set<Int> = []
+    _ entry: Int, of other: EntryBatch, leavingOut left: [Int] = []
   ) {
     other.bytes.withUnsafeBytes { buffer in
       beginEntry(dn: UnsafeRawBufferPointer(rebasing: buffer[other.names[entry].range]))

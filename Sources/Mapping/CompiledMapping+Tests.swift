@@ -58,13 +58,10 @@ extension CompiledMapping {
     for attribute in test.attributes {
       person.appendAttribute(attribute.name, values: attribute.values.map { Array($0.utf8) })
     }
-    let name = Array("cn=somebody".utf8)
-    let set = evaluator.groups(of: 0, in: person, name: name)
+    let set = evaluator.groups(of: 0, in: person)
     let entitlement = evaluator.evaluate(
-      0, of: person, name: name, groups: set, id: "somebody", fingerprint: 0)
-    return (
-      difference(entitlement, test), evaluator.matched(0, of: person, name: name, groups: set)
-    )
+      0, of: person, groups: set, id: "somebody", fingerprint: 0)
+    return (difference(entitlement, test), evaluator.matched(0, of: person, groups: set))
   }
 
   /// The name in a group's DN, or the name itself.

@@ -84,8 +84,8 @@ extension PersonEvaluator {
     if rights.count < 2 { return rights }
     var distinct: [Right] = []
     distinct.reserveCapacity(rights.count)
-    for right in rights.sorted(by: { bytewise($0.name, $1.name) })
-    where distinct.last?.name != right.name {
+    for right in rights.sorted(by: { $0.precedes($1) })
+    where distinct.last.map({ $0 === right || $0.name == right.name }) != true {
       distinct.append(right)
     }
     return distinct
@@ -119,9 +119,9 @@ extension PersonEvaluator {
 extension PersonEvaluator {
   /// The rules that match somebody, and those of them without which the person would have something else.
   package mutating func decisions(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet
   ) -> (matched: [Int], decisive: Set<Int>) {
-    let matched = self.matched(entry, of: batch, name: name, groups: set)
+    let matched = self.matched(entry, of: batch, groups: set)
     var decisive: Set<Int> = []
     var given: Set<Right> = []
     var isMarked = false

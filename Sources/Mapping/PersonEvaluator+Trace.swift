@@ -4,10 +4,10 @@ import SiteModel
 /// The same answers as `evaluate`, with the reason for each.
 extension PersonEvaluator {
   package mutating func trace(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet
   ) -> [Explanation.RuleTrace] {
     rules.map { bound in
-      var conditions = conditions(of: bound, entry, batch, name, set)
+      var conditions = conditions(of: bound, entry, batch, set)
       if bound.isBroken {
         conditions.append(Condition("its directory group is there", false, "gone, see R22"))
       }
@@ -28,7 +28,7 @@ extension PersonEvaluator {
   }
 
   private mutating func conditions(
-    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ name: [UInt8], _ set: GroupSet
+    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> [Condition] {
     var conditions: [Condition] = []
     if !bound.rule.memberOf.isEmpty {
@@ -51,7 +51,7 @@ extension PersonEvaluator {
       let places = bound.rule.under.map { String(decoding: $0.normalised, as: UTF8.self) }
       conditions.append(
         Condition(
-          "under \(places.joined(separator: " or "))", isUnder(bound.rule.under, name: name)))
+          "under \(places.joined(separator: " or "))", isUnder(bound.rule.under, entry, batch)))
     }
     if bound.rule.eachGroup != nil {
       let chosen = Set(choices(bound, set).map(\.group)).sorted().map { groupName(Int32($0)) }

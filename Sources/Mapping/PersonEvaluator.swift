@@ -11,7 +11,7 @@ package struct PersonEvaluator: Sendable {
   /// Where people's entries say in which groups they are.
   package let membership: DirectoryGroups.PersonSlots
   /// The slots whose values count through the resolved groups, not by themselves.
-  package let membershipSlots: Set<Int>
+  package let membershipSlots: [Int]
   /// The searches of the mapping, by number.
   private let searches: [BoundSearch]
   private let now: Int64
@@ -129,7 +129,7 @@ package struct PersonEvaluator: Sendable {
     self.directory = directory
     self.protectedGroups = protectedGroups
     membership = DirectoryGroups.PersonSlots(slots, usesMemberOf: usesMemberOf)
-    membershipSlots = Set([slots.slot(of: "memberOf")].compactMap(\.self))
+    membershipSlots = [slots.slot(of: "memberOf")].compactMap(\.self)
     var binder = GroupBinder(
       groups: groups, now: now, remembered: remembered, findings: findings)
     do {
@@ -170,18 +170,16 @@ package struct PersonEvaluator: Sendable {
   }
 
   /// Whether an entry is a person of the mapping.
-  /// - Parameters:
-  ///   - name: the normalised DN.
-  ///   - search: the number of the search that brought the entry.
+  /// - Parameter search: the number of the search that brought the entry.
   package func selects(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, search: Int = 0
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet, search: Int = 0
   ) -> Bool {
-    exclusion(entry, of: batch, name: name, groups: set, search: search) == nil
+    exclusion(entry, of: batch, groups: set, search: search) == nil
   }
 
   /// What leaves an entry out; nil when it is a person.
   package func exclusion(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, search: Int = 0
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet, search: Int = 0
   ) -> String? {
     let own = searches[search]
     if let filter = own.filter, !matches(filter, entry, batch, set) {
@@ -190,22 +188,20 @@ package struct PersonEvaluator: Sendable {
     if let exclude = own.exclude, matches(exclude, entry, batch, set) {
       return "search.users.exclude matches: \(own.users.exclude?.text ?? "")"
     }
-    if !own.users.excludeUnder.isEmpty, isUnder(own.users.excludeUnder, name: name) {
+    if !own.users.excludeUnder.isEmpty, isUnder(own.users.excludeUnder, entry, batch) {
       return "search.users.exclude-under holds the entry's place"
     }
     return nil
   }
 
-  /// The normalised names of a batch's entries, about whose groups will be asked.
-  package func names(of batch: borrowing EntryBatch) -> [[UInt8]] {
-    let names = (0..<batch.count).map { batch.name(of: $0) }
-    groups.prefetch(names)
-    return names
-  }
-
   /// The directory groups of an entry.
-  package mutating func groups(of entry: Int, in batch: EntryBatch, name: [UInt8]) -> GroupSet {
-    groups.groups(of: entry, in: batch, name: name, slots: membership)
+  /// - Parameter nameKey: see `EntryBatch`; nil: it is worked out.
+  package mutating func groups(
+    of entry: Int, in batch: EntryBatch, nameKey: WideHash? = nil
+  ) -> GroupSet {
+    groups.groups(
+      of: entry, in: batch, nameKey: nameKey ?? batch.nameKey(of: entry, groups.hash),
+      slots: membership)
   }
 
   /// The person's key: the id, or nil when there is none or several.
@@ -229,10 +225,10 @@ package struct PersonEvaluator: Sendable {
 
   /// What one person should have.
   package mutating func evaluate(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet, id: String?,
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet, id: String?,
     fingerprint: UInt64, search: Int = 0
   ) -> Entitlement {
-    let matched = matched(entry, of: batch, name: name, groups: set)
+    let matched = matched(entry, of: batch, groups: set)
     let ruling = ruling(matched, entry, batch, set)
     let own = searches[search]
     var doubts = ruling.doubts
@@ -299,31 +295,31 @@ package struct PersonEvaluator: Sendable {
 
   /// The numbers of the rules whose conditions hold.
   mutating func matched(
-    _ entry: Int, of batch: EntryBatch, name: [UInt8], groups set: GroupSet
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet
   ) -> [Int] {
     var matched: [Int] = []
     matched.reserveCapacity(rules.count)
-    for rule in rules where holds(rule, entry, batch, name, set) { matched.append(rule.number) }
+    for rule in rules where holds(rule, entry, batch, set) { matched.append(rule.number) }
     return matched
   }
 
   private mutating func holds(
-    _ bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ name: [UInt8], _ set: GroupSet
+    _ bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> Bool {
     let rule = bound.rule
     if bound.isBroken { return false }
     if !rule.memberOf.isEmpty, !set.members.contains(where: { bound.memberOf[Int($0)] }) {
       return false
     }
-    if !rule.under.isEmpty, !isUnder(rule.under, name: name) { return false }
+    if !rule.under.isEmpty, !isUnder(rule.under, entry, batch) { return false }
     if let when = bound.when, !matches(when, entry, batch, set) { return false }
     if rule.eachGroup == nil { return true }
     for group in set.members where !choices(bound, group).isEmpty { return true }
     return false
   }
 
-  func isUnder(_ places: [DistinguishedName], name: [UInt8]) -> Bool {
-    guard let own = DistinguishedName(name[...]) else { return false }
+  func isUnder(_ places: [DistinguishedName], _ entry: Int, _ batch: EntryBatch) -> Bool {
+    guard let own = DistinguishedName(batch.dn(of: entry)) else { return false }
     return places.contains { own.isWithin($0) }
   }
 

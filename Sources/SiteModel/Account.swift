@@ -78,20 +78,35 @@ package final class Right: Sendable, Hashable, Comparable {
   package let name: String
   /// What two spellings of one right have in common.
   package let key: String
+  /// Worked out once: there are few rights, of which many are compared.
+  private let hash: Int
+  private let nameBegins: (high: UInt64, low: UInt64)
 
   package init(_ kind: Kind, _ name: String) {
     self.kind = kind
     self.name = name
     key = kind == .group ? folded(name) : name
+    var hasher = Hasher()
+    hasher.combine(kind)
+    hasher.combine(key)
+    hash = hasher.finalize()
+    nameBegins = firstBytes(of: name)
+  }
+
+  /// Whether the name comes first by its bytes.
+  package func precedes(_ other: Right) -> Bool {
+    let (own, others) = (nameBegins, other.nameBegins)
+    if own.high != others.high { return own.high < others.high }
+    if own.low != others.low { return own.low < others.low }
+    return self !== other && bytewise(name, other.name)
   }
 
   package static func == (left: Right, right: Right) -> Bool {
-    left === right || left.kind == right.kind && left.key == right.key
+    left === right || left.hash == right.hash && left.kind == right.kind && left.key == right.key
   }
 
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(kind)
-    hasher.combine(key)
+    hasher.combine(hash)
   }
 
   package static func < (left: Right, right: Right) -> Bool {

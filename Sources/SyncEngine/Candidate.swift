@@ -5,7 +5,7 @@ import SiteModel
 /// An entry before it is decided whether it is a person, and whether anything is left to do.
 struct Candidate: Sendable {
   let search: Int
-  let name: [UInt8]
+  let nameKey: WideHash
   /// The hash of the id, or of what stands for it.
   let key: WideHash
   let groups: GroupSet
@@ -15,22 +15,22 @@ struct Candidate: Sendable {
   let state: UInt64
 
   /// - Parameters:
-  ///   - name: the normalised DN.
+  ///   - nameKey: see `EntryBatch`.
   ///   - salt: stands for the mapping and the directory groups that its rules mean.
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, name: [UInt8], _ search: Int, hash: ByteHash,
-    salt: UInt64, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, nameKey: WideHash, _ search: Int,
+    hash: ByteHash, salt: UInt64, _ evaluator: inout PersonEvaluator
   ) {
     self.search = search
-    self.name = name
-    groups = evaluator.groups(of: entry, in: batch, name: name)
+    self.nameKey = nameKey
+    groups = evaluator.groups(of: entry, in: batch, nameKey: nameKey)
     let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
     var kept = print.kept
     // The same entry found by another search may become another account.
     if search > 0 { kept = hash.combine(kept, UInt64(search)) }
     key =
       evaluator.idHash(of: entry, in: batch, search: search, hash)
-      ?? hash.wide(Array(Self.key(ofName: name).utf8))
+      ?? hash.wide(Array(Self.key(ofName: batch.name(of: entry)).utf8))
     mirrored = hash.combine(kept, print.apart)
     state = hash.combine(kept, groups.fingerprint, salt)
   }
@@ -43,14 +43,14 @@ struct Candidate: Sendable {
   func isPerson(
     _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: PersonEvaluator
   ) -> Bool {
-    evaluator.selects(entry, of: batch, name: name, groups: groups, search: search)
+    evaluator.selects(entry, of: batch, groups: groups, search: search)
   }
 
   func evaluate(
     _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
     evaluator.evaluate(
-      entry, of: batch, name: name, groups: groups,
+      entry, of: batch, groups: groups,
       id: evaluator.id(of: entry, in: batch, search: search), fingerprint: state, search: search)
   }
 }
@@ -62,11 +62,11 @@ struct PreparedPerson: Sendable {
   let entitlement: Entitlement?
 
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, name: [UInt8], _ search: Int, hash: ByteHash,
-    salt: UInt64, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, nameKey: WideHash, _ search: Int,
+    hash: ByteHash, salt: UInt64, _ evaluator: inout PersonEvaluator
   ) {
     candidate = Candidate(
-      entry, of: batch, name: name, search, hash: hash, salt: salt, &evaluator)
+      entry, of: batch, nameKey: nameKey, search, hash: hash, salt: salt, &evaluator)
     entitlement =
       candidate.isPerson(entry, of: batch, evaluator)
       ? candidate.evaluate(entry, of: batch, &evaluator) : nil
@@ -76,9 +76,9 @@ struct PreparedPerson: Sendable {
     of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> [PreparedPerson] {
-    evaluator.names(of: batch).enumerated().map { entry, name in
+    evaluator.groups.nameKeys(of: batch).enumerated().map { entry, key in
       PreparedPerson(
-        entry, of: batch, name: name, search, hash: hash, salt: salt, &evaluator)
+        entry, of: batch, nameKey: key, search, hash: hash, salt: salt, &evaluator)
     }
   }
 }

@@ -137,7 +137,7 @@ private struct MirrorUpdate {
   private let hash: ByteHash
   private let personID: Int?
   private let groupID: Int?
-  private let memberOf: Set<Int>
+  private let memberOf: [Int]
   private let ownSlots: DirectoryGroups.PersonSlots
   private let membership: DirectoryGroups.MembershipSlots
   /// The number of the groups' search.
@@ -148,7 +148,7 @@ private struct MirrorUpdate {
     let slots = mapping.personSlots
     personID = slots.slot(of: mapping.searches[0].account.id)
     groupID = mapping.groups?.id.flatMap { mapping.groupSearch()?.slots.slot(of: $0) }
-    memberOf = Set([slots.slot(of: "memberOf")].compactMap(\.self))
+    memberOf = [slots.slot(of: "memberOf")].compactMap(\.self)
     ownSlots = DirectoryGroups.PersonSlots(slots)
     membership = DirectoryGroups.MembershipSlots(
       mapping.groupSearch()?.slots ?? AttributeSlots([]))
@@ -172,7 +172,7 @@ private struct MirrorUpdate {
       let name = String(decoding: batch.dn(of: entry), as: UTF8.self)
       if old.flatMap({ $0.entry.withUnsafeBytes(EntryBatch.storedName) }) != name {
         arrivedNames.append(name)
-        arrivedKeys.append(hash.wide(batch.name(of: entry)))
+        arrivedKeys.append(batch.nameKey(of: entry, hash))
       }
       if kind == .person {
         touchedPeople.insert(key)
@@ -199,8 +199,7 @@ private struct MirrorUpdate {
     let print = batch.fingerprint(of: entry, hash: hash, apart: memberOf)
     return MirroredEntry(
       fingerprint: hash.combine(print.kept, print.apart), entry: batch.stored(entry),
-      hashes: DirectoryGroups.ownKeys(
-        of: entry, in: batch, name: batch.name(of: entry), ownSlots, hash))
+      hashes: DirectoryGroups.ownKeys(of: entry, in: batch, ownSlots, hash))
   }
 
   /// Of a group that is changed itself all members are touched, else who came and who went.

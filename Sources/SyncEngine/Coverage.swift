@@ -32,13 +32,11 @@ package struct RuleCoverage: Sendable {
     for (search, asked) in mapping.personSearches.enumerated() {
       referrals += try source.read(asked) { batch in
         for entry in 0..<batch.count {
-          let name = batch.name(of: entry)
-          let groups = evaluator.groups(of: entry, in: batch, name: name)
-          guard
-            evaluator.selects(entry, of: batch, name: name, groups: groups, search: search)
-          else { continue }
-          let (matched, decisive) = evaluator.decisions(
-            entry, of: batch, name: name, groups: groups)
+          let groups = evaluator.groups(of: entry, in: batch)
+          guard evaluator.selects(entry, of: batch, groups: groups, search: search) else {
+            continue
+          }
+          let (matched, decisive) = evaluator.decisions(entry, of: batch, groups: groups)
           add(matched, decisive)
         }
       }.referrals

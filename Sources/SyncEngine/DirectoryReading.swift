@@ -183,9 +183,9 @@ struct DirectoryReader {
       }
       return
     }
-    for (entry, name) in evaluator.names(of: batch).enumerated() {
+    for (entry, key) in evaluator.groups.nameKeys(of: batch).enumerated() {
       let candidate = Candidate(
-        entry, of: batch, name: name, search, hash: hash, salt: reading.stateSalt, &evaluator)
+        entry, of: batch, nameKey: key, search, hash: hash, salt: reading.stateSalt, &evaluator)
       try read(candidate, entry, of: batch, &evaluator, &reading, writer)
     }
   }
@@ -195,18 +195,18 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
     _ writer: (any MirrorWriter)?, prepared: PreparedPerson? = nil
   ) throws {
-    let (name, search) = (candidate.name, candidate.search)
+    let search = candidate.search
     reading.personEntries += 1
     batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
-    if search > 0, reading.taken.contains(hash.wide(name)) { return }
+    if search > 0, reading.taken.contains(candidate.nameKey) { return }
     let person = reading.index.row(of: candidate.key)
     try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
     guard
       prepared.map({ $0.entitlement != nil })
         ?? candidate.isPerson(entry, of: batch, evaluator)
     else { return }
-    if mapping.searches.count > 1 { reading.taken.insert(hash.wide(name)) }
+    if mapping.searches.count > 1 { reading.taken.insert(candidate.nameKey) }
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
     if isTwin { reading.doubled.insert(self.key(of: entry, in: batch, search: search, evaluator)) }
@@ -227,7 +227,8 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement? {
     PreparedPerson(
-      entry, of: batch, name: batch.name(of: entry), search, hash: hash, salt: salt, &evaluator
+      entry, of: batch, nameKey: batch.nameKey(of: entry, hash), search, hash: hash, salt: salt,
+      &evaluator
     ).entitlement
   }
 
@@ -237,7 +238,8 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
     Candidate(
-      entry, of: batch, name: batch.name(of: entry), search, hash: hash, salt: salt, &evaluator
+      entry, of: batch, nameKey: batch.nameKey(of: entry, hash), search, hash: hash, salt: salt,
+      &evaluator
     ).evaluate(entry, of: batch, &evaluator)
   }
 
@@ -259,7 +261,7 @@ struct DirectoryReader {
     if reading.index.isMirrored(row) {
       let own =
         self.key(of: entry, in: batch, search: candidate.search, evaluator) + " "
-        + Candidate.key(ofName: candidate.name)
+        + Candidate.key(ofName: batch.name(of: entry))
       row = reading.index.row(of: reading.index.wide(own))
       key = own
     }
@@ -275,6 +277,6 @@ struct DirectoryReader {
       entry: MirroredEntry(
         fingerprint: candidate.mirrored, entry: batch.stored(entry),
         hashes: DirectoryGroups.ownKeys(
-          of: entry, in: batch, name: candidate.name, evaluator.membership, hash)))
+          of: entry, in: batch, evaluator.membership, hash)))
   }
 }

@@ -119,13 +119,12 @@ extension Planner {
     _ evaluator: inout PersonEvaluator, _ entry: Int, _ batch: borrowing EntryBatch,
     _ search: Int, _ reader: DirectoryReader, salt: UInt64
   ) -> Explanation.Entry {
-    let name = batch.name(of: entry)
-    let set = evaluator.groups(of: entry, in: batch, name: name)
+    let set = evaluator.groups(of: entry, in: batch)
     let dn = String(decoding: batch.dn(of: entry), as: UTF8.self)
     return Explanation.Entry(
       directory: directory, person: evaluator.id(of: entry, in: batch, search: search) ?? dn,
       dn: dn,
-      exclusion: evaluator.exclusion(entry, of: batch, name: name, groups: set, search: search),
+      exclusion: evaluator.exclusion(entry, of: batch, groups: set, search: search),
       attributes: evaluator.slots.names.enumerated().compactMap { slot, name in
         let values = batch.values(of: entry, slot: slot, withOptions: true).map {
           String(validating: $0, as: UTF8.self) ?? DirectoryID.text(of: $0)
@@ -133,7 +132,7 @@ extension Planner {
         return values.isEmpty ? nil : .init(name: name, values: values.sorted())
       },
       groups: evaluator.paths(of: set),
-      rules: evaluator.trace(entry, of: batch, name: name, groups: set),
+      rules: evaluator.trace(entry, of: batch, groups: set),
       entitlement: reader.evaluate(entry, of: batch, search: search, salt: salt, &evaluator))
   }
 }

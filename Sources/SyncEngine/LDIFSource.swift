@@ -18,7 +18,7 @@ package struct LDIFSource: DirectorySource {
     var seen = [Bool](repeating: false, count: bases.count)
     // The filter may name attributes that nobody asked for; they are read and left out again.
     let wide = AttributeSlots(search.slots.names + search.filter.attributes)
-    let extra = Set(search.slots.count..<wide.count)
+    let extra = Array(search.slots.count..<wide.count)
     let filter: CompiledFilter
     do {
       filter = try CompiledFilter(search.filter, slots: wide, membership: false)

@@ -32,9 +32,8 @@ import Testing
     for (name, values) in attributes {
       batch.appendAttribute(name, values: values.map { Array($0.utf8) })
     }
-    let name = try #require(DistinguishedName(dn))
     let set = groups.groups(
-      of: 0, in: batch, name: name.normalised, slots: .init(Self.personSlots))
+      of: 0, in: batch, nameKey: groups.nameKeys(of: batch)[0], slots: .init(Self.personSlots))
     return set.members.flatMap { groups.names(of: Int($0)) }
       .map { String(decoding: $0, as: UTF8.self) }.sorted()
   }

@@ -62,10 +62,9 @@ struct Bench {
     for (name, values) in ["entryUUID": ["id-1"]].merging(attributes, uniquingKeysWith: { $1 }) {
       batch.appendAttribute(name, values: values.map { Array($0.utf8) })
     }
-    let name = try #require(DistinguishedName(dn)).normalised
-    let groups = evaluator.groups(of: 0, in: batch, name: name)
+    let groups = evaluator.groups(of: 0, in: batch)
     return evaluator.evaluate(
-      0, of: batch, name: name, groups: groups, id: evaluator.id(of: 0, in: batch), fingerprint: 0)
+      0, of: batch, groups: groups, id: evaluator.id(of: 0, in: batch), fingerprint: 0)
   }
 }
 
@@ -187,11 +186,7 @@ extension Entitlement {
       batch.beginEntry(dn: dn)
       batch.appendAttribute("type", values: [Array(type.utf8)])
     }
-    let selected = try (0..<3).map { entry in
-      bench.evaluator.selects(
-        entry, of: batch, name: try #require(DistinguishedName.normalise(batch.dn(of: entry))),
-        groups: .none)
-    }
+    let selected = (0..<3).map { bench.evaluator.selects($0, of: batch, groups: .none) }
     #expect(selected == [true, false, false])
   }
 
