@@ -6,7 +6,7 @@ package indirect enum CompiledFilter: Sendable {
   case not(CompiledFilter)
   case present(slot: Int)
   case equal(slot: Int, Assertion)
-  case substring(slot: Int, initial: [UInt8], any: [[UInt8]], final: [UInt8])
+  case substring(slot: Int, Substrings)
   case ordered(slot: Int, Assertion, atLeast: Bool)
   /// Active Directory's objectCategory: a name, also known by its first part ([MS-ADTS] 3.1.1.3.1.3.5).
   case category(slot: Int, folded: [UInt8])
@@ -19,7 +19,22 @@ package indirect enum CompiledFilter: Sendable {
   /// True for people in one of these directory groups.
   case group(GroupTest)
 
-  package struct Assertion: Sendable {
+  // Classes, so that a filter that is asked about everybody copies nothing.
+
+  package final class Substrings: Sendable {
+    /// Folded; spaces at the edges of pieces count.
+    let initial: [UInt8]
+    let any: [[UInt8]]
+    let final: [UInt8]
+
+    init(_ initial: [UInt8], _ any: [[UInt8]], _ final: [UInt8]) {
+      self.initial = foldPiece(initial)
+      self.any = any.map(foldPiece)
+      self.final = foldPiece(final)
+    }
+  }
+
+  package final class Assertion: Sendable {
     let bytes: [UInt8]
     let folded: [UInt8]
     let integer: Int64?
@@ -78,9 +93,7 @@ package indirect enum CompiledFilter: Sendable {
     case .equal(let name, let value), .approximate(let name, let value):
       self = .equal(slot: try slot(name), Assertion(value))
     case .substring(let name, let initial, let any, let final):
-      self = .substring(
-        slot: try slot(name), initial: Self.foldPiece(initial), any: any.map(Self.foldPiece),
-        final: Self.foldPiece(final))
+      self = .substring(slot: try slot(name), Substrings(initial, any, final))
     case .greaterOrEqual(let name, let value):
       self = .ordered(slot: try slot(name), Assertion(value), atLeast: true)
     case .lessOrEqual(let name, let value):
@@ -182,9 +195,9 @@ extension CompiledFilter {
       batch.anyValue(of: entry, slot: slot, withOptions: true) { $0 == bytes[...] }
     case .equal(let slot, let assertion):
       batch.anyValue(of: entry, slot: slot, withOptions: true) { Self.equals($0, assertion) }
-    case .substring(let slot, let initial, let any, let final):
+    case .substring(let slot, let pieces):
       batch.anyValue(of: entry, slot: slot, withOptions: true) {
-        Self.contains(TextFold.fold($0), initial, any, final)
+        Self.contains(TextFold.fold($0), pieces.initial, pieces.any, pieces.final)
       }
     case .ordered(let slot, let assertion, let atLeast):
       batch.anyValue(of: entry, slot: slot, withOptions: true) {

@@ -29,6 +29,8 @@ package struct PersonEvaluator: Sendable {
   private var rulings: [RulingKey: Ruling] = [:]
   /// What `each-group` conditions choose of each directory group, by rule and group; nil: not worked out yet.
   private var groupChoices: [Int: [[GroupChoice]?]] = [:]
+  /// Whether it is anything, by rule and group; asked for everybody, for every rule.
+  private var chosenGroups: [[Bool?]] = []
   /// What such a rule gives through each directory group, where it does not depend on the person.
   var groupRights: [Int: [[Right]?]] = [:]
 
@@ -152,6 +154,7 @@ package struct PersonEvaluator: Sendable {
         bound.append(try binder.bind(rule, number: number, slots: slots))
       }
       rules = bound
+      chosenGroups = Array(repeating: [], count: bound.count)
     } catch {
       return nil  // Every filter was compiled once when the mapping was read.
     }
@@ -314,13 +317,24 @@ package struct PersonEvaluator: Sendable {
     if !rule.under.isEmpty, !isUnder(rule.under, entry, batch) { return false }
     if let when = bound.when, !matches(when, entry, batch, set) { return false }
     if rule.eachGroup == nil { return true }
-    for group in set.members where !choices(bound, group).isEmpty { return true }
+    for group in set.members where chooses(bound, group) { return true }
     return false
   }
 
   func isUnder(_ places: [DistinguishedName], _ entry: Int, _ batch: EntryBatch) -> Bool {
     guard let own = DistinguishedName(batch.dn(of: entry)) else { return false }
     return places.contains { own.isWithin($0) }
+  }
+
+  /// Whether an `each-group` condition chooses anything of one directory group.
+  private mutating func chooses(_ bound: BoundRule, _ group: Int32) -> Bool {
+    if chosenGroups[bound.number].isEmpty {
+      chosenGroups[bound.number] = Array(repeating: nil, count: groups.count)
+    }
+    if let known = chosenGroups[bound.number][Int(group)] { return known }
+    let isChosen = !choices(bound, group).isEmpty
+    chosenGroups[bound.number][Int(group)] = isChosen
+    return isChosen
   }
 
   /// The person's directory groups that an `each-group` condition chooses.

@@ -185,13 +185,13 @@ package struct KnownPerson: Sendable, Hashable {
 
 /// What decides whether a person is looked at.
 package struct KnownState: Sendable, Hashable {
-  package let hasAccount: Bool
+  package let account: Int64?
   package let settled: UInt64?
   package let isAbsent: Bool
   package let due: Int64?
 
-  package init(hasAccount: Bool, settled: UInt64?, isAbsent: Bool, due: Int64?) {
-    self.hasAccount = hasAccount
+  package init(account: Int64?, settled: UInt64?, isAbsent: Bool, due: Int64?) {
+    self.account = account
     self.settled = settled
     self.isAbsent = isAbsent
     self.due = due

@@ -55,28 +55,26 @@ struct Cases {
 
   init(world: World, heldBack: [String: Doubt]) {
     self.world = world
-    var accountOfPerson: [String: Int] = [:]
     let accounts = world.accounts
-    accountOfPerson.reserveCapacity(accounts.count)
+    var links = AccountLinks(world)
     var isClaimed = [Bool](repeating: false, count: accounts.count)
-    for (index, account) in accounts.enumerated() {
-      if let person = account.person {
-        accountOfPerson[person] = index
-      } else if let username = account.username {
-        // A username that two accounts bear tells neither.
-        let known = accountOfUsername.updateValue(index, forKey: emailKey(username))
-        if known != nil { accountOfUsername[emailKey(username)] = -1 }
-      }
+    for (index, account) in accounts.enumerated() where account.person == nil {
+      guard let username = account.username else { continue }
+      // A username that two accounts bear tells neither.
+      let known = accountOfUsername.updateValue(index, forKey: emailKey(username))
+      if known != nil { accountOfUsername[emailKey(username)] = -1 }
     }
     let entitlements = world.entitlements
     all.reserveCapacity(entitlements.count)
     for (index, entitlement) in entitlements.enumerated() {
       let missing = missing(entitlement)
-      let linked =
-        entitlement.hasID
-        ? accountOfPerson[entitlement.person]
-          ?? otherIDs(entitlement).lazy.compactMap { accountOfPerson[$0] }.first
-        : nil
+      var linked: Int?
+      if entitlement.hasID, !accounts.isEmpty {
+        linked = links.account(of: entitlement.person, number: index)
+        for other in otherIDs(entitlement) where linked == nil {
+          linked = links.account(of: other)
+        }
+      }
       if let linked { isClaimed[linked] = true }
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       let isUnread = world.several.unread.contains(entitlement.person)

@@ -40,6 +40,9 @@ package struct World {
   package let lookedAt: [LookedAt]
   /// What is different where there are several directories.
   package let several: Several
+  /// For each of `entitlements` the id of the account that is most likely linked to the person, 0 for none; or empty. It
+  /// spares looking for the account by the person's id.
+  package let likelyAccounts: [Int32]
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -53,9 +56,10 @@ package struct World {
     brokenDenials: Set<String> = [], warnings: [String] = [],
     accepting: [Memory.Acceptance] = [], replacedGroups: [HeldChange] = [],
     movedOut: [String: String] = [:], lookedAt: [LookedAt] = [], several: Several = Several(),
-    basis: Plan.Basis
+    likelyAccounts: [Int32] = [], basis: Plan.Basis
   ) {
     self.several = several
+    self.likelyAccounts = likelyAccounts
     self.lookedAt = lookedAt
     self.movedOut = movedOut
     self.accepting = accepting

@@ -31,31 +31,33 @@ struct MirrorBlocks {
 
   /// The entries that are found under any of these hashes.
   func find(_ hashes: [WideHash]) throws -> [HashedEntry] {
-    let before = try statement(
-      "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-    )
-    let after = try statement(
-      "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1"
-    )
+    func block(_ which: String) throws -> RapidStatement {
+      try RapidStatement(
+        db,
+        "SELECT first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first \(which) LIMIT 1"
+      )
+    }
+    let before = try block("<= ? ORDER BY first DESC")
+    let after = try block("> ? ORDER BY first")
     var found: [HashedEntry] = []
-    var block: (first: HashedEntry, pairs: [HashedEntry])?
     for hash in Set(hashes).sorted() {
-      let lowest = HashedEntry(hash: hash, entry: 0)
-      let isInBlock = block.map { block in
-        block.first <= lowest && (block.pairs.last.map { $0 >= lowest } ?? false)
-      }
-      if isInBlock != true { block = try read(before, lowest) }
-      while let current = block {
-        var place = Self.place(of: lowest, in: current.pairs)
-        while place < current.pairs.count, current.pairs[place].hash == hash {
-          found.append(current.pairs[place])
-          place += 1
-        }
-        // One hash may run over several blocks.
-        guard place == current.pairs.count, let next = try read(after, current.first),
-          next.first.hash <= hash
-        else { break }
-        block = next
+      var next: [UInt8]? = Self.bytes(of: HashedEntry(hash: hash, entry: 0))
+      var statement = before
+      // One hash may run over several blocks.
+      while let place = next {
+        next =
+          try statement.first(.text(directory), .int(Int64(kind)), .bytes(place)) { row in
+            let pairs = row.bytes(1)
+            var number = Self.place(of: hash, in: pairs)
+            while number < pairs.count / Self.pairBytes {
+              let pair = Self.pair(number, in: pairs)
+              if pair.hash != hash { return nil }
+              found.append(pair)
+              number += 1
+            }
+            return Array(row.bytes(0))
+          } ?? nil
+        statement = after
       }
     }
     return found
@@ -146,22 +148,13 @@ struct MirrorBlocks {
 
   private func statement(_ sql: String) throws -> Statement { try db.makeStatement(sql: sql) }
 
-  private func read(
-    _ statement: Statement, _ place: HashedEntry
-  ) throws -> (first: HashedEntry, pairs: [HashedEntry])? {
-    statement.setUncheckedArguments([directory, kind, Data(Self.bytes(of: place))])
-    return try Row.fetchOne(statement).flatMap { row in
-      Self.pairs(in: row[1] as Data).first.map { ($0, Self.pairs(in: row[2] as Data)) }
-    }
-  }
-
-  /// The place of the first pair that is not below another one.
-  private static func place(of pair: HashedEntry, in pairs: [HashedEntry]) -> Int {
+  /// The number of the first pair that is not below a hash.
+  private static func place(of hash: WideHash, in pairs: UnsafeRawBufferPointer) -> Int {
     var low = 0
-    var high = pairs.count
+    var high = pairs.count / pairBytes
     while low < high {
       let middle = (low + high) / 2
-      if pairs[middle] < pair { low = middle + 1 } else { high = middle }
+      if pair(middle, in: pairs).hash < hash { low = middle + 1 } else { high = middle }
     }
     return low
   }
@@ -184,17 +177,19 @@ struct MirrorBlocks {
     }
   }
 
+  private static func pair(_ number: Int, in pairs: UnsafeRawBufferPointer) -> HashedEntry {
+    func word(_ place: Int) -> UInt64 {
+      UInt64(
+        bigEndian: pairs.loadUnaligned(
+          fromByteOffset: number * pairBytes + place * 8, as: UInt64.self))
+    }
+    return HashedEntry(
+      hash: WideHash(high: word(0), low: word(1)), entry: Int64(bitPattern: word(2)))
+  }
+
   private static func pairs(in data: some ContiguousBytes) -> [HashedEntry] {
-    data.withUnsafeBytes { buffer in
-      (0..<buffer.count / pairBytes).map { index in
-        func word(_ number: Int) -> UInt64 {
-          UInt64(
-            bigEndian: buffer.loadUnaligned(
-              fromByteOffset: index * pairBytes + number * 8, as: UInt64.self))
-        }
-        return HashedEntry(
-          hash: WideHash(high: word(0), low: word(1)), entry: Int64(bitPattern: word(2)))
-      }
+    data.withUnsafeBytes { pairs in
+      (0..<pairs.count / pairBytes).map { pair($0, in: pairs) }
     }
   }
 }

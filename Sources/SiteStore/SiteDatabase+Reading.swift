@@ -71,7 +71,7 @@ extension SiteDatabase {
         body(
           row.bytes(0),
           KnownState(
-            hasAccount: row.int(1) != nil, settled: row.int(2).map { UInt64(bitPattern: $0) },
+            account: row.int(1), settled: row.int(2).map { UInt64(bitPattern: $0) },
             isAbsent: row.int(3) != nil, due: row.int(4)))
       }
     }

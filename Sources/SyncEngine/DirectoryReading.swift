@@ -12,6 +12,8 @@ package struct MappingFaults: Error {
 /// What one complete read brought: the people to decide about, and who was seen.
 struct DirectoryReading {
   var entitlements: [Entitlement] = []
+  /// For each the id of the account that the person is remembered with; 0: none.
+  var likelyAccounts: [Int32] = []
   var index: PersonIndex
   var doubled: Set<String> = []
   /// Names of people whom an earlier search selected, where there are several.
@@ -217,6 +219,7 @@ struct DirectoryReader {
       return
     }
     reading.index.evaluate(person)
+    reading.likelyAccounts.append(reading.index.account(of: person))
     reading.entitlements.append(
       prepared?.entitlement ?? candidate.evaluate(entry, of: batch, &evaluator))
   }

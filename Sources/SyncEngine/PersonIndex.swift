@@ -23,6 +23,8 @@ struct PersonIndex {
     let hash: WideHash
     var settled: UInt64 = 0
     var mirrored: UInt64 = 0
+    /// The account's id; 0 where there is none, or where it does not fit.
+    var account: Int32 = 0
     var flags: Flags = []
   }
 
@@ -109,7 +111,7 @@ struct PersonIndex {
     add(
       row,
       KnownState(
-        hasAccount: person.account != nil, settled: person.settled,
+        account: person.account, settled: person.settled,
         isAbsent: person.absentSince != nil, due: person.due))
     keep(person.person, of: row)
   }
@@ -130,7 +132,10 @@ struct PersonIndex {
       rows[row].settled = settled
       rows[row].flags.insert(.isSettled)
     }
-    if state.hasAccount { rows[row].flags.insert(.hasAccount) }
+    if let account = state.account {
+      rows[row].account = Int32(exactly: account) ?? 0
+      rows[row].flags.insert(.hasAccount)
+    }
     if state.isAbsent { rows[row].flags.insert(.isAbsent) }
     if let due = state.due { self.due[Int32(row)] = due }
     unseenCount += 1
@@ -179,6 +184,9 @@ struct PersonIndex {
     if rows[row].flags.contains(.isRemembered), keys[Int32(row)] == nil { unseenCount -= 1 }
     return true
   }
+
+  /// The id of the account that the person is remembered with; 0: none.
+  func account(of row: Int) -> Int32 { rows[row].account }
 
   mutating func evaluate(_ row: Int) { rows[row].flags.insert(.isEvaluated) }
   func isEvaluated(_ row: Int) -> Bool { rows[row].flags.contains(.isEvaluated) }

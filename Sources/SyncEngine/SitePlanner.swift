@@ -50,16 +50,27 @@ package struct SitePlanner {
   package func plan(
     _ origins: [Planner.Origin], only: String? = nil, now: Int64, into findings: inout Findings
   ) throws -> Outcome {
+    var used = Used()
     // Mirrors are written meanwhile.
-    let made = Result { try make(origins, only: only, now: now, into: &findings) }
+    let made = Result { try make(origins, only: only, now: now, into: &findings, &used) }
     let isWritten = Result { try store.finishMirror() }
+    // Freed on another thread: of a million people that takes a tenth of the plan's time.
+    let all = consume used
+    _ = Meanwhile { withExtendedLifetime(all) {} }
     let outcome = try made.get()
     try isWritten.get()
     return outcome
   }
 
+  /// What a plan was made of.
+  private struct Used: Sendable {
+    var entitlements: [Entitlement] = []
+    var accounts: [Account] = []
+  }
+
   private func make(
-    _ origins: [Planner.Origin], only: String?, now: Int64, into findings: inout Findings
+    _ origins: [Planner.Origin], only: String?, now: Int64, into findings: inout Findings,
+    _ used: inout Used
   ) throws -> Outcome {
     let start = ContinuousClock.now
     // By another mapping everybody is decided about anew.
@@ -84,6 +95,7 @@ package struct SitePlanner {
       entitlements = join(entitlements, people, &several)
       if !twins.isEmpty { people.cannotNameAll = true }
     }
+    used = Used(entitlements: entitlements, accounts: accounts)
     let world = try world(
       of: shares, people, accounts, entitlements, doubled: doubled, movedOut: movedOut,
       warnings: warnings(shares, people, failures) + blind, several, only: only, now: now)
@@ -119,7 +131,7 @@ package struct SitePlanner {
       }, movedOut: movedOut,
       lookedAt: people.cannotNameAll
         ? [] : try shares.compactMap { try $0.planner.lookedAt($0.origin, $0.reading) },
-      several: several,
+      several: several, likelyAccounts: isSeveral ? [] : shares[0].reading.likelyAccounts,
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now,
@@ -232,7 +244,10 @@ package struct SitePlanner {
         let others = shares[index].reading.index.passedOver(among: wanted)
         let found = try planner.evaluate(others, in: &shares[index].reading, now: now)
         // With nothing to add, the entitlements of all are not copied.
-        if !found.isEmpty { shares[index].reading.entitlements += found }
+        if !found.isEmpty {
+          shares[index].reading.entitlements += found
+          shares[index].reading.likelyAccounts += found.map { _ in 0 }
+        }
         added += found
       }
       return added
