@@ -14,7 +14,7 @@ import servers
 from expected import check_export
 from report import (
     CHANGES_100, CHANGES_1000, EXPLAIN, FIRST, FLOOR, LDAPSEARCH, LDAPSEARCH_VERSION, NOTHING,
-    ONE_ENTRY, SHOW, TRIAL, VERSION, Measurement)
+    ONE_ENTRY, SHOW, TRIAL, VERSION, Measurement, beside)
 from subject import PEOPLE_ATTRIBUTES, Failure, Subject, say
 
 TIMEOUT_SECONDS = 900
@@ -32,9 +32,14 @@ class Case:
 class Bench(Subject):
     """Cases that take turns, round after round."""
 
+    # What should cost little more, however many people there are.
+    COMPARED = (CHANGES_1000, EXPLAIN, SHOW)
+
     def __init__(self, folder, usher, people, layers, runs, kind=servers.SLAPD):
         super().__init__(folder, usher, people, layers, kind)
         self.runs = runs
+        # A second directory, loaded and started, in which the compared cases are measured in turn.
+        self.beside = None
 
     # The cases
 
@@ -74,19 +79,29 @@ class Bench(Subject):
     # Measuring
 
     def measure(self):
-        cases = list(self.cases())
-        results = {case.name: [] for case in cases}
+        cases = list(self.all_cases())
+        results = {name: [] for name, _, _ in cases}
         self.verify_counts()
+        if self.beside:
+            self.beside.empty_store()
         for number in range(self.runs + 1):
             say("warming up" if number == 0 else f"round {number} of {self.runs}")
-            for case in cases:
-                measurement = self.measure_case(case)
+            for name, bench, case in cases:
+                measurement = bench.measure_case(case)
                 if number > 0:
-                    results[case.name].append(measurement)
+                    results[name].append(measurement)
             if number == 0:
                 self.verify_site()
                 self.verify_changes()
         return results
+
+    def all_cases(self):
+        """Each case with its name in the table and where it is measured."""
+        others = {case.name: case for case in self.beside.cases()} if self.beside else {}
+        for case in self.cases():
+            yield case.name, self, case
+            if case.name in others and case.name in self.COMPARED:
+                yield beside(case.name), self.beside, others[case.name]
 
     def measure_case(self, case):
         if case.prepare:

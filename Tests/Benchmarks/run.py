@@ -7,6 +7,8 @@ commands about one person. Every figure is the median of the rounds; a first rou
 counted. Exits 1 when a run fails, does something else than it should, or misses a target.
 """
 
+import contextlib
+
 import bench
 import generate
 import program
@@ -21,12 +23,19 @@ def main():
         "--teams-per-person", type=generate.positive, default=1, metavar="K")
     parser.add_argument(
         "--server", choices=servers.BY_NAME, default="slapd", help="default: slapd")
+    parser.add_argument(
+        "--beside", type=generate.positive, metavar="N",
+        help="measure what should not depend on the size in a directory of N people, too")
     arguments = parser.parse_args()
     kind = servers.BY_NAME[arguments.server]
     people, layers = arguments.people, arguments.teams_per_person
     with program.folder(arguments.keep) as folder:
         subject = bench.Bench(folder, arguments.usher, people, layers, arguments.runs, kind)
-        with program.running(subject):
+        with program.running(subject), contextlib.ExitStack() as others:
+            if arguments.beside:
+                (folder / "beside").mkdir()
+                subject.beside = others.enter_context(program.running(bench.Bench(
+                    folder / "beside", arguments.usher, arguments.beside, layers, arguments.runs, kind)))
             results = subject.measure()
     # Elsewhere the server's own pace says more than ours.
     targets = None if kind is servers.SLAPD else {}
