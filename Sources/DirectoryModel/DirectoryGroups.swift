@@ -18,11 +18,9 @@ package struct DirectoryGroups: Sendable {
   private let nested: Bool
   private let membership: MembershipSlots
 
-  private var groupsByName: [WideHash: [Int32]] = [:]
-  private var members: [Membership] = []
-  /// Where the members begin whose keys begin with the same bits: keys are spread evenly, so that few share a place.
-  private var firstMembers: [Int32] = []
-  private var shift: UInt64 = 64
+  /// By their names' keys, and by those of their members.
+  private var named = KeyedGroups()
+  private var members = KeyedGroups()
   /// Whether some members are known by other keys than their names'.
   private var knowsOtherKeys = false
   private var fingerprints: [UInt64] = []
@@ -43,6 +41,44 @@ package struct DirectoryGroups: Sendable {
 
     package static func < (left: Membership, right: Membership) -> Bool {
       left.key == right.key ? left.group < right.group : left.key < right.key
+    }
+  }
+
+  /// Groups by keys: filled, then closed, then asked.
+  private struct KeyedGroups: Sendable {
+    private var pairs: [Membership] = []
+    /// Where the pairs begin whose keys begin with the same bits: keys are spread evenly, so that few share a place.
+    private var starts: [Int32] = []
+    private var shift: UInt64 = 64
+
+    mutating func add(_ pair: Membership) { pairs.append(pair) }
+
+    mutating func close() { (starts, shift) = pairs.sortByHash { $0.key.high } }
+
+    func groups(of key: WideHash) -> [Int32] {
+      guard !starts.isEmpty else { return [] }
+      let place = Int(key.high >> shift)
+      var low = Int(starts[place])
+      let end = Int(starts[place + 1])
+      var high = end
+      while low < high {
+        let middle = (low + high) / 2
+        if pairs[middle].key < key { low = middle + 1 } else { high = middle }
+      }
+      var found: [Int32] = []
+      while low < end, pairs[low].key == key {
+        found.append(pairs[low].group)
+        low += 1
+      }
+      return found
+    }
+
+    /// Brings to the processor where these keys are looked for: it waits for several places of the memory at a time then.
+    func prefetch(_ keys: [WideHash]) {
+      guard let last = pairs.indices.last else { return }
+      let places = keys.map { Int(starts[Int($0.high >> shift)]) }
+      let seen = places.reduce(UInt64(0)) { $0 &+ pairs[min($1, last)].key.high }
+      withExtendedLifetime(seen) {}
     }
   }
 
@@ -83,11 +119,11 @@ package struct DirectoryGroups: Sendable {
     entries.appendEntry(entry, of: batch, leavingOut: membership.all)
     fingerprints.append(batch.fingerprint(of: entry, hash: hash, apart: membership.all).kept)
     let name = batch.name(of: entry)
-    groupsByName[hash.wide(name), default: []].append(group)
+    named.add(Membership(key: hash.wide(name), group: group))
     let id = idSlot.flatMap { batch.values(of: entry, slot: $0).first }
     ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
-    for key in keys { members.append(Membership(key: key, group: group)) }
+    for key in keys { members.add(Membership(key: key, group: group)) }
     for slot in [membership.uid, membership.sid].compactMap(\.self) where batch.has(entry, slot) {
       knowsOtherKeys = true
     }
@@ -96,7 +132,7 @@ package struct DirectoryGroups: Sendable {
 
   /// Adds members of groups that were taken over without theirs, less those of groups that came since; to be closed again.
   package mutating func add(_ some: [Membership]) {
-    for member in some where member.group < entries.count { members.append(member) }
+    for member in some where member.group < entries.count { members.add(member) }
     knowsOtherKeys = true
   }
 
@@ -170,20 +206,21 @@ package struct DirectoryGroups: Sendable {
 
   /// The groups whose name has a key.
   package func groups(withNameKey key: WideHash) -> [Int] {
-    groupsByName[key]?.map(Int.init) ?? []
+    named.groups(of: key).map(Int.init)
   }
 
   /// Call after the last group, and after members were added: makes them ready to be asked.
   package mutating func close() {
-    (firstMembers, shift) = members.sortByHash { $0.key.high }
+    named.close()
+    members.close()
     ancestors = Array(repeating: nil, count: entries.count)
   }
 
   /// The groups that a group is a direct member of.
   private func parents(of group: Int32) -> [Int32] {
-    var found = groups(of: nameKey(of: group))
+    var found = members.groups(of: nameKey(of: group))
     if let slot = entries.slots.slot(of: "memberOf") {
-      for value in entries.values(of: Int(group), slot: slot) { found += named(value) }
+      for value in entries.values(of: Int(group), slot: slot) { found += groups(namedBy: value) }
     }
     return found.distinct
   }
@@ -195,16 +232,16 @@ package struct DirectoryGroups: Sendable {
   package mutating func groups(
     of entry: Int, in batch: EntryBatch, nameKey: WideHash, slots: PersonSlots
   ) -> GroupSet {
-    var direct = groups(of: nameKey)
+    var direct = members.groups(of: nameKey)
     if knowsOtherKeys {
       var others: [WideHash] = []
       Self.addOtherKeys(of: entry, in: batch, slots, hash, to: &others)
-      for key in others { direct += groups(of: key) }
+      for key in others { direct += members.groups(of: key) }
     }
     var added: [Int32] = []
     if let slot = slots.memberOf {
       _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
-        for group in named($0) where !direct.contains(group) { added.append(group) }
+        for group in groups(namedBy: $0) where !direct.contains(group) { added.append(group) }
         return false
       }
     }
@@ -234,7 +271,7 @@ package struct DirectoryGroups: Sendable {
   /// The groups that bear a name: a DN, or a cn without regard to letter case.
   package func groups(named name: String) -> [Int] {
     if name.contains("="), let dn = DistinguishedName(name) {
-      return groupsByName[hash.wide(dn.normalised)].map { $0.map(Int.init) } ?? []
+      return groups(withNameKey: hash.wide(dn.normalised))
     }
     let folded = TextFold.fold(name)
     guard let slot = entries.slots.slot(of: "cn") else { return [] }
@@ -303,36 +340,15 @@ package struct DirectoryGroups: Sendable {
     return found
   }
 
-  private func named(_ value: ArraySlice<UInt8>) -> [Int32] {
-    DistinguishedName.withNormalised(value) { groupsByName[hash.wide($0)] ?? [] } ?? []
+  private func groups(namedBy value: ArraySlice<UInt8>) -> [Int32] {
+    DistinguishedName.withNormalised(value) { named.groups(of: hash.wide($0)) } ?? []
   }
 
-  /// The keys of people's names, about whose groups will be asked. Where these are told is brought to the processor: it waits
-  /// for several places of the memory at a time then.
+  /// The keys of people's names, about whose groups will be asked.
   package func nameKeys(of batch: borrowing EntryBatch) -> [WideHash] {
     let keys = (0..<batch.count).map { batch.nameKey(of: $0, hash) }
-    guard let last = members.indices.last else { return keys }
-    let starts = keys.map { Int(firstMembers[Int($0.high >> shift)]) }
-    let seen = starts.reduce(UInt64(0)) { $0 &+ members[min($1, last)].key.high }
-    return withExtendedLifetime(seen) { keys }
-  }
-
-  private func groups(of key: WideHash) -> [Int32] {
-    guard !firstMembers.isEmpty else { return [] }
-    let place = Int(key.high >> shift)
-    var low = Int(firstMembers[place])
-    let end = Int(firstMembers[place + 1])
-    var high = end
-    while low < high {
-      let middle = (low + high) / 2
-      if members[middle].key < key { low = middle + 1 } else { high = middle }
-    }
-    var found: [Int32] = []
-    while low < end, members[low].key == key {
-      found.append(members[low].group)
-      low += 1
-    }
-    return found
+    members.prefetch(keys)
+    return keys
   }
 
   /// The last sub-authority of a security identifier ([MS-DTYP] 2.4.2.2).

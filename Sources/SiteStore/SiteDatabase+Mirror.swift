@@ -166,7 +166,9 @@ extension SiteDatabase {
       let numbers = try Self.groupNumbers(of: directory, in: db)
       var members: [DirectoryGroups.Membership] = []
       try MirrorBlocks(db, directory: directory, kind: MirrorKind.group.rawValue).all { pair in
-        if let number = numbers[pair.entry] { members.append(.init(key: pair.hash, group: number)) }
+        if let number = numbers.number(of: pair.entry) {
+          members.append(.init(key: pair.hash, group: number))
+        }
       }
       return members
     }
@@ -183,7 +185,9 @@ extension SiteDatabase {
       var wanted = hashes
       while !wanted.isEmpty {
         let found = try blocks.find(wanted).compactMap { pair in
-          numbers[pair.entry].map { DirectoryGroups.Membership(key: pair.hash, group: $0) }
+          numbers.number(of: pair.entry).map {
+            DirectoryGroups.Membership(key: pair.hash, group: $0)
+          }
         }
         members += found
         wanted = next(found)
@@ -192,15 +196,31 @@ extension SiteDatabase {
     }
   }
 
+  /// The groups in the order in which the mirror tells them, by their entries.
+  private struct GroupNumbers {
+    /// Ascending.
+    var entries: [Int64] = []
+
+    func number(of entry: Int64) -> Int32? {
+      var low = 0
+      var high = entries.count
+      while low < high {
+        let middle = (low + high) / 2
+        if entries[middle] < entry { low = middle + 1 } else { high = middle }
+      }
+      return low < entries.count && entries[low] == entry ? Int32(low) : nil
+    }
+  }
+
   private static func groupNumbers(
     of directory: String, in db: Database
-  ) throws -> [Int64: Int32] {
-    var numbers: [Int64: Int32] = [:]
+  ) throws -> GroupNumbers {
+    var numbers = GroupNumbers()
     try RapidRows(
       db,
       "SELECT entry FROM mirror_key WHERE directory = ? AND kind = \(MirrorKind.group.rawValue) ORDER BY entry",
       [directory]
-    ).forEach { numbers[$0.int(0) ?? 0] = Int32(numbers.count) }
+    ).forEach { numbers.entries.append($0.int(0) ?? 0) }
     return numbers
   }
 
