@@ -83,6 +83,7 @@ class Bench(Subject):
         results = {name: [] for name, _, _ in cases}
         self.verify_counts()
         if self.beside:
+            self.beside.verify_counts()
             self.beside.empty_store()
         for number in range(self.runs + 1):
             say("warming up" if number == 0 else f"round {number} of {self.runs}")
@@ -93,6 +94,8 @@ class Bench(Subject):
             if number == 0:
                 self.verify_site()
                 self.verify_changes()
+                if self.beside:
+                    self.beside.verify_changes()
         return results
 
     def all_cases(self):

@@ -17,6 +17,7 @@ EXPLAIN = "`usher explain`"
 SHOW = "`usher show`"
 LDAPSEARCH_VERSION = "`ldapsearch -VV`"
 VERSION = "`usher --version`"
+BESIDE = ", the smaller directory"
 
 
 @dataclass
@@ -35,6 +36,9 @@ class Target:
         return f"≤ {self.ratio:g} ×{base}{what}{memory}"
 
     def is_met(self, summaries, name):
+        """None where there is nothing to compare with: no smaller directory was measured."""
+        if self.case.endswith(BESIDE) and self.case not in summaries:
+            return None
         own, other = summaries[name], summaries[self.case]
         return (getattr(own, self.figure) <= self.ratio * getattr(other, self.figure)
                 and own.peak_megabytes <= self.peak_megabytes)
@@ -42,7 +46,7 @@ class Target:
 
 def beside(name):
     """The same case in a second, smaller directory, see `Bench.beside`."""
-    return f"{name}, the smaller directory"
+    return name + BESIDE
 
 
 ALWAYS = {
@@ -100,22 +104,24 @@ def render(results, people, teams_per_person, targets=None, floors={}):
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, measurements in results.items():
-        median, floor = summaries[name], summaries[floors.get(name, FLOOR)]
+        # The smaller directory has no floor of its own.
+        median = summaries[name]
+        floor = None if name.endswith(BESIDE) else summaries[floors.get(name, FLOOR)]
         walls = [measurement.wall_seconds for measurement in measurements]
-        own = [target for target in targets.get(name, []) if target.case in summaries]
+        own = targets.get(name, [])
         met = [target.is_met(summaries, name) for target in own]
-        all_met = all_met and all(met)
+        all_met = all_met and False not in met
         small = median.peak_megabytes <= own_megabytes
         rows.append("| " + " | ".join([
             name,
             f"{seconds(median.wall_seconds)} ({seconds(min(walls))}–{seconds(max(walls))})",
-            f"{median.wall_seconds / floor.wall_seconds:.2f}",
+            f"{median.wall_seconds / floor.wall_seconds:.2f}" if floor else "–",
             seconds(median.cpu_seconds),
-            f"{median.cpu_seconds / floor.cpu_seconds:.2f}",
+            f"{median.cpu_seconds / floor.cpu_seconds:.2f}" if floor else "–",
             seconds(median.server_cpu_seconds),
             f"{'< ' if small else ''}{median.peak_megabytes:.0f} MB",
             "; ".join(map(str, own)) or "–",
-            "; ".join("met" if one else "**missed**" for one in met),
+            "; ".join({True: "met", False: "**missed**", None: "not measured"}[one] for one in met),
         ]) + " |")
     runs = len(results[FLOOR])
     heading = f"{people:,} people, medians of {runs} on {os.cpu_count()} cores"
