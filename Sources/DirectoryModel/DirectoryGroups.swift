@@ -13,7 +13,7 @@ package struct DirectoryGroups: Sendable {
   package private(set) var entries: EntryBatch
   /// The immutable id of each group, or its normalised DN.
   package private(set) var ids: [String] = []
-  package let hash: ByteHash
+  private let hash: ByteHash
   private let idSlot: Int?
   private let nested: Bool
   private let membership: MembershipSlots
@@ -71,14 +71,6 @@ package struct DirectoryGroups: Sendable {
         low += 1
       }
       return found
-    }
-
-    /// Brings to the processor where these keys are looked for: it waits for several places of the memory at a time then.
-    func prefetch(_ keys: [WideHash]) {
-      guard let last = pairs.indices.last else { return }
-      let places = keys.map { Int(starts[Int($0.high >> shift)]) }
-      let seen = places.reduce(UInt64(0)) { $0 &+ pairs[min($1, last)].key.high }
-      withExtendedLifetime(seen) {}
     }
   }
 
@@ -226,13 +218,11 @@ package struct DirectoryGroups: Sendable {
   }
 
   /// The groups of one person, nested ones too where asked for.
-  /// - Parameters:
-  ///   - nameKey: of the person's entry.
-  ///   - slots: where `personAttributes` stand in it.
+  /// - Parameter slots: where `personAttributes` stand in the person's entry.
   package mutating func groups(
-    of entry: Int, in batch: EntryBatch, nameKey: WideHash, slots: PersonSlots
+    of entry: Int, in batch: EntryBatch, slots: PersonSlots
   ) -> GroupSet {
-    var direct = members.groups(of: nameKey)
+    var direct = members.groups(of: batch.nameKey(of: entry, hash))
     if knowsOtherKeys {
       var others: [WideHash] = []
       Self.addOtherKeys(of: entry, in: batch, slots, hash, to: &others)
@@ -342,13 +332,6 @@ package struct DirectoryGroups: Sendable {
 
   private func groups(namedBy value: ArraySlice<UInt8>) -> [Int32] {
     DistinguishedName.withNormalised(value) { named.groups(of: hash.wide($0)) } ?? []
-  }
-
-  /// The keys of people's names, about whose groups will be asked.
-  package func nameKeys(of batch: borrowing EntryBatch) -> [WideHash] {
-    let keys = (0..<batch.count).map { batch.nameKey(of: $0, hash) }
-    members.prefetch(keys)
-    return keys
   }
 
   /// The last sub-authority of a security identifier ([MS-DTYP] 2.4.2.2).

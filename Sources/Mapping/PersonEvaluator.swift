@@ -198,13 +198,8 @@ package struct PersonEvaluator: Sendable {
   }
 
   /// The directory groups of an entry.
-  /// - Parameter nameKey: see `EntryBatch`; nil: it is worked out.
-  package mutating func groups(
-    of entry: Int, in batch: EntryBatch, nameKey: WideHash? = nil
-  ) -> GroupSet {
-    groups.groups(
-      of: entry, in: batch, nameKey: nameKey ?? batch.nameKey(of: entry, groups.hash),
-      slots: membership)
+  package mutating func groups(of entry: Int, in batch: EntryBatch) -> GroupSet {
+    groups.groups(of: entry, in: batch, slots: membership)
   }
 
   /// The person's key: the id, or nil when there is none or several.

@@ -70,10 +70,9 @@ struct Cases {
       let missing = missing(entitlement)
       var linked: Int?
       if entitlement.hasID, !accounts.isEmpty {
-        linked = links.account(of: entitlement.person, number: index)
-        for other in otherIDs(entitlement) where linked == nil {
-          linked = links.account(of: other)
-        }
+        linked =
+          links.account(ofEntitlement: index)
+          ?? otherIDs(entitlement).lazy.compactMap { links.account(of: $0) }.first
       }
       if let linked { isClaimed[linked] = true }
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false

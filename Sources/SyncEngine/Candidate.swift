@@ -5,7 +5,6 @@ import SiteModel
 /// An entry before it is decided whether it is a person, and whether anything is left to do.
 struct Candidate: Sendable {
   let search: Int
-  let nameKey: WideHash
   /// The hash of the id, or of what stands for it.
   let key: WideHash
   let groups: GroupSet
@@ -14,16 +13,13 @@ struct Candidate: Sendable {
   /// Stands for the entry, its groups and the mapping, see *settled*.
   let state: UInt64
 
-  /// - Parameters:
-  ///   - nameKey: see `EntryBatch`.
-  ///   - salt: stands for the mapping and the directory groups that its rules mean.
+  /// - Parameter salt: stands for the mapping and the directory groups that its rules mean.
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, nameKey: WideHash, _ search: Int,
-    hash: ByteHash, salt: UInt64, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
+    _ evaluator: inout PersonEvaluator
   ) {
     self.search = search
-    self.nameKey = nameKey
-    groups = evaluator.groups(of: entry, in: batch, nameKey: nameKey)
+    groups = evaluator.groups(of: entry, in: batch)
     let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
     var kept = print.kept
     // The same entry found by another search may become another account.
@@ -62,11 +58,10 @@ struct PreparedPerson: Sendable {
   let entitlement: Entitlement?
 
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, nameKey: WideHash, _ search: Int,
-    hash: ByteHash, salt: UInt64, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
+    _ evaluator: inout PersonEvaluator
   ) {
-    candidate = Candidate(
-      entry, of: batch, nameKey: nameKey, search, hash: hash, salt: salt, &evaluator)
+    candidate = Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
     entitlement =
       candidate.isPerson(entry, of: batch, evaluator)
       ? candidate.evaluate(entry, of: batch, &evaluator) : nil
@@ -76,9 +71,8 @@ struct PreparedPerson: Sendable {
     of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> [PreparedPerson] {
-    evaluator.groups.nameKeys(of: batch).enumerated().map { entry, key in
-      PreparedPerson(
-        entry, of: batch, nameKey: key, search, hash: hash, salt: salt, &evaluator)
+    (0..<batch.count).map {
+      PreparedPerson($0, of: batch, search, hash: hash, salt: salt, &evaluator)
     }
   }
 }

@@ -185,9 +185,9 @@ struct DirectoryReader {
       }
       return
     }
-    for (entry, key) in evaluator.groups.nameKeys(of: batch).enumerated() {
+    for entry in 0..<batch.count {
       let candidate = Candidate(
-        entry, of: batch, nameKey: key, search, hash: hash, salt: reading.stateSalt, &evaluator)
+        entry, of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
       try read(candidate, entry, of: batch, &evaluator, &reading, writer)
     }
   }
@@ -201,14 +201,14 @@ struct DirectoryReader {
     reading.personEntries += 1
     batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
-    if search > 0, reading.taken.contains(candidate.nameKey) { return }
+    if search > 0, reading.taken.contains(batch.nameKey(of: entry, hash)) { return }
     let person = reading.index.row(of: candidate.key)
     try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
     guard
       prepared.map({ $0.entitlement != nil })
         ?? candidate.isPerson(entry, of: batch, evaluator)
     else { return }
-    if mapping.searches.count > 1 { reading.taken.insert(candidate.nameKey) }
+    if mapping.searches.count > 1 { reading.taken.insert(batch.nameKey(of: entry, hash)) }
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
     if isTwin { reading.doubled.insert(self.key(of: entry, in: batch, search: search, evaluator)) }
@@ -230,8 +230,7 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement? {
     PreparedPerson(
-      entry, of: batch, nameKey: batch.nameKey(of: entry, hash), search, hash: hash, salt: salt,
-      &evaluator
+      entry, of: batch, search, hash: hash, salt: salt, &evaluator
     ).entitlement
   }
 
@@ -241,8 +240,7 @@ struct DirectoryReader {
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
     Candidate(
-      entry, of: batch, nameKey: batch.nameKey(of: entry, hash), search, hash: hash, salt: salt,
-      &evaluator
+      entry, of: batch, search, hash: hash, salt: salt, &evaluator
     ).evaluate(entry, of: batch, &evaluator)
   }
 

@@ -84,13 +84,9 @@ struct PersonIndex {
     return row
   }
 
-  /// The rows of many keys' hashes. The places where they are looked for are brought to the processor before: it waits for
-  /// several places of the memory at a time then.
-  mutating func rows(of hashes: [WideHash]) -> [Int] {
-    let known = hashes.map { places[Int(truncatingIfNeeded: $0.low) & (places.count - 1)] }
-    let seen = known.reduce(UInt64(0)) { $1 < 0 ? $0 : $0 &+ rows[Int($1)].hash.low }
-    return withExtendedLifetime(seen) { hashes.map { row(of: $0) } }
-  }
+  /// The rows of many keys' hashes: looked for one right after the other, the processor waits for several places of the
+  /// memory at a time.
+  mutating func rows(of hashes: [WideHash]) -> [Int] { hashes.map { row(of: $0) } }
 
   private mutating func put(_ row: Int) {
     var place = Int(truncatingIfNeeded: rows[row].hash.low) & (places.count - 1)

@@ -27,7 +27,12 @@ import Testing
     }
     pairs.shuffle(using: &random)
     let expected = pairs.sorted()
-    pairs.sortByHash { $0.hash.high }
+    let (starts, shift) = pairs.sortByHash { $0.hash.high }
     #expect(pairs == expected)
+    #expect(starts.last.map(Int.init) == count)
+    for (number, pair) in pairs.enumerated() {
+      let place = Int(pair.hash.high >> shift)
+      #expect(starts[place] <= number && number < starts[place + 1])
+    }
   }
 }

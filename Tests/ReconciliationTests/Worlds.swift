@@ -54,7 +54,8 @@ func world(
   leavers: LeaverPolicy = .standard, ceilings: [String: Int?] = ["confluence": nil, "jira": nil],
   taken: [String: Int] = [:], transition: Site.Transition = .before,
   totals: Site.Totals? = nil, present: Set<String> = [], doubled: Set<String> = [],
-  scope: Set<String>? = nil, waitingSince: [String: [String: Int64]] = [:]
+  scope: Set<String>? = nil, waitingSince: [String: [String: Int64]] = [:],
+  likelyAccounts: [Int32] = []
 ) -> World {
   let seen = present.union(people.map(\.person))
   return World(
@@ -66,7 +67,7 @@ func world(
         ?? Site.Totals(activeAccounts: 0, licenses: 0, groupMemberships: 0, membersOfGroup: [:])),
     accounts: accounts, entitlements: people, rules: rules, leavers: leavers, leaversRule: 4,
     isPresent: { seen.contains($0) }, isInScope: { scope?.contains($0) ?? true }, doubled: doubled,
-    waitingSince: waitingSince,
+    waitingSince: waitingSince, likelyAccounts: likelyAccounts,
     basis: Plan.Basis(
       site: "acme", lineage: "l", generation: 3, mappingDigest: "", createdAt: now, peopleRead: 0,
       groupsRead: 0))
