@@ -15,7 +15,9 @@ extension SitePlanner {
     var entries: [Explanation.Entry] = []
     let ids = try account?.person.map { try store.family(of: [$0], matches: []).map(\.person) }
     for planner in planners {
-      entries += try planner.entries(of: who, ids: ids, now: now, into: &findings)
+      entries += try planner.whileMirrorStays {
+        try planner.entries(of: who, ids: ids, now: now, into: &findings)
+      }
     }
     if ids == nil, planners.count > 1 {
       // The same person may be in other directories, too.
@@ -23,7 +25,9 @@ extension SitePlanner {
         of: entries.map(\.person), matches: entries.compactMap(\.entitlement.match)
       ).map(\.person).filter { id in !entries.contains { $0.person == id } }
       for planner in planners where !family.isEmpty {
-        entries += try planner.entries(of: who, ids: family, now: now, into: &findings)
+        entries += try planner.whileMirrorStays {
+          try planner.entries(of: who, ids: family, now: now, into: &findings)
+        }
       }
     }
     let order = planners.map(\.directory)

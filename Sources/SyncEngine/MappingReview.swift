@@ -73,10 +73,12 @@ extension Planner {
   ) throws -> [String: Entitlement] {
     var source: any DirectorySource =
       try open?() ?? MirrorSource(mirror: store, directory: directory, mapping: mapping)
+    let version = try mirrorVersion()
     let reading = try Self.read(&source) {
       try (open == nil ? mirrorReader(now) : reader(now)).read(
         &$0, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil, into: &findings)
     }
+    if open == nil { try refuseMirror(changedSince: version) }
     return Dictionary(reading.entitlements.map { ($0.person, $0) }, uniquingKeysWith: { $1 })
   }
 

@@ -55,6 +55,27 @@ struct MirrorSource: DirectorySource {
   }
 }
 
+extension Planner {
+  /// Stands for what the mirror holds; nil: nothing.
+  func mirrorVersion() throws -> Int64? { try store.readEvidence(of: directory)?.version }
+
+  /// Another run may change the mirror while it is read: groups, their members and people of two states fit nowhere.
+  /// - Throws: `ReadFailure` where the mirror is not in this state any more.
+  func refuseMirror(changedSince version: Int64?) throws {
+    guard try mirrorVersion() != version else { return }
+    throw ReadFailure(
+      "another run changed the mirror of \(directory) while it was read", remedy: "run again")
+  }
+
+  /// - Throws: `ReadFailure` where another run changed the mirror meanwhile.
+  func whileMirrorStays<Value>(_ read: () throws -> Value) throws -> Value {
+    let version = try mirrorVersion()
+    let value = try read()
+    try refuseMirror(changedSince: version)
+    return value
+  }
+}
+
 extension MirrorDescription {
   /// What a mapping asks, as the mirror remembers it.
   init(_ mapping: CompiledMapping, readAt: Int64) {

@@ -140,8 +140,11 @@ package struct Planner {
   ) throws -> [String: String] {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    let reading = try mirrorReader(now).read(
-      &source, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil, into: &findings)
+    let reading = try whileMirrorStays {
+      try mirrorReader(now).read(
+        &source, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil,
+        into: &findings)
+    }
     var wishes: [String: String] = [:]
     for entitlement in reading.entitlements where entitlement.isActive {
       guard case .account(let rule?, _) = entitlement.outcome else { continue }

@@ -75,11 +75,15 @@ package struct SitePlanner {
     let start = ContinuousClock.now
     // By another mapping everybody is decided about anew.
     if only == nil, try planners.allSatisfy({ try $0.isNew }) { try store.expectAllAccounts() }
+    let mirrors = try zip(planners, origins).filter { $1.isMirror }.map { planner, _ in
+      (planner: planner, version: try planner.mirrorVersion())
+    }
     var (shares, failures) = try read(origins, now: now, into: &findings)
     let readTime = ContinuousClock.now - start
     var people = try People(shares, failed: failures.map(\.directory))
     try people.sortOut(store)
     let accounts = try decide(&shares, &people, now: now)
+    for mirror in mirrors { try mirror.planner.refuseMirror(changedSince: mirror.version) }
     let (movedOut, blind) = try movedOut(&shares, people, accounts)
     if let only {
       for index in shares.indices {

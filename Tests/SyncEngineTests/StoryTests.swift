@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Ports
 import SiteModel
+import SiteStore
 import SyncEngine
 import TestSupport
 import Testing
@@ -46,6 +47,33 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     ).plan
     #expect(offline.digest == trial.digest && offline.warnings == trial.warnings)
     #expect(offline.summary == [.joinGroup: 3696] && offline.warnings.count == 4)
+  }
+
+  /// Its groups, their members and its people are read one after the other.
+  @Test(arguments: ["groups", "people"])
+  func aMirrorThatAnotherRunChangesMeanwhileIsNotBelieved(read: String) throws {
+    let site = try TestSite()
+    let ldif = directory([(id: "1", uid: "ada", mail: "ada@x", place: "")])
+    try site.sync(ldif, mapping)
+    let other = mapping.replacing("[developers]", with: "[writers]")
+    let planner = try site.planner(other) { progress in
+      guard progress.hasSuffix(read) else { return }
+      #expect(throws: Never.self) {
+        let store = try SiteDatabase(path: site.folder.path + "/usher.db")
+        let description = try #require(try store.mirrorDescription(of: "corporate"))
+        var evidence = try #require(try store.readEvidence(of: "corporate"))
+        evidence.version += 1
+        try store.updateMirror(of: "corporate", description: description) {
+          try $0.remove(.group, key: "g1")
+          try $0.keep(evidence)
+        }
+      }
+    }
+    var findings = Findings()
+    let failure = #expect(throws: ReadFailure.self) {
+      try planner.plan(.mirror, now: 1000, into: &findings)
+    }
+    #expect(failure?.message.contains("another run changed the mirror") == true)
   }
 
   /// The mirror's members find no group that only `memberOf` of a person names, so that its own groups need all of them.

@@ -32,7 +32,8 @@ final class TestSite {
   /// - Parameters:
   ///   - directory: its name, of these.
   func planner(
-    _ mapping: String, _ directory: String = "corporate", of all: [String] = ["corporate"]
+    _ mapping: String, _ directory: String = "corporate", of all: [String] = ["corporate"],
+    progress: @escaping (String) -> Void = { _ in }
   ) throws -> Planner {
     var findings = Findings()
     let read = MappingReader.read(
@@ -43,7 +44,7 @@ final class TestSite {
       others: all.filter { $0 != directory },
       isOneOfSeveral: try all.count > 1 || store.knowsDirectories(),
       mapping: try #require(read, "\(findings.all.map(\.message))"),
-      store: store, hashSeed: try store.hashSeed(), progress: { _ in })
+      store: store, hashSeed: try store.hashSeed(), progress: progress)
   }
 
   var noFindings: Findings { Findings() }
