@@ -58,17 +58,12 @@ package struct DirectoryGroups: Sendable {
     func groups(of key: WideHash) -> [Int32] {
       guard !starts.isEmpty else { return [] }
       let place = Int(key.high >> shift)
-      var low = Int(starts[place])
       let end = Int(starts[place + 1])
-      var high = end
-      while low < high {
-        let middle = (low + high) / 2
-        if pairs[middle].key < key { low = middle + 1 } else { high = middle }
-      }
+      var next = (Int(starts[place])..<end).first(after: { pairs[$0].key < key })
       var found: [Int32] = []
-      while low < end, pairs[low].key == key {
-        found.append(pairs[low].group)
-        low += 1
+      while next < end, pairs[next].key == key {
+        found.append(pairs[next].group)
+        next += 1
       }
       return found
     }

@@ -150,13 +150,7 @@ struct MirrorBlocks {
 
   /// The number of the first pair that is not below a hash.
   private static func place(of hash: WideHash, in pairs: UnsafeRawBufferPointer) -> Int {
-    var low = 0
-    var high = pairs.count / pairBytes
-    while low < high {
-      let middle = (low + high) / 2
-      if pair(middle, in: pairs).hash < hash { low = middle + 1 } else { high = middle }
-    }
-    return low
+    (0..<pairs.count / pairBytes).first(after: { pair($0, in: pairs).hash < hash })
   }
 
   // MARK: Bytes

@@ -202,13 +202,8 @@ extension SiteDatabase {
     var entries: [Int64] = []
 
     func number(of entry: Int64) -> Int32? {
-      var low = 0
-      var high = entries.count
-      while low < high {
-        let middle = (low + high) / 2
-        if entries[middle] < entry { low = middle + 1 } else { high = middle }
-      }
-      return low < entries.count && entries[low] == entry ? Int32(low) : nil
+      let number = entries.indices.first(after: { entries[$0] < entry })
+      return number < entries.count && entries[number] == entry ? Int32(number) : nil
     }
   }
 

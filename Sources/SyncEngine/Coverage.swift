@@ -50,11 +50,11 @@ extension Planner {
   package func coverage(now: Int64, into findings: inout Findings) throws -> RuleCoverage {
     var source: any DirectorySource = try MirrorSource(
       mirror: store, directory: directory, mapping: mapping)
-    let version = try mirrorVersion()
-    var evaluator = try mirrorReader(now).evaluator(&source, into: &findings)
-    var coverage = RuleCoverage(rules: mapping.rules.count)
-    _ = try coverage.count(&source, mapping, &evaluator)
-    try refuseMirror(changedSince: version)
-    return coverage
+    return try whileMirrorStays {
+      var evaluator = try mirrorReader(now).evaluator(&source, into: &findings)
+      var coverage = RuleCoverage(rules: mapping.rules.count)
+      _ = try coverage.count(&source, mapping, &evaluator)
+      return coverage
+    }
   }
 }

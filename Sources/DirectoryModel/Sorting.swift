@@ -44,3 +44,17 @@ extension Array where Element: Comparable {
     return (starts, shift)
   }
 }
+
+extension Range<Int> {
+  /// The first number for which a test does not hold that holds up to some number and for none from there on; the end where
+  /// it holds for all.
+  @inlinable package func first(after isBefore: (Int) -> Bool) -> Int {
+    var low = lowerBound
+    var high = upperBound
+    while low < high {
+      let middle = (low + high) / 2
+      if isBefore(middle) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
