@@ -19,9 +19,18 @@ package struct ByteHash: Sendable {
     bytes.withUnsafeBytes { value(of: $0, salt: salt) }
   }
 
-  /// Some numbers made into one; their order counts.
-  package func combine(_ numbers: UInt64...) -> UInt64 {
-    numbers.reduce(seed) { Self.mix($0 ^ 0x8EBC_6AF0_9C88_C6E3, $1 ^ 0x5895_89A0_1F9F_8A2D) }
+  /// Two numbers made into one; their order counts.
+  package func combine(_ first: UInt64, _ second: UInt64) -> UInt64 {
+    Self.step(Self.step(seed, first), second)
+  }
+
+  /// The same of three.
+  package func combine(_ first: UInt64, _ second: UInt64, _ third: UInt64) -> UInt64 {
+    Self.step(combine(first, second), third)
+  }
+
+  private static func step(_ state: UInt64, _ number: UInt64) -> UInt64 {
+    mix(state ^ 0x8EBC_6AF0_9C88_C6E3, number ^ 0x5895_89A0_1F9F_8A2D)
   }
 
   /// Wide enough that two different names never meet by chance, not among billions.
@@ -62,7 +71,7 @@ package struct ByteHash: Sendable {
 }
 
 /// A 128-bit hash that stands for the bytes it was made of.
-package struct WideHash: Sendable, Hashable, Comparable {
+package struct WideHash: Sendable, Hashable, Comparable, BitwiseCopyable {
   package let high: UInt64
   package let low: UInt64
 

@@ -197,7 +197,9 @@ extension CompiledFilter {
       batch.anyValue(of: entry, slot: slot, withOptions: true) { Self.equals($0, assertion) }
     case .substring(let slot, let pieces):
       batch.anyValue(of: entry, slot: slot, withOptions: true) {
-        Self.contains(TextFold.fold($0), pieces.initial, pieces.any, pieces.final)
+        TextFold.withFolded($0) {
+          Self.contains($0, pieces.initial, pieces.any, pieces.final)
+        }
       }
     case .ordered(let slot, let assertion, let atLeast):
       batch.anyValue(of: entry, slot: slot, withOptions: true) {
@@ -285,10 +287,10 @@ extension CompiledFilter {
 
   /// Substrings in order and without overlap (RFC 4511 §4.5.1.7.2). All arguments are folded.
   package static func contains(
-    _ value: [UInt8], _ initial: [UInt8], _ any: [[UInt8]], _ final: [UInt8]
+    _ value: UnsafeBufferPointer<UInt8>, _ initial: [UInt8], _ any: [[UInt8]], _ final: [UInt8]
   ) -> Bool {
     guard value.count >= initial.count + final.count, value.starts(with: initial),
-      value.suffix(final.count) == final[...]
+      value.suffix(final.count).elementsEqual(final)
     else { return false }
     var rest = value[initial.count..<(value.count - final.count)]
     for piece in any {

@@ -30,7 +30,7 @@ package struct DirectoryGroups: Sendable {
   package private(set) var memberOfAdds = false
 
   /// A key by which a group, by its number, knows a member.
-  package struct Membership: Sendable, Hashable, Comparable {
+  package struct Membership: Sendable, Hashable, Comparable, BitwiseCopyable {
     package let key: WideHash
     package let group: Int32
 
@@ -154,7 +154,10 @@ package struct DirectoryGroups: Sendable {
   package static func ownKeys(
     of entry: Int, in batch: EntryBatch, _ slots: PersonSlots, _ hash: ByteHash
   ) -> [WideHash] {
-    var keys = [batch.nameKey(of: entry, hash)]
+    var keys: [WideHash] = []
+    // For the name and a uid.
+    keys.reserveCapacity(2)
+    keys.append(batch.nameKey(of: entry, hash))
     addOtherKeys(of: entry, in: batch, slots, hash, to: &keys)
     return keys
   }
@@ -178,7 +181,7 @@ package struct DirectoryGroups: Sendable {
   }
 
   private static func uidKey(_ value: ArraySlice<UInt8>, _ hash: ByteHash) -> WideHash {
-    let folded = hash.wide(TextFold.fold(value))
+    let folded = TextFold.withFolded(value) { hash.wide(UnsafeRawBufferPointer($0)) }
     return WideHash(high: folded.high ^ 0x9E37_79B9_7F4A_7C15, low: folded.low)
   }
 

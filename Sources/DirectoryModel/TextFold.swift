@@ -5,18 +5,29 @@ import Foundation
 package enum TextFold {
   /// The folded form of a value. Bytes that are not UTF-8 are kept as they are.
   package static func fold(_ value: ArraySlice<UInt8>) -> [UInt8] {
-    var out: [UInt8] = []
-    out.reserveCapacity(value.count)
-    for byte in value {
-      if byte >= 0x80 { return foldUnicode(value) }
-      if byte == 0x20 || byte == 0x09 {
-        if let last = out.last, last != 0x20 { out.append(0x20) }
-      } else {
-        out.append(byte.asciiLowercased)
+    withFolded(value) { Array($0) }
+  }
+
+  /// Lends the folded form to `body`; mostly nothing is allocated for it.
+  package static func withFolded<Result>(
+    _ value: ArraySlice<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Result
+  ) -> Result {
+    let result = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: value.count) { out in
+      var count = 0
+      for byte in value {
+        if byte >= 0x80 { return nil as Result? }
+        if byte == 0x20 || byte == 0x09 {
+          if count == 0 || out[count - 1] == 0x20 { continue }
+          out.initializeElement(at: count, to: 0x20)
+        } else {
+          out.initializeElement(at: count, to: byte.asciiLowercased)
+        }
+        count += 1
       }
+      if count > 0, out[count - 1] == 0x20 { count -= 1 }
+      return body(UnsafeBufferPointer(rebasing: out[..<count]))
     }
-    if out.last == 0x20 { out.removeLast() }
-    return out
+    return result ?? foldUnicode(value).withUnsafeBufferPointer(body)
   }
 
   /// Whether this is the folded form of a value; nothing is made of the value to tell.

@@ -1,4 +1,5 @@
 import DirectoryModel
+import SiteModel
 
 /// A source made ready for one read: whose attribute is looked up once, not for each person.
 struct BoundSource: Sendable {
@@ -12,7 +13,10 @@ struct BoundSource: Sendable {
   }
 
   /// See `ValueSource.values`.
-  func values(of entry: Int, in batch: EntryBatch) -> [String] {
-    slot.map { batch.texts(of: entry, slot: $0) } ?? source.values(of: entry, in: batch)
+  func values(of entry: Int, in batch: EntryBatch) -> UsableValues {
+    guard let slot else { return UsableValues(source.values(of: entry, in: batch)) }
+    var values = UsableValues.none
+    batch.forEachText(of: entry, slot: slot) { values.append($0) }
+    return values
   }
 }

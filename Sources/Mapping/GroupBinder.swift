@@ -68,7 +68,9 @@ struct GroupBinder {
       case .matching(let initial, let any, let final):
         tests[test] = Set(
           (0..<groups.count).filter { group in
-            groups.names(of: group).contains { CompiledFilter.contains($0, initial, any, final) }
+            groups.names(of: group).contains {
+              $0.withUnsafeBufferPointer { CompiledFilter.contains($0, initial, any, final) }
+            }
           }.map(Int32.init))
       }
     }

@@ -16,21 +16,16 @@ extension PersonEvaluator {
     _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> Ruling {
     var grants: [Grant] = []
-    var seen: Set<Right> = []
     var portalOnly: Int?
+    beginPerson()
     var isEntitled = false
     for index in matched {
       let bound = rules[index]
       if bound.rule.portalOnly { portalOnly = portalOnly ?? index }
       if bound.rule.givesSomething { isEntitled = true }
       let rights = rights(of: bound, entry, batch, set)
-      if rights.count > 8 {
-        seen.reserveCapacity(seen.count + rights.count)
-        grants.reserveCapacity(grants.count + rights.count)
-      }
-      for right in rights where seen.insert(right).inserted {
-        grants.append(Grant(right, rule: index))
-      }
+      grants.reserveCapacity(grants.count + rights.count)
+      for right in rights where isFirst(right) { grants.append(Grant(right, rule: index)) }
     }
     let denied = Set(matched.flatMap { rules[$0].rule.deny })
     if !denied.isEmpty { grants.removeAll { denied.contains($0.right) } }
@@ -61,34 +56,36 @@ extension PersonEvaluator {
     }
     var given: [Right] = []
     given.reserveCapacity(set.members.count)
-    for group in set.members {
-      let choices = choices(bound, group)
-      if choices.isEmpty { continue }
+    for group in set.members where chooses(bound, group) {
       if bound.readsPerson {
-        for choice in choices { given += groups(of: bound, choice, entry, batch) }
-      } else if let known = groupRights[bound.number]?[Int(group)] {
-        given += known
+        for choice in choices(bound, group) { given += groups(of: bound, choice, entry, batch) }
       } else {
-        var own: [Right] = []
-        for choice in choices { own += groups(of: bound, choice, entry, batch) }
-        groupRights[
-          bound.number, default: Array(repeating: nil, count: self.groups.count)][Int(group)] = own
-        given += own
+        let known = groupRights[bound.number][Int(group)]
+        if let known {
+          given += allGroupRights[known]
+        } else {
+          let own = choices(bound, group).flatMap { groups(of: bound, $0, entry, batch) }
+          groupRights[bound.number][Int(group)] =
+            allGroupRights.count..<allGroupRights.count + own.count
+          allGroupRights += own
+          given += own
+        }
       }
     }
-    return rule.licenses + ordered(given)
+    return rule.licenses.isEmpty ? ordered(given) : rule.licenses + ordered(given)
   }
 
-  /// In the order of their names, each name once.
-  private func ordered(_ rights: [Right]) -> [Right] {
+  /// In the order of their names, each once.
+  private func ordered(_ rights: consuming [Right]) -> [Right] {
     if rights.count < 2 { return rights }
-    var distinct: [Right] = []
-    distinct.reserveCapacity(rights.count)
-    for right in rights.sorted(by: { $0.precedes($1) })
-    where distinct.last.map({ $0 === right || $0.name == right.name }) != true {
-      distinct.append(right)
+    rights.sort { $0.precedes($1) }
+    var count = 1
+    for index in 1..<rights.count where rights[index] != rights[count - 1] {
+      rights[count] = rights[index]
+      count += 1
     }
-    return distinct
+    rights.removeLast(rights.count - count)
+    return rights
   }
 
   /// The groups that a rule's templates make of one person, or of a person and one of the directory groups.

@@ -28,11 +28,16 @@ package struct PersonEvaluator: Sendable {
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
   private var rulings: [RulingKey: Ruling] = [:]
   /// What `each-group` conditions choose of each directory group, by rule and group; nil: not worked out yet.
-  private var groupChoices: [Int: [[GroupChoice]?]] = [:]
+  private var groupChoices: [[[GroupChoice]?]]
   /// Whether it is anything, by rule and group; asked for everybody, for every rule.
-  private var chosenGroups: [[Bool?]] = []
-  /// What such a rule gives through each directory group, where it does not depend on the person.
-  var groupRights: [Int: [[Right]?]] = [:]
+  private var chosenGroups: [[Bool?]]
+  /// What such a rule gives through each directory group, where it does not depend on the person: where it stands in
+  /// `allGroupRights`, since an array for each would be counted for everybody.
+  var groupRights: [[Range<Int>?]]
+  var allGroupRights: [Right] = []
+  /// By number of a right, for whom it was given last: of the people who are evaluated, each has a number.
+  private var lastGiven: [Int] = []
+  private var evaluated = 0
 
   struct RulingKey: Hashable {
     let rules: [Int]
@@ -154,7 +159,11 @@ package struct PersonEvaluator: Sendable {
         bound.append(try binder.bind(rule, number: number, slots: slots))
       }
       rules = bound
-      chosenGroups = Array(repeating: [], count: bound.count)
+      // Only rules that choose groups need room for them.
+      let each = bound.map { $0.rule.eachGroup == nil ? 0 : groups.count }
+      groupChoices = each.map { Array(repeating: nil, count: $0) }
+      chosenGroups = each.map { Array(repeating: nil, count: $0) }
+      groupRights = each.map { Array(repeating: nil, count: $0) }
     } catch {
       return nil  // Every filter was compiled once when the mapping was read.
     }
@@ -260,23 +269,30 @@ package struct PersonEvaluator: Sendable {
 
   // MARK: Fields
 
-  package func emails(of entry: Int, in batch: EntryBatch, search: Int = 0) -> [String] {
+  package func emails(of entry: Int, in batch: EntryBatch, search: Int = 0) -> UsableValues {
     for source in searches[search].emails {
-      let usable = source.values(of: entry, in: batch).filter(\.isUsableEmail)
-      if usable.isEmpty { continue }
-      if usable.count == 1 { return usable }
-      var seen: Set<String> = []
-      return usable.sorted(by: bytewise).filter { seen.insert(emailKey($0)).inserted }
+      switch source.values(of: entry, in: batch) {
+      case .none: continue
+      case .one(let value): if value.isUsableEmail { return .one(value) }
+      case .several(let values):
+        var seen: Set<String> = []
+        let usable = values.filter(\.isUsableEmail).sorted(by: bytewise)
+          .filter { seen.insert(emailKey($0)).inserted }
+        if !usable.isEmpty { return UsableValues(usable) }
+      }
     }
-    return []
+    return .none
   }
 
-  private func names(of entry: Int, in batch: EntryBatch, search: Int) -> [String] {
+  private func names(of entry: Int, in batch: EntryBatch, search: Int) -> UsableValues {
     for source in searches[search].names {
-      let usable = source.values(of: entry, in: batch)
-      if !usable.isEmpty { return usable.count == 1 ? usable : usable.sorted(by: bytewise) }
+      switch source.values(of: entry, in: batch) {
+      case .none: continue
+      case .one(let value): return .one(value)
+      case .several(let values): return .several(values.sorted(by: bytewise))
+      }
     }
-    return []
+    return .none
   }
 
   // MARK: Rules
@@ -322,10 +338,7 @@ package struct PersonEvaluator: Sendable {
   }
 
   /// Whether an `each-group` condition chooses anything of one directory group.
-  private mutating func chooses(_ bound: BoundRule, _ group: Int32) -> Bool {
-    if chosenGroups[bound.number].isEmpty {
-      chosenGroups[bound.number] = Array(repeating: nil, count: groups.count)
-    }
+  mutating func chooses(_ bound: BoundRule, _ group: Int32) -> Bool {
     if let known = chosenGroups[bound.number][Int(group)] { return known }
     let isChosen = !choices(bound, group).isEmpty
     chosenGroups[bound.number][Int(group)] = isChosen
@@ -339,11 +352,26 @@ package struct PersonEvaluator: Sendable {
 
   /// What an `each-group` condition chooses of one directory group: nothing, or once for each value that its pattern fits.
   mutating func choices(_ bound: BoundRule, _ group: Int32) -> [GroupChoice] {
-    if let known = groupChoices[bound.number]?[Int(group)] { return known }
+    if bound.rule.eachGroup == nil { return [] }
+    if let known = groupChoices[bound.number][Int(group)] { return known }
     let chosen = chosen(bound, Int(group))
-    groupChoices[bound.number, default: Array(repeating: nil, count: groups.count)][Int(group)] =
-      chosen
+    groupChoices[bound.number][Int(group)] = chosen
     return chosen
+  }
+
+  /// Begins with the rights of another person, see `isFirst`.
+  mutating func beginPerson() { evaluated += 1 }
+
+  /// Whether the person was not given the right so far.
+  mutating func isFirst(_ right: Right) -> Bool {
+    let number = right.number
+    if number >= lastGiven.count {
+      lastGiven += Array(
+        repeating: 0, count: max(number + 1, 2 * lastGiven.count) - lastGiven.count)
+    }
+    if lastGiven[number] == evaluated { return false }
+    lastGiven[number] = evaluated
+    return true
   }
 
   private func chosen(_ bound: BoundRule, _ group: Int) -> [GroupChoice] {

@@ -36,13 +36,16 @@ extension EntryBatch {
   /// The values of an attribute that are text, less spaces at their ends; empty ones left out.
   func texts(of entry: Int, slot: Int) -> [String] {
     var texts: [String] = []
+    forEachText(of: entry, slot: slot) { texts.append($0) }
+    return texts
+  }
+
+  /// Tells them one by one.
+  func forEachText(of entry: Int, slot: Int, _ body: (String) -> Void) {
     _ = anyValue(of: entry, slot: slot, withOptions: false) { value in
-      if let text = String(validating: value, as: UTF8.self)?.trimmed, !text.isEmpty {
-        texts.append(text)
-      }
+      if let text = String(validating: value, as: UTF8.self)?.trimmed, !text.isEmpty { body(text) }
       return false
     }
-    return texts
   }
 }
 

@@ -93,8 +93,8 @@ struct Cases {
     chooseEmails()
     holdSharedAccounts()
     for index in all.indices { doubtRights(index) }
-    sort()
-    holdSharedEmails()
+    let keys = sort()
+    holdSharedEmails(keys)
     holdOccupiedEmails()
     for index in accounts.indices where !isClaimed[index] {
       if let person = accounts[index].person, isGone(person) { absent.append(index) }
@@ -120,13 +120,15 @@ struct Cases {
 
   private func account(_ person: Case) -> Account? { person.account.map { world.accounts[$0] } }
 
-  private mutating func sort() {
+  /// - Returns: of each case the key of the email.
+  private mutating func sort() -> [String] {
     let emails = all.map { emailKey($0.email ?? account($0)?.email ?? "~") }
     order = sortedByBytes(all.indices) {
       emails[$0]
     } then: {
       world.entitlements[all[$0].entitlement].person
     }.map(Int.init)
+    return emails
   }
 
   /// R15 and R16: the email stays while it is usable, and an unlinked account with the email of just one
@@ -280,13 +282,12 @@ struct Cases {
   }
 
   /// R15: two people with one email are both held. In the order they stand together.
-  private mutating func holdSharedEmails() {
+  private mutating func holdSharedEmails(_ keys: [String]) {
     let claimants = order.filter { all[$0].email != nil }
     var start = 0
     while start < claimants.count {
-      let email = emailKey(all[claimants[start]].email ?? "")
       var end = start + 1
-      while end < claimants.count, emailKey(all[claimants[end]].email ?? "") == email { end += 1 }
+      while end < claimants.count, keys[claimants[end]] == keys[claimants[start]] { end += 1 }
       if end > start + 1 { holdSharedEmail(claimants[start..<end]) }
       start = end
     }

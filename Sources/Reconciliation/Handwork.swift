@@ -131,7 +131,7 @@ package struct Handwork {
     }
     if right.kind == .license, before.isEmpty {
       reconciler.request(
-        right.name, subject(account),
+        right, subject(account),
         GivenOtherwise(givers: GiversChange(to: after), isReturning: false))
     } else {
       reconciler.builder.add(

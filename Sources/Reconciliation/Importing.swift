@@ -133,7 +133,7 @@ package struct Importing {
   private mutating func give(_ right: Right, _ subject: Int) {
     if right.kind == .license {
       reconciler.request(
-        right.name, subject,
+        right, subject,
         GivenOtherwise(givers: GiversChange(to: giver), isReturning: false))
     } else {
       reconciler.builder.add(

@@ -109,8 +109,8 @@ package struct Joining {
     let (outcome, conflicts) = outcome(counted)
     return Entitlement(
       person: primary.person, directory: primary.directory,
-      emails: Array(counted.first { !$0.emails.isEmpty }?.emails ?? .none),
-      names: Array(counted.first { !$0.names.isEmpty }?.names ?? .none),
+      emails: counted.first { !$0.emails.isEmpty }?.emails ?? .none,
+      names: counted.first { !$0.names.isEmpty }?.names ?? .none,
       username: counted.lazy.compactMap(\.username).first, match: primary.match,
       isActive: !active.isEmpty, outcome: outcome, isByRule: counted.contains(where: \.isByRule),
       doubts: counted.flatMap(\.doubts) + conflicts, fingerprint: primary.fingerprint,

@@ -11,7 +11,7 @@ package struct Reconciler {
   var builder: PlanBuilder
   var seatRequests: [SeatRequest] = []
   /// The catalogue, and what is asked for besides.
-  var products: [String]
+  var products: [Right]
   var givenOtherwise: [GivenOtherwise] = []
   var seatsFreed: [String: Int] = [:]
   var waiting: Set<String> = []
@@ -19,7 +19,7 @@ package struct Reconciler {
   package init(world: World, heldBack: [String: Doubt] = [:]) {
     self.world = world
     self.heldBack = heldBack
-    products = world.site.policy.ceilings.keys.sorted()
+    products = world.site.policy.ceilings.keys.sorted().map { Right(.license, $0) }
     builder = PlanBuilder(
       basis: world.basis, rules: world.rules, warnings: world.warnings,
       expecting: world.entitlements)

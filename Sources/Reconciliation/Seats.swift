@@ -20,15 +20,15 @@ struct GivenOtherwise {
 extension Reconciler {
   mutating func request(_ grant: Grant, _ subject: Int) {
     if grant.right.kind == .group {
-      builder.add(.joinGroup, subject: subject, after: grant.right.name, rule: grant.rule)
+      builder.give(grant.right, to: subject, rule: grant.rule)
     } else {
       seatRequests.append(
         SeatRequest(
-          product: number(of: grant.right.name), subject: Int32(subject), rule: Int32(grant.rule)))
+          product: number(of: grant.right), subject: Int32(subject), rule: Int32(grant.rule)))
     }
   }
 
-  private mutating func number(of product: String) -> Int {
+  private mutating func number(of product: Right) -> Int {
     // Catalogues are short.
     if let known = products.firstIndex(of: product) { return known }
     products.append(product)
@@ -36,7 +36,7 @@ extension Reconciler {
   }
 
   /// A license that a hand or an import gives.
-  mutating func request(_ product: String, _ subject: Int, _ given: GivenOtherwise) {
+  mutating func request(_ product: Right, _ subject: Int, _ given: GivenOtherwise) {
     givenOtherwise.append(given)
     seatRequests.append(
       SeatRequest(
@@ -46,7 +46,7 @@ extension Reconciler {
   /// Gives back what a hand or an import gave before the person went inactive.
   mutating func resume(_ holding: Holding, _ subject: Int) {
     request(
-      holding.right.name, subject,
+      holding.right, subject,
       GivenOtherwise(
         givers: GiversChange(from: holding.givers, to: holding.givers), isReturning: true))
   }
@@ -61,7 +61,7 @@ extension Reconciler {
       let waitingSince = world.waitingSince
       func rank(_ request: SeatRequest) -> (Int32, Int64, String) {
         let person = builder.personOfSubject(Int(request.subject))
-        let since = waitingSince[products[request.product]]?[person] ?? .max
+        let since = waitingSince[products[request.product].name]?[person] ?? .max
         return (max(-1, request.rule), since, person)
       }
       seatRequests.sort { rank($0) < rank($1) }
@@ -77,20 +77,26 @@ extension Reconciler {
       }
       pools[request.product].left -= 1
       pools[request.product].takenByRule[Int(max(-1, request.rule)) + 1] += 1
-      let given = request.rule < 0 ? givenOtherwise[Int(-request.rule) - 1] : nil
+      let (product, subject) = (products[request.product], Int(request.subject))
+      if request.rule >= 0 {
+        builder.give(product, to: subject, rule: Int(request.rule))
+        continue
+      }
+      let given = givenOtherwise[Int(-request.rule) - 1]
       builder.add(
-        .grantLicense, subject: Int(request.subject), after: products[request.product],
-        rule: given == nil ? Int(request.rule) : nil,
-        reason: given?.isReturning == true ? Reason.returned : nil, givers: given?.givers,
-        keepsGivers: given?.isReturning ?? false)
+        .grantLicense, subject: subject, after: product.name,
+        reason: given.isReturning ? Reason.returned : nil, givers: given.givers,
+        keepsGivers: given.isReturning)
     }
-    for (product, pool) in zip(products, pools) where world.site.policy.ceilings[product] != nil {
-      builder.seats(pool.all, of: product)
+    for (product, pool) in zip(products, pools)
+    where world.site.policy.ceilings[product.name] != nil {
+      builder.seats(pool.all, of: product.name)
     }
   }
 
   /// What is left of a product's seats after all releases.
-  private func pool(of product: String) -> SeatPool {
+  private func pool(of right: Right) -> SeatPool {
+    let product = right.name
     let now = world.site.seatsTaken[product] ?? 0
     let after = now - (seatsFreed[product] ?? 0)
     let ceiling = world.site.policy.ceilings[product] ?? nil

@@ -69,51 +69,6 @@ extension Account: Equatable {
   }
 }
 
-/// A license or a group of the site. A class, for millions of memberships say the same few.
-package final class Right: Sendable, Hashable, Comparable {
-  package enum Kind: String, Sendable, Hashable, CaseIterable { case license, group }
-
-  package let kind: Kind
-  /// As first written; groups are the same when their names differ in letter case only.
-  package let name: String
-  /// What two spellings of one right have in common.
-  package let key: String
-  /// Worked out once: there are few rights, of which many are compared.
-  private let hash: Int
-  private let nameBegins: (high: UInt64, low: UInt64)
-
-  package init(_ kind: Kind, _ name: String) {
-    self.kind = kind
-    self.name = name
-    key = kind == .group ? folded(name) : name
-    var hasher = Hasher()
-    hasher.combine(kind)
-    hasher.combine(key)
-    hash = hasher.finalize()
-    nameBegins = firstBytes(of: name)
-  }
-
-  /// Whether the name comes first by its bytes.
-  package func precedes(_ other: Right) -> Bool {
-    let (own, others) = (nameBegins, other.nameBegins)
-    if own.high != others.high { return own.high < others.high }
-    if own.low != others.low { return own.low < others.low }
-    return self !== other && bytewise(name, other.name)
-  }
-
-  package static func == (left: Right, right: Right) -> Bool {
-    left === right || left.hash == right.hash && left.kind == right.kind && left.key == right.key
-  }
-
-  package func hash(into hasher: inout Hasher) {
-    hasher.combine(hash)
-  }
-
-  package static func < (left: Right, right: Right) -> Bool {
-    left.kind == right.kind ? left.key < right.key : left.kind == .license
-  }
-}
-
 /// Who gave a right or a mark (R17): nobody, one, or several of the three.
 package struct Givers: Sendable, Hashable, Codable {
   /// The name of the mapping's rule.
@@ -180,7 +135,7 @@ package func isSameEmail(_ left: String, _ right: String) -> Bool {
 }
 
 /// Small letters, Unicode composed.
-private func folded(_ text: String) -> String {
+func folded(_ text: String) -> String {
   // Most texts are in their folded form already and are not copied. Bytes are looked at without a branch for each.
   let isFolded = text.utf8.withContiguousStorageIfAvailable { bytes in
     bytes.reduce(UInt8(0)) { $0 | $1 & 0x80 | ($1 &- 0x41 < 26 ? 1 : 0) } == 0

@@ -91,8 +91,9 @@ package final class Entitlement: Sendable {
   package var others: [JoinedEntry] { rarities.first?.others ?? [] }
 
   package init(
-    person: String, hasID: Bool = true, directory: UInt8 = 0, emails: [String],
-    names: [String] = [], username: String? = nil, match: String? = nil, isActive: Bool = true,
+    person: String, hasID: Bool = true, directory: UInt8 = 0, emails: UsableValues,
+    names: UsableValues = .none, username: String? = nil, match: String? = nil,
+    isActive: Bool = true,
     outcome: Outcome, isByRule: Bool = true, doubts: [Doubt] = [], denied: Set<Right> = [],
     fingerprint: UInt64 = 0, nextChange: Int64? = nil, others: [JoinedEntry] = []
   ) {
@@ -106,8 +107,8 @@ package final class Entitlement: Sendable {
     self.person = person
     self.hasID = hasID
     self.directory = directory
-    self.emails = UsableValues(emails)
-    self.names = UsableValues(names)
+    self.emails = emails
+    self.names = names
     self.username = username
     self.isActive = isActive
     self.outcome = outcome
@@ -187,13 +188,50 @@ package enum ConflictPolicy: String, Sendable, CaseIterable {
 }
 
 /// Values that nearly always are one; costs no array then.
-package enum UsableValues: Sendable, Hashable, RandomAccessCollection {
+package enum UsableValues: Sendable, Hashable, RandomAccessCollection, ExpressibleByArrayLiteral {
   case none
   case one(String)
   case several([String])
 
   package init(_ values: [String]) {
     self = values.isEmpty ? .none : values.count == 1 ? .one(values[0]) : .several(values)
+  }
+
+  package init(arrayLiteral values: String...) { self.init(values) }
+
+  package mutating func append(_ value: String) {
+    switch self {
+    case .none: self = .one(value)
+    case .one(let first): self = .several([first, value])
+    case .several(let values): self = .several(values + [value])
+    }
+  }
+
+  /// Here for its speed: what a collection has by itself allocates for each value.
+  @inlinable package func makeIterator() -> Iterator { Iterator(values: self) }
+
+  package struct Iterator: IteratorProtocol {
+    @usableFromInline let values: UsableValues
+    @usableFromInline var place = 0
+
+    @inlinable init(values: UsableValues) { self.values = values }
+
+    @inlinable package mutating func next() -> String? {
+      defer { place += 1 }
+      switch values {
+      case .none: return nil
+      case .one(let value): return place == 0 ? value : nil
+      case .several(let values): return place < values.count ? values[place] : nil
+      }
+    }
+  }
+
+  package var first: String? {
+    switch self {
+    case .none: nil
+    case .one(let value): value
+    case .several(let values): values.first
+    }
   }
 
   package var startIndex: Int { 0 }

@@ -92,7 +92,7 @@ package struct Pin: Sendable, Hashable, Codable {
 
 extension Right {
   /// Reads `license=confluence` or `group=developers`; nil for anything else.
-  package convenience init?(text: some StringProtocol) {
+  package init?(text: some StringProtocol) {
     // A mark that combines with what stands before it makes one character of both.
     let scalars = String(text).unicodeScalars
     guard let equals = scalars.firstIndex(of: "="),

@@ -393,19 +393,32 @@ extension Plan {
 }
 
 extension Plan.Row {
-  /// Adds the row's numbers to a buffer, for hashing.
-  package func append(to buffer: inout [UInt8]) {
-    buffer.append(kind)
-    buffer.append(keepsGivers ? 1 : 0)
-    for number in [subject, before, after, rule, reason, givers] {
-      withUnsafeBytes(of: number.littleEndian) { buffer.append(contentsOf: $0) }
+  /// The numbers of rows one after the other, for hashing.
+  package static func bytes(of rows: ArraySlice<Plan.Row>) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: rows.count * 26) { buffer, count in
+      let out = UnsafeMutableRawBufferPointer(buffer)
+      func put(_ number: Int32) {
+        out.storeBytes(of: number.littleEndian, toByteOffset: count, as: Int32.self)
+        count += 4
+      }
+      for row in rows {
+        out[count] = row.kind
+        out[count + 1] = row.keepsGivers ? 1 : 0
+        count += 2
+        put(row.subject)
+        put(row.before)
+        put(row.after)
+        put(row.rule)
+        put(row.reason)
+        put(row.givers)
+      }
     }
   }
 }
 
 extension Plan {
   /// A right that nobody gave before: most changes are of this kind.
-  package struct Gift {
+  package struct Gift: Sendable {
     /// By number in `subjects`.
     package let subject: Int
     package let isGroup: Bool
@@ -415,16 +428,24 @@ extension Plan {
     package let givers: Int
   }
 
-  /// The gift that a row is; nil for other changes.
-  package func gift(_ row: Row) -> Gift? {
-    let kind = ChangeKind.byNumber[Int(row.kind)]
-    guard kind == .grantLicense || kind == .joinGroup, !row.keepsGivers, row.givers >= 0,
-      row.after >= 0,
-      givers[Int(row.givers)].before.isEmpty
-    else { return nil }
-    return Gift(
-      subject: Int(row.subject), isGroup: kind == .joinGroup, name: Int(row.after),
-      givers: Int(row.givers))
+  /// Tells which rows of a plan are gifts; made once for millions of rows.
+  package struct Gifts {
+    private let grantLicense = ChangeKind.grantLicense.number
+    private let joinGroup = ChangeKind.joinGroup.number
+    /// By number in `allGivers`, whether nobody gave the right before.
+    private let isNew: [Bool]
+
+    package init(of plan: Plan) { isNew = plan.givers.map(\.before.isEmpty) }
+
+    /// The gift that a row is; nil for other changes.
+    package func gift(_ row: Row) -> Gift? {
+      guard row.kind == joinGroup || row.kind == grantLicense, !row.keepsGivers, row.givers >= 0,
+        row.after >= 0, isNew[Int(row.givers)]
+      else { return nil }
+      return Gift(
+        subject: Int(row.subject), isGroup: row.kind == joinGroup, name: Int(row.after),
+        givers: Int(row.givers))
+    }
   }
 
   /// Whom a row is about, by number in `subjects`.

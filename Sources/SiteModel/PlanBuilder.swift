@@ -1,10 +1,15 @@
 /// Puts a plan together, change by change.
 package struct PlanBuilder {
+  private static let joinGroup = ChangeKind.joinGroup.number
+  private static let grantLicense = ChangeKind.grantLicense.number
+
   private var plan: Plan
   private var releases: [Plan.Row] = []
   private var middle: [Plan.Row] = []
   private var grants: [Plan.Row] = []
   private var textNumbers: [String: Int32] = [:]
+  /// The same for the names of rights, by number of the spelling; -1: not looked up yet.
+  private var nameNumbers: [Int32] = []
   private var giversNumbers: [GiversChange: Int32] = [:]
   /// For each rule the number of "from nobody to this rule", which most changes say.
   private var ruleGivers: [Int32]
@@ -58,6 +63,15 @@ package struct PlanBuilder {
     case .grantLicense, .joinGroup: grants.append(row)
     default: middle.append(row)
     }
+  }
+
+  /// Adds a right that a rule gives anew: most changes are such.
+  package mutating func give(_ right: Right, to subject: Int, rule: Int) {
+    grants.append(
+      Plan.Row(
+        kind: right.kind == .group ? Self.joinGroup : Self.grantLicense,
+        keepsGivers: false, subject: Int32(subject), before: -1, after: number(right),
+        rule: Int32(rule), reason: -1, givers: given(by: rule)))
   }
 
   /// The directory id of a subject, or the email where there is none.
@@ -132,6 +146,16 @@ package struct PlanBuilder {
       ruleGivers[rule] = number(GiversChange(to: Givers(rule: plan.rules[rule].name)))
     }
     return ruleGivers[rule]
+  }
+
+  private mutating func number(_ right: Right) -> Int32 {
+    let spelling = right.spellingNumber
+    if spelling >= nameNumbers.count {
+      let room = max(spelling + 1, 2 * nameNumbers.count)
+      nameNumbers += Array(repeating: -1, count: room - nameNumbers.count)
+    }
+    if nameNumbers[spelling] < 0 { nameNumbers[spelling] = number(right.name) }
+    return nameNumbers[spelling]
   }
 
   private mutating func number(_ givers: GiversChange) -> Int32 {

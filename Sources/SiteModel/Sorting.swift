@@ -1,12 +1,30 @@
+import Foundation
+
 /// The order in which texts are compared that have no order, and SQLite's: by their bytes.
-@inlinable package func bytewise(_ left: String, _ right: String) -> Bool {
-  left.utf8.lexicographicallyPrecedes(right.utf8)
+package func bytewise(_ left: String, _ right: String) -> Bool { order(left, right) < 0 }
+
+/// Whether texts are the same byte by byte; `==` takes also those for the same that are composed differently.
+package func isSameBytes(_ left: String, _ right: String) -> Bool { order(left, right) == 0 }
+
+/// Below zero where the left text comes first by its bytes, 0 where both are the same.
+private func order(_ left: String, _ right: String) -> Int {
+  var (left, right) = (left, right)
+  return left.withUTF8 { left in
+    right.withUTF8 { right in
+      let count = min(left.count, right.count)
+      if count > 0, let own = left.baseAddress, let other = right.baseAddress {
+        let order = memcmp(own, other, count)
+        if order != 0 { return Int(order) }
+      }
+      return left.count - right.count
+    }
+  }
 }
 
 /// Numbers in the order of the bytes of their texts; where these are the same, of others, and at last by number.
 ///
 /// Most texts differ in their first sixteen bytes, which are compared as numbers.
-@inlinable package func sortedByBytes(
+package func sortedByBytes(
   _ numbers: some Sequence<Int>, _ text: (Int) -> String, then next: (Int) -> String = { _ in "" }
 ) -> [Int32] {
   var keyed: [(high: UInt64, low: UInt64, number: Int32)] = []
@@ -28,7 +46,7 @@
 }
 
 /// The first sixteen bytes of a text as two numbers that compare as the bytes do; zeros follow a shorter text.
-@usableFromInline package func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
+package func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
   var text = text
   return text.withUTF8 { bytes in
     var words = (UInt64(0), UInt64(0))

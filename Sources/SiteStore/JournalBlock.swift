@@ -22,6 +22,7 @@ struct JournalBlock {
     static let hasGivers = Flags(rawValue: 16)
   }
 
+  private static let createAccount = ChangeKind.createAccount.number
   /// Of one random number.
   private static let saltSize = 8
   private static let digestSize = 16
@@ -30,7 +31,7 @@ struct JournalBlock {
   ///   - rule, reason, givers: numbers in the run's own tables, -1 for none.
   mutating func append(
     _ kind: ChangeKind, account: Int64, before: String?, after: String?, rule: Int, reason: Int,
-    givers: Int, keepsGivers: Bool
+    givers: Int, keepsGivers: Bool, salting: inout Salting
   ) {
     var flags: Flags = []
     if keepsGivers { flags.insert(.keepsGivers) }
@@ -38,34 +39,99 @@ struct JournalBlock {
     if after != nil { flags.insert(.hasAfter) }
     if kind.isPersonal { flags.insert(.isPersonal) }
     if givers >= 0 { flags.insert(.hasGivers) }
-    accounts =
-      min(
-        accounts?.lowerBound ?? account, account)...max(
-        accounts?.upperBound ?? account, account)
-    bytes.append(kind.number)
-    bytes.append(flags.rawValue)
-    bytes.appendVarint(UInt64(account))
-    bytes.appendVarint(UInt64(rule + 1))
-    bytes.appendVarint(UInt64(reason + 1))
-    if givers >= 0 { bytes.appendVarint(UInt64(givers)) }
+    appendHead(kind.number, flags, account, rule, reason, givers)
     func appendValues(to bytes: inout [UInt8]) {
       if let before { bytes.appendField(before.utf8) }
       if let after { bytes.appendField(after.utf8) }
     }
     if kind.isPersonal {
-      var salted = Self.salt()
-      appendValues(to: &salted)
-      bytes.append(contentsOf: SHA256.hash(data: salted).prefix(Self.digestSize))
-      personal.appendField(salted)
+      salting.begin()
+      appendValues(to: &salting.piece)
+      append(salting)
     } else {
       appendValues(to: &bytes)
     }
+  }
+
+  /// The same for a gift, as most changes of a first run are.
+  mutating func append(_ gift: Plan.Gift, kind: UInt8, account: Int64, name: String, rule: Int) {
+    appendHead(kind, [.hasAfter, .hasGivers], account, rule, -1, gift.givers)
+    bytes.appendField(name.utf8)
+  }
+
+  /// The same for a new account: email, name, username, mark and directory id, one a line.
+  mutating func append(
+    new subject: Plan.Subject, account: Int64, rule: Int, reason: Int, givers: Int,
+    salting: inout Salting
+  ) {
+    let lines = [
+      subject.email, subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
+      subject.person ?? "",
+    ]
+    appendHead(
+      Self.createAccount,
+      givers < 0 ? [.hasAfter, .isPersonal] : [.hasAfter, .isPersonal, .hasGivers],
+      account, rule, reason, givers)
+    salting.begin()
+    salting.piece.appendVarint(UInt64(lines.reduce(lines.count - 1) { $0 + $1.utf8.count }))
+    for (number, line) in lines.enumerated() {
+      if number > 0 { salting.piece.append(UInt8(ascii: "\n")) }
+      salting.piece.append(contentsOf: line.utf8)
+    }
+    append(salting)
+  }
+
+  /// Adds a person's data.
+  private mutating func append(_ salting: Salting) {
+    SHA256.hash(data: salting.piece).withUnsafeBytes {
+      bytes.append(contentsOf: $0.prefix(Self.digestSize))
+    }
+    personal.appendField(salting.piece)
+  }
+
+  private mutating func appendHead(
+    _ kind: UInt8, _ flags: Flags, _ account: Int64, _ rule: Int, _ reason: Int, _ givers: Int
+  ) {
+    if let known = accounts {
+      if !known.contains(account) {
+        accounts = min(known.lowerBound, account)...max(known.upperBound, account)
+      }
+    } else {
+      accounts = account...account
+    }
+    bytes.append(kind)
+    bytes.append(flags.rawValue)
+    bytes.appendVarint(UInt64(account))
+    bytes.appendVarint(UInt64(rule + 1))
+    bytes.appendVarint(UInt64(reason + 1))
+    if givers >= 0 { bytes.appendVarint(UInt64(givers)) }
     count += 1
   }
 
-  private static func salt() -> [UInt8] {
-    var generator = SystemRandomNumberGenerator()
-    return withUnsafeBytes(of: generator.next()) { Array($0) }
+  /// Salts pieces. The random numbers are fetched some at a time: to ask the system for each costs as much as its digest.
+  struct Salting {
+    /// The piece that is put together, after its salt.
+    fileprivate var piece: [UInt8] = []
+    /// As much as `getentropy` gives at once.
+    private var numbers = [UInt64](repeating: 0, count: 32)
+    private var left = 0
+
+    fileprivate mutating func begin() {
+      piece.removeAll(keepingCapacity: true)
+      withUnsafeBytes(of: next()) { piece.append(contentsOf: $0) }
+    }
+
+    private mutating func next() -> UInt64 {
+      if left == 0, numbers.withUnsafeMutableBytes({ getentropy($0.baseAddress, $0.count) }) == 0 {
+        left = numbers.count
+      }
+      if left == 0 {
+        var generator = SystemRandomNumberGenerator()
+        return generator.next()
+      }
+      left -= 1
+      return numbers[left]
+    }
   }
 
   /// What a run's blocks refer to by number.

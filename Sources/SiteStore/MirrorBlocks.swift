@@ -3,12 +3,23 @@ import Foundation
 import GRDB
 
 /// A hash under which an entry is found, by the entry's row.
-struct HashedEntry: Hashable, Comparable {
+struct HashedEntry: Hashable, Comparable, BitwiseCopyable {
   let hash: WideHash
   let entry: Int64
 
   static func < (left: HashedEntry, right: HashedEntry) -> Bool {
     left.hash == right.hash ? left.entry < right.entry : left.hash < right.hash
+  }
+}
+
+/// Pairs that blocks no longer hold, and those that they hold from now on.
+struct BlockChanges {
+  fileprivate var removed: [HashedEntry] = []
+  fileprivate var added: [HashedEntry] = []
+
+  mutating func note(removed gone: [WideHash], added new: [WideHash], _ entry: Int64) {
+    for hash in gone { removed.append(HashedEntry(hash: hash, entry: entry)) }
+    for hash in new { added.append(HashedEntry(hash: hash, entry: entry)) }
   }
 }
 
@@ -73,14 +84,15 @@ struct MirrorBlocks {
     }
   }
 
-  /// Takes pairs out and puts others in.
-  func change(removed: [HashedEntry], added: consuming [HashedEntry]) throws {
-    if removed.isEmpty, added.isEmpty { return }
-    var gone = Set(removed)
-    var changes = added
-    if !gone.isEmpty { gone.subtract(changes) }
-    changes += gone
-    changes.sortByHash { $0.hash.high }
+  /// Takes pairs out and puts others in; of the changes nothing is left.
+  func make(_ noted: inout BlockChanges) throws {
+    defer { noted = BlockChanges() }
+    if noted.removed.isEmpty, noted.added.isEmpty { return }
+    var gone = Set(noted.removed)
+    if !gone.isEmpty { gone.subtract(noted.added) }
+    noted.added += gone
+    noted.added.sortByHash { $0.hash.high }
+    let changes = noted.added
     let before = try statement(
       "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
     )
@@ -193,11 +205,15 @@ extension WideHash {
   static func bytes(of hashes: [WideHash]) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(hashes.count * 16)
+    append(hashes, to: &out)
+    return out
+  }
+
+  static func append(_ hashes: [WideHash], to out: inout [UInt8]) {
     for hash in hashes {
       withUnsafeBytes(of: hash.high.bigEndian) { out.append(contentsOf: $0) }
       withUnsafeBytes(of: hash.low.bigEndian) { out.append(contentsOf: $0) }
     }
-    return out
   }
 
   static func all(in data: Data) -> [WideHash] {

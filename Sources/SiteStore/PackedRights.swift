@@ -13,7 +13,10 @@ struct PackedRights {
 
   private(set) var held: [Held]
 
-  init(_ held: [Held] = []) { self.held = held.sorted { $0.right < $1.right } }
+  init(_ held: consuming [Held] = []) {
+    self.held = held
+    self.held.sort { $0.right < $1.right }
+  }
 
   /// - Parameter text: as `text` is; empty for nothing.
   init(_ text: UnsafeRawBufferPointer) {
@@ -35,15 +38,24 @@ struct PackedRights {
   var text: String? {
     if held.isEmpty { return nil }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(12 * held.count)
+    append(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Adds the text, where there is one.
+  func append(to bytes: inout [UInt8]) {
+    if held.isEmpty { return }
+    var before = UInt8(ascii: "{")
     for one in held {
-      bytes.append(contentsOf: (bytes.isEmpty ? "{\"" : ",\"").utf8)
-      bytes.append(contentsOf: String(one.right).utf8)
-      bytes.append(contentsOf: "\":".utf8)
-      bytes.append(contentsOf: String(one.giver).utf8)
+      bytes.append(before)
+      bytes.append(UInt8(ascii: "\""))
+      bytes.appendDigits(of: one.right)
+      bytes.append(UInt8(ascii: "\""))
+      bytes.append(UInt8(ascii: ":"))
+      bytes.appendDigits(of: one.giver)
+      before = UInt8(ascii: ",")
     }
     bytes.append(UInt8(ascii: "}"))
-    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// The giver of a right; nil where it is not held.
@@ -54,6 +66,22 @@ struct PackedRights {
       guard let newValue else { return }
       let place = held.firstIndex { $0.right > right } ?? held.endIndex
       held.insert(Held(right: right, giver: newValue), at: place)
+    }
+  }
+}
+
+extension [UInt8] {
+  /// - Parameter number: not negative.
+  fileprivate mutating func appendDigits(of number: Int64) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var rest = number.magnitude
+      var start = digits.count
+      repeat {
+        start -= 1
+        digits.initializeElement(at: start, to: UInt8(ascii: "0") + UInt8(rest % 10))
+        rest /= 10
+      } while rest > 0
+      append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[start...]))
     }
   }
 }

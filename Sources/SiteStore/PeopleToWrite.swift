@@ -1,9 +1,53 @@
+import Foundation
 import GRDB
 import Ports
 import SiteModel
 
-/// The people of a plan's new accounts and the settled ones, in the order of their ids, which is the order of the table.
-struct PeopleToWrite: Sendable {
+/// The people of a plan's new accounts and the settled ones, in the order of their ids, which is the order of the table:
+/// another thread packs their rows while accounts are written.
+struct PeopleToWrite {
+  private let plan: Plan
+  private let packed = Handover<RowsToInsert>(most: 8)
+
+  init(_ plan: Plan, _ new: NewAccounts) {
+    self.plan = plan
+    let (accounts, created) = (new.accounts, new.created)
+    Thread.detachNewThread { [packed] in
+      packed.end(
+        Result {
+          try PeoplePacker(plan, accounts: accounts, created: created).pack { try packed.put($0) }
+        })
+    }
+  }
+
+  /// Packs no more, whatever is left.
+  func stop() { packed.stop() }
+
+  func write(in db: Database) throws {
+    // Whoever is changed and not settled is looked at again.
+    let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
+    let known = plan.subjects.filter { $0.account != nil }
+    let isSeveral = !plan.memory.places.isEmpty
+    let settling = isSeveral || known.isEmpty ? [] : Set(plan.memory.settled.map(\.person))
+    for subject in known where subject.person.map(settling.contains) != true {
+      try touch.run(.int(subject.account))
+    }
+    let isFirst = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM person)") == true
+    // Sorted at the end it costs less than filled at random.
+    if isFirst { try db.execute(sql: "DROP INDEX IF EXISTS person_by_account") }
+    var people = try RapidInsert(
+      db, into: "person (id, account, settled, due)", columns: 4,
+      onConflict: """
+        ON CONFLICT (id) DO UPDATE
+        SET account = coalesce(excluded.account, account), settled = excluded.settled, due = excluded.due
+        """)
+    while let rows = try packed.next() { try people.write(rows) }
+    if isFirst { try db.execute(sql: Schema.personIndex) }
+  }
+}
+
+private struct PeoplePacker {
+  private static let together = 512
   private let plan: Plan
   /// The account of each subject of the plan.
   private let accounts: [Int64]
@@ -28,41 +72,19 @@ struct PeopleToWrite: Sendable {
     }.map(\.1)
   }
 
-  func write(in db: Database) throws {
-    // Whoever is changed and not settled is looked at again.
-    let touch = try RapidStatement(db, "UPDATE person SET settled = NULL WHERE account = ?")
-    let known = plan.subjects.filter { $0.account != nil }
-    let isSeveral = !plan.memory.places.isEmpty
-    let settling =
-      isSeveral || known.isEmpty ? [] : Set(settled.map { plan.memory.settled[Int($0)].person })
-    for subject in known where subject.person.map(settling.contains) != true {
-      try touch.run(.int(subject.account))
-    }
-    let isFirst = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM person)") == true
-    // Sorted at the end it costs less than filled at random.
-    if isFirst { try db.execute(sql: "DROP INDEX IF EXISTS person_by_account") }
-    var new = try RapidInsert(db, into: "person (id, account, settled, due)", columns: 4)
-    let upsert = try RapidStatement(
-      db,
-      """
-      INSERT INTO person (id, account, settled, due) VALUES (?1, ?2, ?3, ?4)
-      ON CONFLICT (id) DO UPDATE SET account = coalesce(?2, account), settled = ?3, due = ?4
-      """)
+  func pack(handOn: (RowsToInsert) throws -> Void) throws {
+    var rows = RowsToInsert(columns: 4)
     try forEach { person, account, fingerprint in
-      let settled = fingerprint.map(Int64.init(bitPattern:))
-      let due = fingerprint == nil ? nil : plan.memory.due[person]
-      if isFirst {
-        new.add(person)
-        new.add(account)
-        new.add(settled)
-        new.add(due)
-        try new.endRow()
-      } else {
-        try upsert.run(.text(person), .int(account), .int(settled), .int(due))
+      rows.add(person)
+      rows.add(account)
+      rows.add(fingerprint.map(Int64.init(bitPattern:)))
+      rows.add(fingerprint == nil ? nil : plan.memory.due[person])
+      if rows.count == Self.together {
+        try handOn(rows)
+        rows.removeAll()
       }
     }
-    try new.flush()
-    if isFirst { try db.execute(sql: Schema.personIndex) }
+    if rows.count > 0 { try handOn(rows) }
   }
 
   /// - Parameter body: gets the person, the new account, and the fingerprint of somebody who is settled.
@@ -80,7 +102,7 @@ struct PeopleToWrite: Sendable {
       let person = plan.subjects[subject].person ?? ""
       try settle(before: person)
       let own = next < settled.count ? plan.memory.settled[Int(settled[next])] : nil
-      let isSettled = own.map { $0.person.utf8.elementsEqual(person.utf8) } ?? false
+      let isSettled = own.map { isSameBytes($0.person, person) } ?? false
       try body(person, accounts[subject], isSettled ? own?.fingerprint : nil)
       if isSettled { next += 1 }
     }

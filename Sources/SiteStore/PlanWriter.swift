@@ -6,33 +6,32 @@ import SiteModel
 struct PlanWriter {
   private let db: Database
   private let plan: Plan
-  /// The account of each subject, of new ones the coming one.
-  let accounts: [Int64]
+  private(set) var new: NewAccounts
   private var writtenByKind = [Int](repeating: 0, count: ChangeKind.byNumber.count)
-  /// Subjects that are created, whose people are still to be written.
-  let created: [Int]
-  /// How many more accounts hold each right, by the right's number.
-  private var taken: [Int64: Int64] = [:]
+  /// How many more accounts hold each right.
+  private var taken = RightCounts()
   /// How many more accounts are active.
   private var activated: Int64 = 0
-  private var rightIDs: [Right: Int64] = [:]
-  /// The same for gifts, by the plan's text with the name; 0: not looked up yet.
-  private var licenseIDs, groupIDs: [Int64]
-  private let givers: GiverTable
-  /// The same for gifts, by the plan's number of what is said of givers; 0: not looked up yet.
-  private var giverIDs: [Int64]
   private var rights: ChangedRights
-  private var newAccounts: RapidInsert
+  private var numbers: RightNumbers
+  private let givers: GiverTable
+  private let gifts: Plan.Gifts
+  /// The numbers of what gifts say.
+  private let known: NewAccounts.Numbers
   private let statements: Statements
 
   private struct Statements {
     let link, unlink, mark, deactivate, reactivate: RapidStatement
-    let freeEmail, email, name, username, addRight: RapidStatement
+    let freeEmail, email, name, username: RapidStatement
   }
 
   init(_ db: Database, plan: Plan) throws {
     self.db = db
     self.plan = plan
+    gifts = Plan.Gifts(of: plan)
+    numbers = try RightNumbers(db)
+    givers = GiverTable(db)
+    known = try Self.numbers(plan, gifts, &numbers, givers)
     var accounts = plan.subjects.map { $0.account ?? 0 }
     var created: [Int] = []
     let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
@@ -40,21 +39,9 @@ struct PlanWriter {
       accounts[plan.subject(row)] = first + Int64(created.count)
       created.append(plan.subject(row))
     }
-    self.accounts = accounts
-    self.created = created
-    licenseIDs = Array(repeating: 0, count: plan.allTexts.count)
-    groupIDs = licenseIDs
-    givers = GiverTable(db)
-    giverIDs = Array(repeating: 0, count: plan.allGivers.count)
     rights = try ChangedRights(db)
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     // Rows change only where they are as the plan saw them: a statement that finds no row is a stale plan.
-    newAccounts = try RapidInsert(
-      db,
-      into: """
-        account (id, email, email_key, name, username, mark_rule, mark_hand, mark_import,
-          email_verified, deactivated_by, rights)
-        """, columns: 11)
     statements = Statements(
       link: try make(
         """
@@ -77,28 +64,54 @@ struct PlanWriter {
       email: try make(
         "UPDATE account SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1"),
       name: try make("UPDATE account SET name = ?2 WHERE id = ?1"),
-      username: try make("UPDATE account SET username = ?2 WHERE id = ?1"),
-      addRight: try make(
-        "INSERT INTO rights (kind, name, key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"))
+      username: try make("UPDATE account SET username = ?2 WHERE id = ?1"))
+    new = try NewAccounts(plan, accounts: accounts, created: created, numbers: known, in: db)
   }
+
+  /// The store's numbers for what gifts say; what is new gets one.
+  private static func numbers(
+    _ plan: Plan, _ gifts: Plan.Gifts, _ rights: inout RightNumbers, _ givers: GiverTable
+  ) throws -> NewAccounts.Numbers {
+    let none = [Int64](repeating: 0, count: plan.allTexts.count)
+    var numbers = NewAccounts.Numbers(
+      licenses: none, groups: none, givers: Array(repeating: 0, count: plan.allGivers.count))
+    for row in plan.rows {
+      guard let gift = gifts.gift(row) else { continue }
+      let held = numbers.held(gift)
+      if held.right == 0 {
+        let name = plan.allTexts[gift.name]
+        if gift.isGroup {
+          numbers.groups[gift.name] = try rights.number(of: Right(.group, name))
+        } else {
+          numbers.licenses[gift.name] = try rights.number(of: Right(.license, name))
+        }
+      }
+      if held.giver == 0 {
+        numbers.givers[gift.givers] = try givers.number(of: plan.allGivers[gift.givers].after)
+      }
+    }
+    return numbers
+  }
+
+  /// Whatever is left of the plan is not written.
+  func stop() { new.stop() }
 
   /// - Parameter meanwhile: is done from time to time.
   mutating func write(_ meanwhile: () throws -> Void) throws {
     // Emails that are given up are freed first, so that two people can swap theirs.
     for index in plan.rows.indices where plan.kind(at: index) == .changeEmail {
-      try statements.freeEmail.run(.int(accounts[plan.change(at: index).subject]))
+      try statements.freeEmail.run(.int(new.accounts[plan.change(at: index).subject]))
     }
-    let gifts = GiftsOfNew(plan, created: created)
     for index in plan.rows.indices {
       if index % 1000 == 999 { try meanwhile() }
       let row = plan.rows[index]
-      if let gift = plan.gift(row) {
-        if gifts[gift.subject].isEmpty { try give(gift) }
+      if let gift = gifts.gift(row) {
+        if plan.subjects[gift.subject].account != nil { try give(gift) }
         continue
       }
       writtenByKind[Int(plan.kindNumber(row))] += 1
       if plan.kind(at: index) == .createAccount {
-        try create(row, gifts[plan.subject(row)])
+        try new.writeNext()
         continue
       }
       let change = plan.change(at: index)
@@ -107,17 +120,19 @@ struct PlanWriter {
       case .revokeLicense, .leaveGroup: try take(change)
       default:
         // Later changes may be to what earlier ones made.
-        try newAccounts.flush()
         try rights.write()
         try write(change)
         guard db.changesCount == 1 else { throw stale(change) }
       }
     }
-    try newAccounts.flush()
+    try count(new.counted())
     try regive()
     try rights.write()
-    let count = try RapidStatement(db, "UPDATE rights SET taken = taken + ? WHERE id = ?")
-    for (right, delta) in taken { try count.run(.int(delta), .int(right)) }
+  }
+
+  /// Writes what is counted beside the accounts, when all else is written.
+  func finish() throws {
+    try numbers.write(taken)
     try RapidStatement(db, "UPDATE site SET active_accounts = active_accounts + ?")
       .run(.int(activated))
   }
@@ -132,7 +147,7 @@ struct PlanWriter {
   }
 
   private mutating func write(_ change: Change) throws {
-    let account = RapidStatement.Value.int(accounts[change.subject])
+    let account = RapidStatement.Value.int(new.accounts[change.subject])
     switch change.kind {
     case .createAccount, .grantLicense, .joinGroup, .revokeLicense, .leaveGroup:
       break  // Many at a time, see `write`.
@@ -170,32 +185,30 @@ struct PlanWriter {
     (change.givers?.before ?? Givers(), change.givers?.after ?? Givers())
   }
 
-  /// A gift by the store's numbers.
-  private mutating func held(_ gift: Plan.Gift) throws -> PackedRights.Held {
-    let known = gift.isGroup ? groupIDs[gift.name] : licenseIDs[gift.name]
-    let right =
-      known != 0
-      ? known : try rightID(Right(gift.isGroup ? .group : .license, plan.allTexts[gift.name]))
-    if gift.isGroup { groupIDs[gift.name] = right } else { licenseIDs[gift.name] = right }
-    if giverIDs[gift.givers] == 0 {
-      giverIDs[gift.givers] = try givers.number(of: plan.allGivers[gift.givers].after)
-    }
-    guard giverIDs[gift.givers] != 0 else {
-      throw doubtful(gift.subject, "would be given \(plan.allTexts[gift.name]) by nobody")
-    }
-    taken[right, default: 0] += 1
-    writtenByKind[Int((gift.isGroup ? ChangeKind.joinGroup : .grantLicense).number)] += 1
-    return PackedRights.Held(right: right, giver: giverIDs[gift.givers])
+  private mutating func count(_ new: NewAccounts.Counts) {
+    taken.add(new.taken)
+    activated += new.active
+    count(new.licenses, .grantLicense)
+    count(new.groups, .joinGroup)
+  }
+
+  private mutating func count(_ changes: Int, _ kind: ChangeKind) {
+    writtenByKind[Int(kind.number)] += changes
   }
 
   private mutating func give(_ gift: Plan.Gift) throws {
-    let new = try held(gift)
-    let isNew = try rights.change(accounts[gift.subject]) { rights in
+    let new = known.held(gift)
+    guard new.giver != 0 else {
+      throw doubtful(gift.subject, "would be given \(plan.allTexts[gift.name]) by nobody")
+    }
+    let isNew = try rights.change(self.new.accounts[gift.subject]) { rights in
       let isNew = rights.active[new.right] == nil && rights.suspended[new.right] == nil
       rights.active[new.right] = new.giver
       return isNew
     }
     guard isNew else { throw doubtful(gift.subject, "has \(plan.allTexts[gift.name]) already") }
+    taken.add(1, to: new.right)
+    count(1, gift.isGroup ? .joinGroup : .grantLicense)
   }
 
   private func doubtful(_ subject: Int, _ what: String) -> StorePlanIsStale {
@@ -211,7 +224,7 @@ struct PlanWriter {
       rights.active[right] = after
       return true
     }
-    if !change.isGiverOnly { taken[right, default: 0] += 1 }
+    if !change.isGiverOnly { taken.add(1, to: right) }
   }
 
   private mutating func take(_ change: Change) throws {
@@ -231,7 +244,7 @@ struct PlanWriter {
       rights.suspended[right] = nil
       return true
     }
-    if wasTaken, !change.isGiverOnly { taken[right, default: 0] -= 1 }
+    if wasTaken, !change.isGiverOnly { taken.add(-1, to: right) }
   }
 
   /// - Parameter body: gets the account's rights and the numbers of their givers before and after, 0 for none; whether the
@@ -241,7 +254,7 @@ struct PlanWriter {
   ) throws {
     let (before, after) = givers(of: change)
     let numbers = (try givers.number(of: before), try givers.number(of: after))
-    let fits = try rights.change(accounts[change.subject]) { body(&$0, numbers.0, numbers.1) }
+    let fits = try rights.change(new.accounts[change.subject]) { body(&$0, numbers.0, numbers.1) }
     guard fits else { throw stale(change) }
   }
 
@@ -249,7 +262,7 @@ struct PlanWriter {
   private mutating func regive() throws {
     for one in plan.memory.regiven {
       guard let kind = Right.Kind(rawValue: one.kind) else { continue }
-      let right = try rightID(Right(kind, one.key))
+      let right = try numbers.number(of: Right(kind, one.key))
       try rights.change(one.account) { [givers] rights in
         for place in [\ChangedRights.Rights.active, \.suspended] {
           guard let number = rights[keyPath: place][right],
@@ -272,75 +285,51 @@ struct PlanWriter {
     if case .text(let person) = change.after { try statements.link.run(.text(person), account) }
   }
 
-  private mutating func create(_ row: Plan.Row, _ gifts: ArraySlice<Int32>) throws {
-    let number = plan.subject(row)
-    let rights = PackedRights(
-      try gifts.compactMap { try plan.gift(plan.rows[Int($0)]).map { try held($0) } })
-    guard zip(rights.held, rights.held.dropFirst()).allSatisfy({ $0.right != $1.right }) else {
-      throw doubtful(number, "would be given one right twice")
-    }
-    let subject = plan.subjects[number]
-    let givers = Int(plan.giversNumber(row))
-    let mark = subject.portalOnly && givers >= 0 ? plan.allGivers[givers].after : Givers()
-    if subject.isActive { activated += 1 }
-    newAccounts.add(accounts[number])
-    newAccounts.add(subject.email)
-    newAccounts.add(emailKey(subject.email))
-    newAccounts.add(subject.name)
-    newAccounts.add(subject.username)
-    newAccounts.add(mark.rule)
-    newAccounts.add(mark.hand)
-    newAccounts.add(mark.imported)
-    newAccounts.add(subject.isEmailVerified ? 1 : 0)
-    newAccounts.add(subject.isActive ? nil : "import")
-    newAccounts.add(rights.text)
-    try newAccounts.endRow()
-  }
-
   private mutating func rightID(of change: Change, _ value: Change.Value?) throws -> Int64 {
     guard case .text(let name) = value else { return 0 }
     let isGroup = change.kind == .joinGroup || change.kind == .leaveGroup
-    return try rightID(Right(isGroup ? .group : .license, name))
-  }
-
-  private mutating func rightID(_ right: Right) throws -> Int64 {
-    if let known = rightIDs[right] { return known }
-    try statements.addRight.run(.text(right.kind.rawValue), .text(right.name), .text(right.key))
-    let find = try db.cachedStatement(sql: "SELECT id FROM rights WHERE kind = ? AND key = ?")
-    let id = try Int64.fetchOne(find, arguments: [right.kind.rawValue, right.key]) ?? 0
-    rightIDs[right] = id
-    return id
+    return try numbers.number(of: Right(isGroup ? .group : .license, name))
   }
 }
 
-/// The gifts of new accounts, which are written with them.
-private struct GiftsOfNew {
-  /// Numbers of rows, those of one subject together, in the plan's order.
-  private let rows: [Int32]
-  /// By subject, where its rows end.
-  private let ends: [Int32]
+/// The store's numbers for rights. Those that are new get one, and are written at last, with how many hold them: so their pages
+/// change once, see `Schema.mirrorIndexes`.
+private struct RightNumbers {
+  private let db: Database
+  private let find: RapidStatement
+  private var known: [Right: Int64] = [:]
+  private var new: [Right] = []
+  /// The number of the first that is new.
+  private let first: Int64
 
-  /// - Parameter created: the subjects that are created.
-  init(_ plan: Plan, created: [Int]) {
-    var isNew = [Bool](repeating: false, count: plan.subjects.count)
-    for subject in created { isNew[subject] = true }
-    var next = [Int32](repeating: 0, count: plan.subjects.count + 1)
-    for row in plan.rows {
-      if let gift = plan.gift(row), isNew[gift.subject] { next[gift.subject + 1] += 1 }
-    }
-    for subject in plan.subjects.indices { next[subject + 1] += next[subject] }
-    var rows = [Int32](repeating: 0, count: Int(next[plan.subjects.count]))
-    for (number, row) in plan.rows.enumerated() {
-      guard let gift = plan.gift(row), isNew[gift.subject] else { continue }
-      rows[Int(next[gift.subject])] = Int32(number)
-      next[gift.subject] += 1
-    }
-    self.rows = rows
-    ends = next
+  init(_ db: Database) throws {
+    self.db = db
+    find = try RapidStatement(db, "SELECT id FROM rights WHERE kind = ? AND key = ?")
+    first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM rights") ?? 0) + 1
   }
 
-  /// Of a subject.
-  subscript(subject: Int) -> ArraySlice<Int32> {
-    rows[(subject == 0 ? 0 : Int(ends[subject - 1]))..<Int(ends[subject])]
+  mutating func number(of right: Right) throws -> Int64 {
+    if let known = known[right] { return known }
+    var number = try find.first(.text(right.kind.rawValue), .text(right.key)) { $0.int(0) ?? 0 }
+    if number == nil {
+      number = first + Int64(new.count)
+      new.append(right)
+    }
+    known[right] = number
+    return number ?? 0
+  }
+
+  /// - Parameter taken: how many accounts more or fewer hold each right.
+  func write(_ taken: RightCounts) throws {
+    let add = try RapidStatement(
+      db, "INSERT INTO rights (id, kind, name, key) VALUES (?, ?, ?, ?)")
+    for (number, right) in zip(first..., new) {
+      try add.run(
+        .int(number), .text(right.kind.rawValue), .text(right.name), .text(right.key))
+    }
+    let count = try RapidStatement(db, "UPDATE rights SET taken = taken + ? WHERE id = ?")
+    for (right, delta) in taken.counts.enumerated() where delta != 0 {
+      try count.run(.int(delta), .int(Int64(right)))
+    }
   }
 }

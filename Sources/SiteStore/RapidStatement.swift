@@ -73,65 +73,52 @@ extension SQLiteStatement {
   }
 }
 
-/// Rows of one table, written many with a statement: SQLite spends as much on its beginning and end as on a small row. Texts
-/// and blobs wait in one buffer, in which SQLite reads them.
+/// Rows that wait to be written. Texts and blobs lie in one buffer, in which SQLite reads them.
 ///
-/// The values of a row are added one by one, in the order of the columns; `endRow` ends it.
-struct RapidInsert {
-  private static let rows = 16
+/// The values of a row are added one by one, in the order of the columns.
+struct RowsToInsert: Sendable {
   private let columns: Int
-  private let one, many: RapidStatement
-  private var waiting: [Waiting] = []
-  private var bytes: [UInt8] = []
+  fileprivate var values: [Value] = []
+  fileprivate var bytes: [UInt8] = []
 
-  private enum Waiting {
+  fileprivate enum Value {
     case null
     case int(Int64)
     case text(Range<Int>), blob(Range<Int>)
   }
 
-  /// - Parameter table: with its columns, for example `person (id, account)`.
-  init(_ db: Database, into table: String, columns: Int) throws {
-    self.columns = columns
-    let row = "(" + Array(repeating: "?", count: columns).joined(separator: ", ") + ")"
-    func statement(rows: Int) throws -> RapidStatement {
-      let values = Array(repeating: row, count: rows).joined(separator: ", ")
-      // A row that fails ends the transaction: there is no need for SQLite to keep what the statement's other rows need
-      // to be taken back alone.
-      return try RapidStatement(db, "INSERT OR FAIL INTO \(table) VALUES \(values)")
-    }
-    one = try statement(rows: 1)
-    many = try statement(rows: Self.rows)
-    waiting.reserveCapacity(columns * Self.rows)
-  }
+  init(columns: Int) { self.columns = columns }
 
-  mutating func add(_ number: Int64?) { waiting.append(number.map(Waiting.int) ?? .null) }
+  /// How many rows are whole.
+  var count: Int { values.count / columns }
+
+  mutating func add(_ number: Int64?) { values.append(number.map(Value.int) ?? .null) }
 
   mutating func add(_ text: String?) {
-    guard var text else { return waiting.append(.null) }
-    waiting.append(.text(text.withUTF8 { keep(UnsafeRawBufferPointer($0)) }))
+    guard var text else { return values.append(.null) }
+    values.append(.text(text.withUTF8 { keep(UnsafeRawBufferPointer($0)) }))
+  }
+
+  /// - Parameter write: adds a text; where it adds nothing, there is none.
+  mutating func addText(_ write: (inout [UInt8]) -> Void) {
+    let start = bytes.count
+    write(&bytes)
+    values.append(bytes.count == start ? .null : .text(start..<bytes.count))
+  }
+
+  /// - Parameter write: adds the bytes of a blob.
+  mutating func addBlob(_ write: (inout [UInt8]) -> Void) {
+    let start = bytes.count
+    write(&bytes)
+    values.append(.blob(start..<bytes.count))
   }
 
   mutating func add(_ own: [UInt8]) {
-    waiting.append(.blob(own.withUnsafeBytes { keep($0) }))
+    values.append(.blob(own.withUnsafeBytes { keep($0) }))
   }
 
-  /// Takes the row, which is written by `flush` at the latest.
-  mutating func endRow() throws {
-    guard waiting.count == columns * Self.rows else { return }
-    try write(waiting[...], many)
-    empty()
-  }
-
-  mutating func flush() throws {
-    for start in stride(from: 0, to: waiting.count, by: columns) {
-      try write(waiting[start..<start + columns], one)
-    }
-    empty()
-  }
-
-  private mutating func empty() {
-    waiting.removeAll(keepingCapacity: true)
+  mutating func removeAll() {
+    values.removeAll(keepingCapacity: true)
     bytes.removeAll(keepingCapacity: true)
   }
 
@@ -140,11 +127,64 @@ struct RapidInsert {
     bytes.append(contentsOf: new)
     return start..<bytes.count
   }
+}
 
-  private func write(_ values: ArraySlice<Waiting>, _ statement: RapidStatement) throws {
-    try bytes.withUnsafeBytes { buffer in
+/// Writes rows of one table, many with a statement: SQLite spends as much on its beginning and end as on a small row.
+struct RapidInsert {
+  private static let rows = 16
+  private let columns: Int
+  private let one: RapidStatement
+  /// Made when so many are written.
+  private var many: RapidStatement?
+  private let make: (_ rows: Int) throws -> RapidStatement
+  /// What waits until there are enough; the values of a row are added, and `endRow` ends it.
+  var waiting: RowsToInsert
+
+  /// - Parameters:
+  ///   - table: with its columns, for example `person (id, account)`.
+  ///   - conflict: what becomes of a row that is there already, as SQL; empty: it is an error.
+  init(_ db: Database, into table: String, columns: Int, onConflict conflict: String = "") throws {
+    self.columns = columns
+    waiting = RowsToInsert(columns: columns)
+    let row = "(" + Array(repeating: "?", count: columns).joined(separator: ", ") + ")"
+    make = { rows in
+      let values = Array(repeating: row, count: rows).joined(separator: ", ")
+      // A row that fails ends the transaction: there is no need for SQLite to keep what the statement's other rows need
+      // to be taken back alone.
+      return try RapidStatement(db, "INSERT OR FAIL INTO \(table) VALUES \(values) \(conflict)")
+    }
+    one = try make(1)
+  }
+
+  /// Takes the row, which is written by `flush` at the latest.
+  mutating func endRow() throws { if waiting.count == Self.rows { try flush() } }
+
+  mutating func flush() throws {
+    try write(waiting)
+    waiting.removeAll()
+  }
+
+  mutating func write(_ rows: RowsToInsert) throws {
+    let together = columns * Self.rows
+    let wholes = rows.values.count / together * together
+    if wholes > 0 {
+      let statement = try many ?? make(Self.rows)
+      many = statement
+      for start in stride(from: 0, to: wholes, by: together) {
+        try write(rows, start..<start + together, statement)
+      }
+    }
+    for start in stride(from: wholes, to: rows.values.count, by: columns) {
+      try write(rows, start..<start + columns, one)
+    }
+  }
+
+  private func write(
+    _ rows: RowsToInsert, _ range: Range<Int>, _ statement: RapidStatement
+  ) throws {
+    try rows.bytes.withUnsafeBytes { buffer in
       try statement.run { handle in
-        for (place, value) in zip(Int32(1)..., values) {
+        for (place, value) in zip(Int32(1)..., rows.values[range]) {
           switch value {
           case .null: sqlite3_bind_null(handle, place)
           case .int(let number): sqlite3_bind_int64(handle, place, number)

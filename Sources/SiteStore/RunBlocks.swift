@@ -31,9 +31,12 @@ struct RunBlocks {
     }
   }
 
-  /// Writes the blocks that are ready.
+  /// Writes blocks that are ready, two at most: many together would push everything else out of SQLite's cache.
   mutating func writeReady() throws {
-    while let block = try packed.nextIfReady() { try write(block) }
+    for _ in 0..<2 {
+      guard let block = try packed.nextIfReady() else { return }
+      try write(block)
+    }
   }
 
   /// Writes the rest.
@@ -66,13 +69,27 @@ private enum JournalPacker {
   ) rethrows -> [String] {
     var reasons = TextTable()
     var block = JournalBlock()
+    var salting = JournalBlock.Salting()
+    let gifts = Plan.Gifts(of: plan)
     for (index, row) in plan.rows.enumerated() {
-      let (before, after) = values(plan, index, row)
-      block.append(
-        plan.kind(at: index), account: accounts[plan.subject(row)], before: before, after: after,
-        rule: Int(plan.ruleNumber(row)),
-        reason: plan.reason(row).map { reasons.number(of: $0) } ?? -1,
-        givers: Int(plan.giversNumber(row)), keepsGivers: plan.keepsGivers(row))
+      let account = accounts[plan.subject(row)]
+      let (rule, givers) = (Int(plan.ruleNumber(row)), Int(plan.giversNumber(row)))
+      let reason = plan.reason(row).map { reasons.number(of: $0) } ?? -1
+      if reason < 0, let gift = gifts.gift(row) {
+        block.append(
+          gift, kind: plan.kindNumber(row), account: account, name: plan.allTexts[gift.name],
+          rule: rule)
+      } else if plan.kind(at: index) == .createAccount {
+        block.append(
+          new: plan.subjects[plan.subject(row)], account: account, rule: rule, reason: reason,
+          givers: givers, salting: &salting)
+      } else {
+        let change = plan.change(at: index)
+        block.append(
+          change.kind, account: account, before: change.before?.text, after: change.after?.text,
+          rule: rule, reason: reason, givers: givers, keepsGivers: plan.keepsGivers(row),
+          salting: &salting)
+      }
       if block.count == blockSize {
         try handOn(block)
         block = JournalBlock()
@@ -80,34 +97,6 @@ private enum JournalPacker {
     }
     if block.count > 0 { try handOn(block) }
     return reasons.texts
-  }
-
-  /// What a change changes; for gifts, which most are, no `Change` is made.
-  private static func values(
-    _ plan: Plan, _ index: Int, _ row: Plan.Row
-  ) -> (before: String?, after: String?) {
-    if let gift = plan.gift(row) { return (nil, plan.allTexts[gift.name]) }
-    if plan.kind(at: index) == .createAccount {
-      return (nil, created(plan.subjects[plan.subject(row)]))
-    }
-    let change = plan.change(at: index)
-    return (change.before?.text, change.after?.text)
-  }
-
-  /// What a new account is, as the journal has it: email, name, username and mark, one a line.
-  private static func created(_ subject: Plan.Subject) -> String {
-    var text = ""
-    // For most, so that it grows once.
-    text.reserveCapacity(120)
-    text += subject.email
-    for more in [
-      subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
-      subject.person ?? "",
-    ] {
-      text += "\n"
-      text += more
-    }
-    return text
   }
 
   private struct TextTable {

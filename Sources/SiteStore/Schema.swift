@@ -57,7 +57,7 @@ enum Schema {
   private static func sortMirror(_ db: Database) throws {
     try db.execute(
       sql: """
-        DROP INDEX mirror_by_key; DROP INDEX IF EXISTS mirror_groups; \(mirrorIndexes)
+        DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups; \(mirrorIndexes)
         PRAGMA user_version = \(Self.version)
         """)
   }
@@ -337,7 +337,7 @@ enum Schema {
   private static let mirror = """
 
     -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
-    -- entries, so that comparing costs little. The indexes are made anew after the mirror is filled.
+    -- entries, so that comparing costs little. The indexes are made when the mirror is filled.
     CREATE TABLE mirror (
       directory TEXT PRIMARY KEY,
       person_search TEXT NOT NULL,
@@ -391,7 +391,7 @@ enum Schema {
       salt INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    """ + mirrorIndexes
+    """
 
   private static let members = """
     -- The keys of each group's members, whose names are not kept otherwise. They lie apart, so that all groups are read
@@ -402,7 +402,9 @@ enum Schema {
     ) STRICT;
     """
 
-  /// The key first, by which SQLite sorts fastest.
+  /// Made when the mirror is filled. A new store has none: to drop them first changes a page of the schema that SQLite writes
+  /// early, and once it changes again, SQLite computes the checksums of all that it wrote between anew. The key comes first,
+  /// by which SQLite sorts fastest.
   static let mirrorIndexes = """
     CREATE UNIQUE INDEX mirror_by_key ON mirror_key (key, directory, kind);
     CREATE INDEX mirror_groups ON mirror_key (directory, kind) WHERE kind = 1;

@@ -13,13 +13,14 @@ extension SiteDatabase {
       try StorePlanIsStale.check(plan.basis, generation: generation, lineage: lineage)
       try Self.checkDeparted(plan, in: db)
       var writer = try PlanWriter(db, plan: plan)
-      let people = Meanwhile { [accounts = writer.accounts, created = writer.created] in
-        PeopleToWrite(plan, accounts: accounts, created: created)
-      }
-      var blocks = try RunBlocks(plan, accounts: writer.accounts, in: db)
+      defer { writer.stop() }
+      let people = PeopleToWrite(plan, writer.new)
+      defer { people.stop() }
+      var blocks = try RunBlocks(plan, accounts: writer.new.accounts, in: db)
       defer { blocks.stop() }
       try writer.write { try blocks.writeReady() }
-      try people.value().write(in: db)
+      try people.write(in: db)
+      try writer.finish()
       try remember(plan, now: run.startedAt, in: db)
       if !plan.isEmpty { try Self.moveGeneration(db) }
       let head = try Journal(audit: audit).write(

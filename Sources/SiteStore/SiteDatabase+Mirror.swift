@@ -117,7 +117,9 @@ extension SiteDatabase {
     }
     // Filling an empty mirror is faster without the indexes.
     let isEmpty = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
-    if isEmpty { try db.execute(sql: "DROP INDEX mirror_by_key; DROP INDEX mirror_groups") }
+    if isEmpty {
+      try db.execute(sql: "DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups")
+    }
     let writer = try DatabaseMirrorWriter(db, directory: directory)
     try body(writer)
     try writer.finish()
@@ -292,9 +294,9 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   private let db: Database
   private let findPerson, findGroup: Statement
   private(set) var changes = 0
-  /// What becomes of the blocks, by kind.
-  private var removed: [MirrorKind: [HashedEntry]] = [:]
-  private var added: [MirrorKind: [HashedEntry]] = [:]
+  /// What becomes of the blocks.
+  private var people = BlockChanges()
+  private var groups = BlockChanges()
   private var newEntries, newKeys: RapidInsert
   /// The number that the next new entry gets.
   private var nextEntry: Int64
@@ -334,41 +336,42 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   ) throws {
     changes += 1
     let fingerprint = Int64(bitPattern: entry.fingerprint)
-    let hashes = WideHash.bytes(of: entry.hashes)
-    let own = kind == .group ? [] : hashes
+    let own = kind == .group ? [] : entry.hashes
     let place: Int64
     if !isNew, let known = try row(kind, key) {
       place = known[0]
       let before = WideHash.all(in: known[2])
       if before != entry.hashes {
-        note(&removed, kind, before, place)
-        note(&added, kind, entry.hashes, place)
+        note(kind, removed: before, place)
+        note(kind, added: entry.hashes, place)
       }
-      try updateEntry.run(.bytes(entry.entry), .bytes(own), .int(place))
+      try updateEntry.run(.bytes(entry.entry), .bytes(WideHash.bytes(of: own)), .int(place))
       try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
     } else {
       place = nextEntry
-      newEntries.add(place)
-      newEntries.add(entry.entry)
-      newEntries.add(own)
+      newEntries.waiting.add(place)
+      newEntries.waiting.add(entry.entry)
+      newEntries.waiting.addBlob { WideHash.append(own, to: &$0) }
       try newEntries.endRow()
-      note(&added, kind, entry.hashes, place)
-      newKeys.add(directory)
-      newKeys.add(Int64(kind.rawValue))
-      newKeys.add(key)
-      newKeys.add(Int64(search))
-      newKeys.add(fingerprint)
-      newKeys.add(place)
+      note(kind, added: entry.hashes, place)
+      newKeys.waiting.add(directory)
+      newKeys.waiting.add(Int64(kind.rawValue))
+      newKeys.waiting.add(key)
+      newKeys.waiting.add(Int64(search))
+      newKeys.waiting.add(fingerprint)
+      newKeys.waiting.add(place)
       try newKeys.endRow()
       nextEntry += 1
     }
-    if kind == .group { try keepMembers.run(.int(place), .bytes(hashes)) }
+    if kind == .group {
+      try keepMembers.run(.int(place), .bytes(WideHash.bytes(of: entry.hashes)))
+    }
   }
 
   func remove(_ kind: MirrorKind, key: String) throws {
     guard let known = try row(kind, key) else { return }
     changes += 1
-    note(&removed, kind, WideHash.all(in: known[2]), known[0])
+    note(kind, removed: WideHash.all(in: known[2]), known[0])
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
@@ -419,18 +422,21 @@ private final class DatabaseMirrorWriter: MirrorWriter {
   /// Brings the blocks up to date with what was written.
   func finish() throws {
     try flush()
-    for kind in [MirrorKind.person, .group] {
-      try MirrorBlocks(db, directory: directory, kind: kind.rawValue)
-        .change(
-          removed: removed[kind] ?? [], added: added.removeValue(forKey: kind) ?? [])
+    func blocks(_ kind: MirrorKind) -> MirrorBlocks {
+      MirrorBlocks(db, directory: directory, kind: kind.rawValue)
     }
+    try blocks(.person).make(&people)
+    try blocks(.group).make(&groups)
   }
 
   private func note(
-    _ list: inout [MirrorKind: [HashedEntry]], _ kind: MirrorKind, _ hashes: [WideHash],
-    _ entry: Int64
+    _ kind: MirrorKind, removed: [WideHash] = [], added: [WideHash] = [], _ entry: Int64
   ) {
-    for hash in hashes { list[kind, default: []].append(HashedEntry(hash: hash, entry: entry)) }
+    if kind == .person {
+      people.note(removed: removed, added: added, entry)
+    } else {
+      groups.note(removed: removed, added: added, entry)
+    }
   }
 
   private func flush() throws {

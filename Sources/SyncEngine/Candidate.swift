@@ -42,12 +42,15 @@ struct Candidate: Sendable {
     evaluator.selects(entry, of: batch, groups: groups, search: search)
   }
 
+  /// - Parameter id: the directory id, where it is known already.
   func evaluate(
-    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator
+    _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator,
+    id: String? = nil
   ) -> Entitlement {
     evaluator.evaluate(
       entry, of: batch, groups: groups,
-      id: evaluator.id(of: entry, in: batch, search: search), fingerprint: state, search: search)
+      id: id ?? evaluator.id(of: entry, in: batch, search: search), fingerprint: state,
+      search: search)
   }
 }
 

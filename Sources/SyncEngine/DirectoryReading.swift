@@ -203,11 +203,12 @@ struct DirectoryReader {
     // A person of an earlier search is that one's.
     if search > 0, reading.taken.contains(batch.nameKey(of: entry, hash)) { return }
     let person = reading.index.row(of: candidate.key)
-    try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
-    guard
-      prepared.map({ $0.entitlement != nil })
-        ?? candidate.isPerson(entry, of: batch, evaluator)
-    else { return }
+    let id = try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
+    if let prepared {
+      if prepared.entitlement == nil { return }
+    } else if !candidate.isPerson(entry, of: batch, evaluator) {
+      return
+    }
     if mapping.searches.count > 1 { reading.taken.insert(batch.nameKey(of: entry, hash)) }
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
@@ -221,7 +222,7 @@ struct DirectoryReader {
     reading.index.evaluate(person)
     reading.likelyAccounts.append(reading.index.account(of: person))
     reading.entitlements.append(
-      prepared?.entitlement ?? candidate.evaluate(entry, of: batch, &evaluator))
+      prepared?.entitlement ?? candidate.evaluate(entry, of: batch, &evaluator, id: id))
   }
 
   /// What one entry entitles to, settled or not; nil when it is no person of the mapping.
@@ -253,10 +254,11 @@ struct DirectoryReader {
   }
 
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
+  /// - Returns: the entry's id, where it was asked for and there is one.
   private func mirror(
     _ person: Int, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
     _ evaluator: PersonEvaluator, _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?
-  ) throws {
+  ) throws -> String? {
     var row = person
     var key: String?
     if reading.index.isMirrored(row) {
@@ -267,17 +269,19 @@ struct DirectoryReader {
       key = own
     }
     let isNew = !reading.index.wasMirrored(row)
-    guard reading.index.mirror(row, as: candidate.mirrored), let writer else { return }
+    guard reading.index.mirror(row, as: candidate.mirrored), let writer else { return nil }
     if reading.changedNames.count < 5 {
       reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
     }
+    let id = evaluator.id(of: entry, in: batch, search: candidate.search)
     try writer.write(
-      .person, key: key ?? self.key(of: entry, in: batch, search: candidate.search, evaluator),
+      .person, key: key ?? id ?? Candidate.key(ofName: batch.name(of: entry)),
       search: candidate.search,
       isNew: isNew,
       entry: MirroredEntry(
         fingerprint: candidate.mirrored, entry: batch.stored(entry),
         hashes: DirectoryGroups.ownKeys(
           of: entry, in: batch, evaluator.membership, hash)))
+    return id
   }
 }

@@ -80,9 +80,9 @@ extension Plan {
       buffer.append(subject.isEmailVerified ? 1 : 0)
       buffer.append(subject.isActive ? 1 : 0)
     }
-    for row in rows {
-      row.append(to: &buffer)
-      if buffer.count > 65_536 { add("") }
+    for start in stride(from: 0, to: rows.count, by: 2000) {
+      hash.update(data: buffer)
+      buffer = Plan.Row.bytes(of: rows[start..<min(start + 2000, rows.count)])
     }
     for text in allTexts { add(text) }
     for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }

@@ -79,21 +79,19 @@ package struct PlanText {
 
   /// Too many to list: how many of each kind by rule.
   private func writeTotals(_ line: (String) -> Void) {
-    struct Key: Hashable {
-      let kind: UInt8
-      let rule: Int32
-    }
-    var counts: [Key: Int] = [:]
+    // By kind and rule, of which the first is none: a dictionary would cost more than the plan's millions of rows.
+    let width = plan.rules.count + 1
+    var counts = [Int](repeating: 0, count: ChangeKind.byNumber.count * width)
     for row in plan.rows {
-      counts[Key(kind: plan.kindNumber(row), rule: plan.ruleNumber(row)), default: 0] += 1
+      counts[Int(plan.kindNumber(row)) * width + Int(plan.ruleNumber(row)) + 1] += 1
     }
     line("")
     line("\(plan.rows.count.grouped) changes, by kind and rule (--all lists every one):")
-    let rows = counts.sorted { ($0.key.kind, $0.key.rule) < ($1.key.kind, $1.key.rule) }.map {
-      key, count in
-      [
-        "  " + ChangeKind.byNumber[Int(key.kind)].rawValue, count.grouped,
-        key.rule < 0 ? "" : plan.rules[Int(key.rule)].place.shown,
+    let rows = counts.enumerated().filter { $0.element > 0 }.map { place, count in
+      let (kind, rule) = place.quotientAndRemainder(dividingBy: width)
+      return [
+        "  " + ChangeKind.byNumber[kind].rawValue, count.grouped,
+        rule == 0 ? "" : plan.rules[rule - 1].place.shown,
       ]
     }
     line(makeTable(["  change", "number", "rule"], rows, style: style))
@@ -147,7 +145,9 @@ package struct PlanText {
         style.bold("Nothing to do")
           + (plan.basis.command == nil ? ": the site is in line with the directory." : "."))
     } else {
-      let people = Set(plan.rows.map(plan.subject)).count
+      var isConcerned = [Bool](repeating: false, count: plan.subjects.count)
+      for row in plan.rows { isConcerned[plan.subject(row)] = true }
+      let people = isConcerned.count { $0 }
       line(
         style.bold("Summary")
           + ": \(plan.rows.count.of("change", "changes")) for \(people.of("account", "accounts"))")

@@ -25,6 +25,10 @@ final class SyncRecord {
     }
     // A sync that found the site held says nothing of it, and the other one writes the file.
     if let file, status != ExitStatus.busy.rawValue { write(status, to: file) }
+    // Nobody waits for the end of a plan of millions of changes.
+    let done = metrics
+    metrics = nil
+    _ = Meanwhile { withExtendedLifetime(done) {} }
     if status != 0 { throw ExitCode(status) }
   }
 

@@ -11,7 +11,7 @@ func person(
     licenses.map { Grant(Right(.license, $0), rule: 0) }
     + groups.map { Grant(Right(.group, $0), rule: 1) }
   return Entitlement(
-    person: id, emails: emails, names: [name], isActive: isActive,
+    person: id, emails: UsableValues(emails), names: [name], isActive: isActive,
     outcome: outcome ?? .account(portalOnly: portalOnly ? 2 : nil, grants: grants), doubts: doubts,
     fingerprint: 1)
 }

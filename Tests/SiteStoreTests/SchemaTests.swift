@@ -191,7 +191,7 @@ import Testing
   @Test func aStoreOfVersionSixHasItsMirrorInTheNewOrder() throws {
     let folder = try olderStore(
       """
-      DROP INDEX mirror_by_key; DROP INDEX mirror_groups;
+      DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups;
       CREATE UNIQUE INDEX mirror_by_key ON mirror_key (directory, kind, key);
       INSERT INTO mirror VALUES ('corporate', '', '', '', '', 0);
       INSERT INTO mirror_entry VALUES (5, x'', x'');
@@ -211,11 +211,15 @@ import Testing
     let indexes = "SELECT sql FROM sqlite_master WHERE tbl_name = 'mirror_key' ORDER BY name"
     let other = try TemporaryFolder()
     let fresh = other.path + "/usher.db"
-    _ = try SiteDatabase(path: fresh)
+    // A new store has its indexes from its first read on.
+    let description = MirrorDescription(
+      personSearch: "", groupSearch: "", personAttributes: [], groupAttributes: [], readAt: 0)
+    try SiteDatabase(path: fresh).updateMirror(of: "corporate", description: description) { _ in }
     func ask(_ path: String) throws -> [String] {
       try DatabaseQueue(path: path).read { try String.fetchAll($0, sql: indexes) }
     }
     #expect(try ask(path) == ask(fresh))
+    #expect(try ask(fresh).count == 3)
   }
 
   @Test func aStoreOfVersionFourKeepsItsMirror() throws {
