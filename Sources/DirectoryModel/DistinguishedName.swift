@@ -84,6 +84,12 @@ extension DistinguishedName {
       return inValue && end > valueStart
     }
     for byte in bytes {
+      // Small letters and digits, which most bytes are.
+      if byte &- 0x61 < 26 || byte &- 0x30 < 10 {
+        out[end] = byte
+        end += 1
+        continue
+      }
       switch byte {
       case 0x80..., backslash, plus, 0x22, 0x23, 0x3B, 0x3C, 0x3E, 0x00..<0x20:
         return (false, end)

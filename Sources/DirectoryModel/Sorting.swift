@@ -1,7 +1,7 @@
-extension Array where Element: Comparable {
+extension Array where Element: Comparable & BitwiseCopyable {
   /// Sorts what is known by hashes, many at a time. They are spread evenly, so that each goes at once to where its first bits
-  /// say, and only neighbours are left to be compared. Each goes to its neighbourhood first: places all over the memory would
-  /// be waited for one by one.
+  /// say, and only neighbours are left to be compared. Each goes to its neighbourhood first, in another buffer: places all
+  /// over the memory would be waited for one by one.
   /// - Parameter leading: the first word of an element's hash, which its order begins with.
   /// - Returns: where each place begins, about two elements to one, and the end. The place of an element is its first word
   ///   without its last `shift` bits.
@@ -9,39 +9,68 @@ extension Array where Element: Comparable {
   @inlinable package mutating func sortByHash(
     leading: (Element) -> UInt64
   ) -> (starts: [Int32], shift: UInt64) {
+    let count = count
     let shift = UInt64(Swift.min(64, count.leadingZeroBitCount + 1))
     let places = 1 << (64 - shift)
-    var starts = [Int32](repeating: 0, count: places + 1)
     let neighbourhood = Swift.min(places, 1024)
+    var starts = [Int32](repeating: Int32(count), count: places + 1)
     withUnsafeMutableBufferPointer { elements in
-      starts.withUnsafeMutableBufferPointer { starts in
-        for element in elements { starts[Int(leading(element) >> shift) + 1] += 1 }
-        for place in 1...places { starts[place] += starts[place - 1] }
-        var next = [Int32](repeating: 0, count: Swift.max(neighbourhood, places / neighbourhood))
-        // Puts elements into the groups of so many places that they belong to, of those from a place on.
-        func spread(from first: Int, to end: Int, groupsOf width: Int) {
-          let groups = (end - first) / width
-          for group in 0..<groups { next[group] = starts[first + group * width] }
-          for group in 0..<groups {
-            let groupEnd = starts[first + (group + 1) * width]
-            while next[group] < groupEnd {
-              // What lies here changes places until something comes that belongs here.
-              let own = (Int(leading(elements[Int(next[group])]) >> shift) - first) / width
-              if own != group { elements.swapAt(Int(next[group]), Int(next[own])) }
-              next[own] += 1
-            }
+      withUnsafeTemporaryAllocation(of: Element.self, capacity: count) { near in
+        func place(_ element: Element) -> Int { Int(leading(element) >> shift) }
+        // Where each neighbourhood begins, and while it is filled, where its next element goes.
+        var next = [Int32](repeating: 0, count: places / neighbourhood + 1)
+        next.withUnsafeMutableBufferPointer { next in
+          for element in elements { next[place(element) / neighbourhood + 1] += 1 }
+          for number in 1..<next.count { next[number] += next[number - 1] }
+          for element in elements {
+            let own = place(element) / neighbourhood
+            near.initializeElement(at: Int(next[own]), to: element)
+            next[own] += 1
           }
-        }
-        if neighbourhood < places { spread(from: 0, to: places, groupsOf: neighbourhood) }
-        for first in stride(from: 0, to: places, by: neighbourhood) {
-          spread(from: first, to: first + neighbourhood, groupsOf: 1)
-          for place in first..<first + neighbourhood where starts[place + 1] - starts[place] > 1 {
-            elements[Int(starts[place])..<Int(starts[place + 1])].sort()
+          // From there to their places, back in the first buffer.
+          var ends = [Int32](repeating: 0, count: neighbourhood)
+          ends.withUnsafeMutableBufferPointer { ends in
+            for first in stride(from: 0, to: places, by: neighbourhood) {
+              let own = first / neighbourhood
+              let (start, end) = (own == 0 ? 0 : next[own - 1], next[own])
+              ends.update(repeating: 0)
+              for index in start..<end { ends[place(near[Int(index)]) - first] += 1 }
+              var sum = start
+              for place in 0..<neighbourhood {
+                starts[first + place] = sum
+                (sum, ends[place]) = (sum + ends[place], sum)
+              }
+              for index in start..<end {
+                let element = near[Int(index)]
+                let own = place(element) - first
+                elements[Int(ends[own])] = element
+                ends[own] += 1
+              }
+              for place in 0..<neighbourhood where ends[place] - starts[first + place] > 1 {
+                Self.sortFew(elements, Int(starts[first + place]), Int(ends[place]))
+              }
+            }
           }
         }
       }
     }
     return (starts, shift)
+  }
+
+  /// Sorts the elements of one place. There mostly are two or three: a call of `sort` costs more than to put each in its place.
+  @inlinable static func sortFew(
+    _ elements: UnsafeMutableBufferPointer<Element>, _ start: Int, _ end: Int
+  ) {
+    if end - start > 32 { return elements[start..<end].sort() }
+    for next in start + 1..<end {
+      let own = elements[next]
+      var place = next
+      while place > start, own < elements[place - 1] {
+        elements[place] = elements[place - 1]
+        place -= 1
+      }
+      elements[place] = own
+    }
   }
 }
 
