@@ -2,13 +2,30 @@ import GRDB
 import Ports
 import SiteModel
 
-/// The accounts that a plan creates, with what they are given: another thread packs their rows while those before are
-/// written.
-struct NewAccounts {
-  /// The account of each subject of the plan, of new ones the coming one.
+/// The numbers that the accounts of a plan have, or will have. Where another program takes one of them first, the row of the
+/// new account fails, and with it the run.
+struct ComingAccounts: Sendable {
+  /// The account of each subject of the plan.
   let accounts: [Int64]
   /// Subjects that are created, in the plan's order.
   let created: [Int]
+
+  init(_ plan: Plan, in db: Database) throws {
+    var accounts = plan.subjects.map { $0.account ?? 0 }
+    var created: [Int] = []
+    let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
+    for (index, row) in plan.rows.enumerated() where plan.kind(at: index) == .createAccount {
+      accounts[plan.subject(row)] = first + Int64(created.count)
+      created.append(plan.subject(row))
+    }
+    self.accounts = accounts
+    self.created = created
+  }
+}
+
+/// The accounts that a plan creates, with what they are given: another thread packs their rows while those before are
+/// written.
+struct NewAccounts {
   private var insert: RapidInsert
   private let packed = Handover<RowsToInsert>(most: 4)
   private let counts: Meanwhile<Counts>
@@ -37,12 +54,7 @@ struct NewAccounts {
     var groups = 0
   }
 
-  /// - Parameter accounts: of each subject; of those that are created what comes.
-  init(
-    _ plan: Plan, accounts: [Int64], created: [Int], numbers: Numbers, in db: Database
-  ) throws {
-    self.accounts = accounts
-    self.created = created
+  init(_ plan: Plan, _ coming: ComingAccounts, numbers: Numbers, in db: Database) throws {
     insert = try RapidInsert(
       db,
       into: """
@@ -50,8 +62,8 @@ struct NewAccounts {
           email_verified, deactivated_by, rights)
         """, columns: 11)
     counts = Meanwhile { [packed] in
-      var packer = AccountPacker(plan, accounts: accounts, numbers: numbers)
-      let result = Result { try packer.pack(created: created) { try packed.put($0) } }
+      var packer = AccountPacker(plan, accounts: coming.accounts, numbers: numbers)
+      let result = Result { try packer.pack(created: coming.created) { try packed.put($0) } }
       packed.end(result)
       try result.get()
       return packer.counts

@@ -7,15 +7,14 @@ import SiteModel
 /// another thread packs their rows while accounts are written.
 struct PeopleToWrite {
   private let plan: Plan
-  private let packed = Handover<RowsToInsert>(most: 8)
+  private let packed = Handover<RowsToInsert>(most: 32)
 
-  init(_ plan: Plan, _ new: NewAccounts) {
+  init(_ plan: Plan, _ coming: ComingAccounts) {
     self.plan = plan
-    let (accounts, created) = (new.accounts, new.created)
     Thread.detachNewThread { [packed] in
       packed.end(
         Result {
-          try PeoplePacker(plan, accounts: accounts, created: created).pack { try packed.put($0) }
+          try PeoplePacker(plan, coming).pack { try packed.put($0) }
         })
     }
   }
@@ -56,12 +55,11 @@ private struct PeoplePacker {
   /// By number in `Memory.settled`.
   private let settled: [Int32]
 
-  /// - Parameter created: the subjects that are created.
-  init(_ plan: Plan, accounts: [Int64], created: [Int]) {
+  init(_ plan: Plan, _ coming: ComingAccounts) {
     self.plan = plan
-    self.accounts = accounts
+    accounts = coming.accounts
     let people = plan.memory.settled
-    self.created = sortedByBytes(created.filter { plan.subjects[$0].person != nil }) {
+    created = sortedByBytes(coming.created.filter { plan.subjects[$0].person != nil }) {
       plan.subjects[$0].person ?? ""
     }
     let sorted = sortedByBytes(people.indices) { people[$0].person }

@@ -6,7 +6,8 @@ import SiteModel
 struct PlanWriter {
   private let db: Database
   private let plan: Plan
-  private(set) var new: NewAccounts
+  private let coming: ComingAccounts
+  private var new: NewAccounts
   private var writtenByKind = [Int](repeating: 0, count: ChangeKind.byNumber.count)
   /// How many more accounts hold each right.
   private var taken = RightCounts()
@@ -25,20 +26,14 @@ struct PlanWriter {
     let freeEmail, email, name, username: RapidStatement
   }
 
-  init(_ db: Database, plan: Plan) throws {
+  init(_ db: Database, plan: Plan, _ coming: ComingAccounts) throws {
     self.db = db
     self.plan = plan
+    self.coming = coming
     gifts = Plan.Gifts(of: plan)
     numbers = try RightNumbers(db)
     givers = GiverTable(db)
     known = try Self.numbers(plan, gifts, &numbers, givers)
-    var accounts = plan.subjects.map { $0.account ?? 0 }
-    var created: [Int] = []
-    let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
-    for (index, row) in plan.rows.enumerated() where plan.kind(at: index) == .createAccount {
-      accounts[plan.subject(row)] = first + Int64(created.count)
-      created.append(plan.subject(row))
-    }
     rights = try ChangedRights(db)
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     // Rows change only where they are as the plan saw them: a statement that finds no row is a stale plan.
@@ -65,7 +60,7 @@ struct PlanWriter {
         "UPDATE account SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1"),
       name: try make("UPDATE account SET name = ?2 WHERE id = ?1"),
       username: try make("UPDATE account SET username = ?2 WHERE id = ?1"))
-    new = try NewAccounts(plan, accounts: accounts, created: created, numbers: known, in: db)
+    new = try NewAccounts(plan, coming, numbers: known, in: db)
   }
 
   /// The store's numbers for what gifts say; what is new gets one.
@@ -100,7 +95,7 @@ struct PlanWriter {
   mutating func write(_ meanwhile: () throws -> Void) throws {
     // Emails that are given up are freed first, so that two people can swap theirs.
     for index in plan.rows.indices where plan.kind(at: index) == .changeEmail {
-      try statements.freeEmail.run(.int(new.accounts[plan.change(at: index).subject]))
+      try statements.freeEmail.run(.int(coming.accounts[plan.change(at: index).subject]))
     }
     for index in plan.rows.indices {
       if index % 1000 == 999 { try meanwhile() }
@@ -147,7 +142,7 @@ struct PlanWriter {
   }
 
   private mutating func write(_ change: Change) throws {
-    let account = RapidStatement.Value.int(new.accounts[change.subject])
+    let account = RapidStatement.Value.int(coming.accounts[change.subject])
     switch change.kind {
     case .createAccount, .grantLicense, .joinGroup, .revokeLicense, .leaveGroup:
       break  // Many at a time, see `write`.
@@ -201,7 +196,7 @@ struct PlanWriter {
     guard new.giver != 0 else {
       throw doubtful(gift.subject, "would be given \(plan.allTexts[gift.name]) by nobody")
     }
-    let isNew = try rights.change(self.new.accounts[gift.subject]) { rights in
+    let isNew = try rights.change(coming.accounts[gift.subject]) { rights in
       let isNew = rights.active[new.right] == nil && rights.suspended[new.right] == nil
       rights.active[new.right] = new.giver
       return isNew
@@ -254,7 +249,9 @@ struct PlanWriter {
   ) throws {
     let (before, after) = givers(of: change)
     let numbers = (try givers.number(of: before), try givers.number(of: after))
-    let fits = try rights.change(new.accounts[change.subject]) { body(&$0, numbers.0, numbers.1) }
+    let fits = try rights.change(coming.accounts[change.subject]) {
+      body(&$0, numbers.0, numbers.1)
+    }
     guard fits else { throw stale(change) }
   }
 

@@ -3,38 +3,50 @@ import GRDB
 import Ports
 import SiteModel
 
-/// The blocks of one run's journal: another thread packs them while the rows of the site are written.
+/// One run's journal: another thread packs it in blocks.
+struct PackedJournal {
+  fileprivate let blocks = Handover<Packed>(most: 200)
+  /// To which the blocks refer by number.
+  fileprivate let reasons: Meanwhile<[String]>
+
+  fileprivate struct Packed: Sendable {
+    let block: JournalBlock
+    let digest: [UInt8]
+  }
+
+  init(_ plan: Plan, _ coming: ComingAccounts) {
+    reasons = Meanwhile { [blocks] in
+      defer { blocks.end() }
+      return try JournalPacker.pack(plan, coming.accounts) { block in
+        try blocks.put(Packed(block: block, digest: Array(SHA256.hash(data: block.bytes))))
+      }
+    }
+  }
+
+  /// Packs no more, whatever is left.
+  func stop() { blocks.stop() }
+}
+
+/// The blocks of one run's journal, which are written beside the rows of the site.
 struct RunBlocks {
   /// The run's number.
   let run: Int64
   /// The SHA-256 of each block, one after the other.
   private(set) var digests: [UInt8] = []
   private let insert: RapidStatement
-  private let packed = Handover<Packed>(most: 200)
-  private let reasons: Meanwhile<[String]>
+  private let journal: PackedJournal
   private var count: Int64 = 0
 
-  private struct Packed: Sendable {
-    let block: JournalBlock
-    let digest: [UInt8]
-  }
-
-  /// - Parameter accounts: the account of each subject of the plan.
-  init(_ plan: Plan, accounts: [Int64], in db: Database) throws {
+  init(_ journal: PackedJournal, in db: Database) throws {
+    self.journal = journal
     run = try Journal.nextRun(db)
     insert = try RapidStatement(db, "INSERT INTO run_block VALUES (?, ?, ?, ?, ?, ?)")
-    reasons = Meanwhile { [packed] in
-      defer { packed.end() }
-      return try JournalPacker.pack(plan, accounts) { block in
-        try packed.put(Packed(block: block, digest: Array(SHA256.hash(data: block.bytes))))
-      }
-    }
   }
 
   /// Writes blocks that are ready, two at most: many together would push everything else out of SQLite's cache.
   mutating func writeReady() throws {
     for _ in 0..<2 {
-      guard let block = try packed.nextIfReady() else { return }
+      guard let block = try journal.blocks.nextIfReady() else { return }
       try write(block)
     }
   }
@@ -42,14 +54,11 @@ struct RunBlocks {
   /// Writes the rest.
   /// - Returns: the reasons to which the blocks refer by number.
   mutating func finish() throws -> [String] {
-    while let block = try packed.next() { try write(block) }
-    return try reasons.value()
+    while let block = try journal.blocks.next() { try write(block) }
+    return try journal.reasons.value()
   }
 
-  /// Packs no more, whatever is left.
-  func stop() { packed.stop() }
-
-  private mutating func write(_ packed: Packed) throws {
+  private mutating func write(_ packed: PackedJournal.Packed) throws {
     digests.append(contentsOf: packed.digest)
     let block = packed.block
     try insert.run(

@@ -7,17 +7,20 @@ import SiteModel
 extension SiteDatabase {
   package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> AppliedRun {
     let plan = approved.plan
+    // All that needs no transaction begins at once: the mirror may still be written by another thread.
     let planHash = Meanwhile { run.planHash }
+    let coming = try read { try ComingAccounts(plan, in: $0) }
+    let journal = PackedJournal(plan, coming)
+    defer { journal.stop() }
+    let people = PeopleToWrite(plan, coming)
+    defer { people.stop() }
     return try write { db in
       let (lineage, generation) = try Self.state(db)
       try StorePlanIsStale.check(plan.basis, generation: generation, lineage: lineage)
       try Self.checkDeparted(plan, in: db)
-      var writer = try PlanWriter(db, plan: plan)
+      var writer = try PlanWriter(db, plan: plan, coming)
       defer { writer.stop() }
-      let people = PeopleToWrite(plan, writer.new)
-      defer { people.stop() }
-      var blocks = try RunBlocks(plan, accounts: writer.new.accounts, in: db)
-      defer { blocks.stop() }
+      var blocks = try RunBlocks(journal, in: db)
       try writer.write { try blocks.writeReady() }
       try people.write(in: db)
       try writer.finish()

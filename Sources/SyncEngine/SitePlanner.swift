@@ -46,14 +46,17 @@ package struct SitePlanner {
   ///   - origins: of each directory, in their order.
   ///   - only: an email, an account id or a directory id; nil for everybody.
   ///   - now: seconds since 1970.
+  ///   - waits: until the mirrors are written; otherwise `finishMirror` tells whether they are, which `apply` asks, too.
   /// - Throws: `ReadFailure` when no directory can be believed, `MappingFaults`, `StoreFailure`.
   package func plan(
-    _ origins: [Planner.Origin], only: String? = nil, now: Int64, into findings: inout Findings
+    _ origins: [Planner.Origin], only: String? = nil, now: Int64, waits: Bool = true,
+    into findings: inout Findings
   ) throws -> Outcome {
     var used = Used()
     // Mirrors are written meanwhile.
     let made = Result { try make(origins, only: only, now: now, into: &findings, &used) }
-    let isWritten = Result { try store.finishMirror() }
+    let isMade = if case .success = made { true } else { false }
+    let isWritten = Result { if waits || !isMade { try store.finishMirror() } }
     // Freed on another thread: of a million people that takes a tenth of the plan's time.
     let all = consume used
     _ = Meanwhile { withExtendedLifetime(all) {} }

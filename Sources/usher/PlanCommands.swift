@@ -196,7 +196,7 @@ struct Sync: ParsableCommand {
         remedy: "review and apply a plan: usher plan --out FILE, usher apply FILE")
     }
     let outcome = try record.planning {
-      try session.plan(chosen, session.origins(), texts: texts)
+      try session.plan(chosen, session.origins(), texts: texts, waits: false)
     }
     let verdict = outcome.verdict
     for held in session.held(verdict, in: store) + waiting { record.note(held: held) }
@@ -205,6 +205,7 @@ struct Sync: ParsableCommand {
         session.terminal.print)
     }
     guard let approved = verdict.approved else {
+      try store.finishMirror()
       try session.report(verdict, in: store)
       throw Failure(
         .heldBack, "the plan goes beyond the limits. Nothing was changed",

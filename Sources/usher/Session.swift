@@ -321,13 +321,16 @@ struct Session {
   }
 
   /// Makes a guarded plan.
-  /// - Parameter texts: the mappings', for diagnostics.
+  /// - Parameters:
+  ///   - texts: the mappings', for diagnostics.
+  ///   - waits: see `SitePlanner.plan`.
   func plan(
-    _ planners: [Planner], _ origins: [Planner.Origin], only: String? = nil, texts: Findings
+    _ planners: [Planner], _ origins: [Planner.Origin], only: String? = nil, texts: Findings,
+    waits: Bool = true
   ) throws -> SitePlanner.Outcome {
     var findings = texts
     let outcome = try SitePlanner(planners).plan(
-      origins, only: only, now: now, into: &findings)
+      origins, only: only, now: now, waits: waits, into: &findings)
     terminal.clearProgress()
     return outcome
   }

@@ -1,8 +1,11 @@
 import DirectoryModel
 import Ports
+import SiteModel
 import SiteStore
 import TestSupport
 import Testing
+
+@_spi(Guard) import SiteModel
 
 /// A mirror that another thread writes is the mirror that one thread writes, and fails as one.
 @Suite struct MirrorThreadTests {
@@ -98,6 +101,29 @@ import Testing
     // It was handed over; what becomes of it is told when somebody waits.
     #expect(throws: StoreFailure.self) { try store.finishMirror() }
     #expect(try fingerprints(store).count == 10)
+  }
+
+  @Test func nothingIsAppliedBesideAMirrorThatCannotBeWritten() throws {
+    try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
+    try store.fillMirror(of: "d", description: description) { writer in
+      try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+    }
+    // The plan comes before anybody has waited for the mirror.
+    let site = try store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
+    var builder = PlanBuilder(
+      basis: Plan.Basis(
+        site: "acme", lineage: site.lineage, generation: site.generation, mappingDigest: "",
+        createdAt: 1, peopleRead: 1, groupsRead: 0), rules: [])
+    let subject = builder.addSubject(
+      account: nil, person: "1", email: "a@x", name: "A", username: nil)
+    builder.add(.createAccount, subject: subject)
+    let plan = ApprovedPlan(builder.finish(), seal: GuardSeal())
+    let run = RunRecord(command: "sync", user: "t", startedAt: 1, planHash: "")
+    #expect(throws: StoreFailure.self) { try store.apply(plan, run: run) }
+    #expect(try store.accounts(ids: [1]).isEmpty)
+    // The failure is told once; then the same plan fits.
+    _ = try store.apply(plan, run: run)
+    #expect(try store.accounts(ids: [1]).map(\.email) == ["a@x"])
   }
 
   @Test func aValueThatAnotherThreadWorksOutIsToldToWhoeverAsks() throws {
