@@ -50,60 +50,68 @@ private struct PeoplePacker {
   private let plan: Plan
   /// The account of each subject of the plan.
   private let accounts: [Int64]
-  /// By number in `Plan.subjects`, those that are somebody's: accounts that an import creates are nobody's yet.
-  private let created: [Int32]
-  /// By number in `Memory.settled`.
-  private let settled: [Int32]
+  private var people: [Person] = []
+
+  /// What a plan says of one person.
+  private struct Person {
+    /// By number in `Memory.settled`; nil: not settled.
+    var settled: Int?
+    /// By number in `Plan.subjects`, of an account that is created.
+    var created: Int?
+  }
 
   init(_ plan: Plan, _ coming: ComingAccounts) {
     self.plan = plan
     accounts = coming.accounts
-    let people = plan.memory.settled
-    created = sortedByBytes(coming.created.filter { plan.subjects[$0].person != nil }) {
-      plan.subjects[$0].person ?? ""
+    people.reserveCapacity(plan.memory.settled.count)
+    // An import's accounts are nobody's yet.
+    var created = coming.created.filter { plan.subjects[$0].person != nil }[...]
+    for number in plan.memory.settled.indices {
+      let person = Person(settled: number, created: created.first)
+      // Both come in the plan's order: in a first sync whoever is settled was created. Whom this misses is found below.
+      if let subject = created.first, isSameBytes(id(person), id(Person(created: subject))) {
+        people.append(person)
+        created.removeFirst()
+      } else {
+        people.append(Person(settled: number))
+      }
     }
-    let sorted = sortedByBytes(people.indices) { people[$0].person }
-    // Entries that share an id, and are to have nothing, are one person.
-    settled = zip(sorted.indices, sorted).filter { place, index in
-      place + 1 == sorted.count
-        || people[Int(sorted[place + 1])].person != people[Int(index)].person
-    }.map(\.1)
+    people += created.map { Person(created: $0) }
+  }
+
+  private func id(_ person: Person) -> String {
+    if let number = person.settled { return plan.memory.settled[number].person }
+    return person.created.flatMap { plan.subjects[$0].person } ?? ""
   }
 
   func pack(handOn: (RowsToInsert) throws -> Void) throws {
     var rows = RowsToInsert(columns: 4)
-    try forEach { person, account, fingerprint in
-      rows.add(person)
-      rows.add(account)
+    var waiting: Person?
+    func write() throws {
+      guard let person = waiting else { return }
+      let id = id(person)
+      let fingerprint = person.settled.map { plan.memory.settled[$0].fingerprint }
+      rows.add(id)
+      rows.add(person.created.map { accounts[$0] })
       rows.add(fingerprint.map(Int64.init(bitPattern:)))
-      rows.add(fingerprint == nil ? nil : plan.memory.due[person])
+      rows.add(fingerprint == nil ? nil : plan.memory.due[id])
       if rows.count == Self.together {
         try handOn(rows)
         rows.removeAll()
       }
     }
-    if rows.count > 0 { try handOn(rows) }
-  }
-
-  /// - Parameter body: gets the person, the new account, and the fingerprint of somebody who is settled.
-  private func forEach(_ body: (String, Int64?, UInt64?) throws -> Void) throws {
-    var next = 0
-    func settle(before person: String?) throws {
-      while next < settled.count {
-        let one = plan.memory.settled[Int(settled[next])]
-        if let person, !bytewise(one.person, person) { return }
-        try body(one.person, nil, one.fingerprint)
-        next += 1
+    for number in sortedByBytes(people.indices, { id(people[$0]) }) {
+      let person = people[Int(number)]
+      if let before = waiting, isSameBytes(id(before), id(person)) {
+        // Of entries that share an id, and are to have nothing, the last one counts.
+        waiting = Person(
+          settled: person.settled ?? before.settled, created: person.created ?? before.created)
+      } else {
+        try write()
+        waiting = person
       }
     }
-    for subject in created.map(Int.init) {
-      let person = plan.subjects[subject].person ?? ""
-      try settle(before: person)
-      let own = next < settled.count ? plan.memory.settled[Int(settled[next])] : nil
-      let isSettled = own.map { isSameBytes($0.person, person) } ?? false
-      try body(person, accounts[subject], isSettled ? own?.fingerprint : nil)
-      if isSettled { next += 1 }
-    }
-    try settle(before: nil)
+    try write()
+    if rows.count > 0 { try handOn(rows) }
   }
 }
