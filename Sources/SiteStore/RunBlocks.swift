@@ -5,7 +5,8 @@ import SiteModel
 
 /// One run's journal: another thread packs it in blocks.
 struct PackedJournal {
-  fileprivate let blocks = Handover<Packed>(most: 200)
+  /// Some megabytes ahead.
+  fileprivate let blocks = Handover<Packed>(most: 5_000_000)
   /// To which the blocks refer by number.
   fileprivate let reasons: Meanwhile<[String]>
 
@@ -18,7 +19,9 @@ struct PackedJournal {
     reasons = Meanwhile { [blocks] in
       defer { blocks.end() }
       return try JournalPacker.pack(plan, coming.accounts) { block in
-        try blocks.put(Packed(block: block, digest: Array(SHA256.hash(data: block.bytes))))
+        try blocks.put(
+          Packed(block: block, digest: Array(SHA256.hash(data: block.bytes))),
+          size: block.bytes.count + block.personal.count)
       }
     }
   }
