@@ -141,7 +141,7 @@ extension PersonEvaluator {
     if protectedGroups.isEmpty { return }
     for index in names.indices[start...].reversed() {
       let name = names[index].trimmed
-      guard protectedGroups.contains(Right(.group, name).key) else { continue }
+      guard protectedGroups.contains(Right.key(.group, name)) else { continue }
       names.remove(at: index)
       refused.insert(
         "the rule `\(rule.reference.name)` (\(rule.reference.file):\(rule.reference.line)) would produce the protected group \(name) by a template; nobody gets it"

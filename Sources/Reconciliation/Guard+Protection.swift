@@ -23,12 +23,12 @@ extension Guard {
       }
       switch (kind, change.before, change.after) {
       case (.leaveGroup, .text(let name)?, _):
-        let key = Right(.group, name).key
+        let key = Right.key(.group, name)
         if policy.protectedGroups.contains(key), members.active.contains(subject.account ?? 0) {
           lost[key, default: []].insert(change.subject)
         }
       case (.joinGroup, _, .text(let name)?):
-        gained[Right(.group, name).key, default: 0] += 1
+        gained[Right.key(.group, name), default: 0] += 1
       case (.deactivateAccount, _, _):
         for key in members.groups[subject.account ?? 0] ?? [] {
           lost[key, default: []].insert(change.subject)

@@ -162,7 +162,7 @@ package struct Guard: Sendable {
       for consequence in consequences {
         var group: String?
         if consequence == .removalsPerGroup, case .text(let name) = change.before {
-          group = Right(.group, name).key
+          group = Right.key(.group, name)
           names[group ?? ""] = name
         }
         subjects[Key(consequence: consequence, group: group), default: []].append(change.subject)
@@ -210,7 +210,7 @@ extension CountedChange {
   init(_ change: Change) {
     var group: String?
     if change.kind == .leaveGroup, case .text(let name) = change.before {
-      group = Right(.group, name).key
+      group = Right.key(.group, name)
     }
     self.init(kind: change.kind, group: group)
   }

@@ -30,8 +30,11 @@ package struct AccountFilter: Sendable, Hashable {
     if let name, !account.name.matches(pattern: name) { return false }
     for (kind, wanted) in [(Right.Kind.license, license), (.group, group)] {
       guard let wanted else { continue }
-      let holding = account.holding(Right(kind, wanted))
-      if holding == nil || holding?.isSuspended == true { return false }
+      let key = Right.key(kind, wanted)
+      let isHeld = account.holdings.contains {
+        $0.right.kind == kind && $0.right.key == key && !$0.isSuspended
+      }
+      if !isHeld { return false }
     }
     if let kind, kind != account.kindName(transition) { return false }
     if let isActive, isActive != account.isActive { return false }

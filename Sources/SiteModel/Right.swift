@@ -32,7 +32,7 @@ package struct Right: Sendable, Hashable, Comparable {
     self = Self.forms.withLock { forms in
       let spelling = Spelling(kind: kind, name: name)
       if let known = forms.all[spelling] { return known }
-      let key = kind == .group ? folded(name) : name
+      let key = Self.key(kind, name)
       let number = forms.numbers[Spelling(kind: kind, name: key)] ?? forms.numbers.count
       forms.numbers[Spelling(kind: kind, name: key)] = number
       let made = UnsafeMutablePointer<Form>.allocate(capacity: 1)
@@ -47,6 +47,11 @@ package struct Right: Sendable, Hashable, Comparable {
   }
 
   private init(form: UnsafePointer<Form>) { self.form = form }
+
+  /// What spellings of one right have in common. For names that are only looked for: nothing is kept of them.
+  package static func key(_ kind: Kind, _ name: String) -> String {
+    kind == .group ? folded(name) : name
+  }
 
   package var kind: Kind { form.pointee.spelling.kind }
   /// As first written; groups are the same when their names differ in letter case only.

@@ -9,17 +9,22 @@ struct ComingAccounts: Sendable {
   let accounts: [Int64]
   /// Subjects that are created, in the plan's order.
   let created: [Int]
+  /// By number in `Plan.subjects`.
+  let isCreated: [Bool]
 
   init(_ plan: Plan, in db: Database) throws {
     var accounts = plan.subjects.map { $0.account ?? 0 }
+    var isCreated = [Bool](repeating: false, count: accounts.count)
     var created: [Int] = []
     let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
     for (index, row) in plan.rows.enumerated() where plan.kind(at: index) == .createAccount {
       accounts[plan.subject(row)] = first + Int64(created.count)
       created.append(plan.subject(row))
+      isCreated[plan.subject(row)] = true
     }
     self.accounts = accounts
     self.created = created
+    self.isCreated = isCreated
   }
 }
 
@@ -62,8 +67,8 @@ struct NewAccounts {
           email_verified, deactivated_by, rights)
         """, columns: 11)
     counts = Meanwhile { [packed] in
-      var packer = AccountPacker(plan, accounts: coming.accounts, numbers: numbers)
-      let result = Result { try packer.pack(created: coming.created) { try packed.put($0) } }
+      var packer = AccountPacker(plan, coming, numbers: numbers)
+      let result = Result { try packer.pack { try packed.put($0) } }
       packed.end(result)
       try result.get()
       return packer.counts
@@ -72,7 +77,10 @@ struct NewAccounts {
 
   /// Writes the next account of the plan, and those that follow it without another change between.
   mutating func writeNext() throws {
-    if ahead == 0, let rows = try packed.next() {
+    if ahead == 0 {
+      guard let rows = try packed.next() else {
+        throw StorePlanIsStale(reason: "an account of the plan is missing")
+      }
       try insert.write(rows)
       ahead = rows.count
     }
@@ -89,20 +97,20 @@ struct NewAccounts {
 private struct AccountPacker {
   private static let together = 512
   private let plan: Plan
-  private let accounts: [Int64]
+  private let coming: ComingAccounts
   private let numbers: NewAccounts.Numbers
   private let gifts: Plan.Gifts
   private(set) var counts = NewAccounts.Counts()
 
-  init(_ plan: Plan, accounts: [Int64], numbers: NewAccounts.Numbers) {
+  init(_ plan: Plan, _ coming: ComingAccounts, numbers: NewAccounts.Numbers) {
     self.plan = plan
-    self.accounts = accounts
+    self.coming = coming
     self.numbers = numbers
     gifts = Plan.Gifts(of: plan)
   }
 
-  mutating func pack(created: [Int], handOn: (RowsToInsert) throws -> Void) throws {
-    let own = GiftsOfNew(plan, gifts, created: created)
+  mutating func pack(handOn: (RowsToInsert) throws -> Void) throws {
+    let own = GiftsOfNew(plan, gifts, coming.isCreated)
     var rows = RowsToInsert(columns: 11)
     for (index, row) in plan.rows.enumerated() where gifts.gift(row) == nil {
       let isCreation = plan.kind(at: index) == .createAccount
@@ -132,7 +140,7 @@ private struct AccountPacker {
     let givers = Int(plan.giversNumber(row))
     let mark = subject.portalOnly && givers >= 0 ? plan.allGivers[givers].after : Givers()
     if subject.isActive { counts.active += 1 }
-    rows.add(accounts[plan.subject(row)])
+    rows.add(coming.accounts[plan.subject(row)])
     rows.add(subject.email)
     rows.add(emailKey(subject.email))
     rows.add(subject.name)
@@ -186,10 +194,8 @@ private struct GiftsOfNew {
   /// By subject, where its rows end.
   private let ends: [Int32]
 
-  /// - Parameter created: the subjects that are created.
-  init(_ plan: Plan, _ gifts: Plan.Gifts, created: [Int]) {
-    var isNew = [Bool](repeating: false, count: plan.subjects.count)
-    for subject in created { isNew[subject] = true }
+  /// - Parameter isNew: by number in `Plan.subjects`, whether it is created.
+  init(_ plan: Plan, _ gifts: Plan.Gifts, _ isNew: [Bool]) {
     var next = [Int32](repeating: 0, count: plan.subjects.count + 1)
     for row in plan.rows {
       if let gift = gifts.gift(row), isNew[gift.subject] { next[gift.subject + 1] += 1 }

@@ -101,7 +101,7 @@ struct PlanWriter {
       if index % 1000 == 999 { try meanwhile() }
       let row = plan.rows[index]
       if let gift = gifts.gift(row) {
-        if plan.subjects[gift.subject].account != nil { try give(gift) }
+        if !coming.isCreated[gift.subject] { try give(gift) }
         continue
       }
       writtenByKind[Int(plan.kindNumber(row))] += 1

@@ -70,7 +70,7 @@ extension SiteDatabase {
     if let name = filter.name { add("fits(name, ?)", [name]) }
     for (kind, name) in [(Right.Kind.license, filter.license), (.group, filter.group)] {
       guard let name else { continue }
-      add(PackedRights.hold, [kind.rawValue, Right(kind, name).key])
+      add(PackedRights.hold, [kind.rawValue, Right.key(kind, name)])
     }
     let marked = "coalesce(mark_rule, mark_hand, mark_import) IS NOT NULL"
     if let kind = filter.kind {

@@ -185,7 +185,7 @@ struct Session {
     return SitePolicy(
       ceilings: site.licenses, ownedByRules: site.ownedByRules,
       protectedAccounts: Set(site.protectedAccounts.map(emailKey)),
-      protectedGroups: Set(site.protectedGroups.map { Right(.group, $0).key }))
+      protectedGroups: Set(site.protectedGroups.map { Right.key(.group, $0) }))
   }
 
   func planner(
