@@ -34,8 +34,13 @@ package final class Outcome<Value: Sendable>: Sendable {
 package final class Meanwhile<Value: Sendable>: Sendable {
   private let outcome = Outcome<Value>()
 
-  package init(_ work: @escaping @Sendable () throws -> Value) {
-    Thread.detachNewThread { [outcome] in outcome.tell(Result { try work() }) }
+  /// - Parameter isPatient: whether threads that others wait for go first, where there are fewer processors.
+  package init(isPatient: Bool = false, _ work: @escaping @Sendable () throws -> Value) {
+    Thread.detachNewThread { [outcome] in
+      // On Linux a thread has a priority of its own.
+      if isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10) }
+      outcome.tell(Result { try work() })
+    }
   }
 
   /// Waits for the value.

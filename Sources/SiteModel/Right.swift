@@ -13,15 +13,26 @@ package struct Right: Sendable, Hashable, Comparable {
     let nameBegins: (high: UInt64, low: UInt64)
   }
 
+  /// By its bytes: a store finds rights so, and a name stays as it was written.
   private struct Spelling: Hashable {
     let kind: Kind
     let name: String
+
+    static func == (left: Spelling, right: Spelling) -> Bool {
+      left.kind == right.kind && isSameBytes(left.name, right.name)
+    }
+  }
+
+  /// What spellings of one right have in common.
+  private struct Key: Hashable {
+    let kind: Kind
+    let key: String
   }
 
   /// All forms, and the numbers of rights that are the same.
   private struct Forms {
     var all: [Spelling: Right] = [:]
-    var numbers: [Spelling: Int] = [:]
+    var numbers: [Key: Int] = [:]
   }
 
   private static let forms = Mutex(Forms())
@@ -33,8 +44,8 @@ package struct Right: Sendable, Hashable, Comparable {
       let spelling = Spelling(kind: kind, name: name)
       if let known = forms.all[spelling] { return known }
       let key = Self.key(kind, name)
-      let number = forms.numbers[Spelling(kind: kind, name: key)] ?? forms.numbers.count
-      forms.numbers[Spelling(kind: kind, name: key)] = number
+      let number = forms.numbers[Key(kind: kind, key: key)] ?? forms.numbers.count
+      forms.numbers[Key(kind: kind, key: key)] = number
       let made = UnsafeMutablePointer<Form>.allocate(capacity: 1)
       made.initialize(
         to: Form(

@@ -5,7 +5,7 @@ import Testing
 @Suite struct SortingTests {
   @Test func textsThatBeginAlikeAreInTheOrderOfTheirBytes() {
     var random = SeededRandom(7)
-    let pieces = ["u0000000", "a", "", "é", "long beginning of ", "\u{FFFF}", "b"]
+    let pieces = ["u0000000", "a", "", "é", "e\u{301}", "long beginning of ", "\u{FFFF}", "b"]
     let texts = (0..<3000).map { _ in
       (0..<4).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
     }
@@ -21,5 +21,23 @@ import Testing
       others[$0]
     }
     #expect(sorted.map(Int.init) == expected)
+  }
+}
+
+@Suite struct RightTests {
+  /// A store finds licenses by the bytes of their names.
+  @Test(arguments: [false, true])
+  func aSpellingKeepsItsBytes(decomposedFirst: Bool) {
+    let number = decomposedFirst ? "1" : "2"
+    let (composed, decomposed) = ("caf\u{E9}\(number)", "cafe\u{301}\(number)")
+    let first = Right(.license, decomposedFirst ? decomposed : composed)
+    let second = Right(.license, decomposedFirst ? composed : decomposed)
+    #expect(first == second && first.number == second.number)
+    for (right, name) in [
+      (Right(.license, composed), composed), (Right(.license, decomposed), decomposed),
+    ] {
+      #expect(
+        Array(right.name.utf8) == Array(name.utf8) && Array(right.key.utf8) == Array(name.utf8))
+    }
   }
 }

@@ -326,6 +326,18 @@ private final class Bench {
     #expect(try bench.accounts().count == 1 && site.totals.membersOfGroup.isEmpty)
   }
 
+  @Test func aPersonGetsOneAccount() throws {
+    let bench = try Bench()
+    var builder = try bench.builder()
+    for email in ["a@x", "b@x"] {
+      let subject = builder.addSubject(
+        account: nil, person: "1", email: email, name: "N", username: nil)
+      builder.add(.createAccount, subject: subject)
+    }
+    #expect(throws: StorePlanIsStale.self) { try bench.apply(builder.finish()) }
+    #expect(try bench.accounts().isEmpty)
+  }
+
   @Test func theSchemaItselfKeepsOneEmailOneAccount() throws {
     let bench = try Bench()
     try bench.create("a@x")
