@@ -165,11 +165,29 @@ extension EntryBatch {
   package func anyValue(
     of entry: Int, slot: Int, withOptions: Bool, where test: (ArraySlice<UInt8>) -> Bool
   ) -> Bool {
+    anyRange(of: entry, slot: slot, withOptions: withOptions) { test(bytes[$0]) }
+  }
+
+  /// Likewise, with bytes that are borrowed for the test: a slice for each value would be counted.
+  package func anyBytes(
+    of entry: Int, slot: Int, withOptions: Bool, where test: (UnsafeBufferPointer<UInt8>) -> Bool
+  ) -> Bool {
+    bytes.withUnsafeBufferPointer { buffer in
+      anyRange(of: entry, slot: slot, withOptions: withOptions) {
+        test(UnsafeBufferPointer(rebasing: buffer[$0]))
+      }
+    }
+  }
+
+  @inline(__always)
+  private func anyRange(
+    of entry: Int, slot: Int, withOptions: Bool, where test: (Range<Int>) -> Bool
+  ) -> Bool {
     for index in attributeRange(of: entry) {
       let attribute = attributes[index]
       guard attribute.slot == slot, withOptions || !attribute.hasOptions else { continue }
       for value in attribute.firstValue..<attribute.endValue
-      where test(bytes[values[Int(value)].range]) {
+      where test(values[Int(value)].range) {
         return true
       }
     }

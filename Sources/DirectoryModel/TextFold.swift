@@ -12,6 +12,12 @@ package enum TextFold {
   package static func withFolded<Result>(
     _ value: ArraySlice<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Result
   ) -> Result {
+    value.withUnsafeBufferPointer { withFolded($0, body) }
+  }
+
+  package static func withFolded<Result>(
+    _ value: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Result
+  ) -> Result {
     let result = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: value.count) { out in
       var count = 0
       for byte in value {
@@ -27,12 +33,22 @@ package enum TextFold {
       if count > 0, out[count - 1] == 0x20 { count -= 1 }
       return body(UnsafeBufferPointer(rebasing: out[..<count]))
     }
-    return result ?? foldUnicode(value).withUnsafeBufferPointer(body)
+    return result ?? foldUnicode(Array(value)).withUnsafeBufferPointer(body)
   }
 
   /// Whether this is the folded form of a value; nothing is made of the value to tell.
   package static func fold(_ value: ArraySlice<UInt8>, is folded: [UInt8]) -> Bool {
-    guard value.allSatisfy({ $0 < 0x80 }) else { return foldUnicode(value) == folded }
+    value.withUnsafeBufferPointer { value in
+      folded.withUnsafeBufferPointer { fold(value, is: $0) }
+    }
+  }
+
+  package static func fold(
+    _ value: UnsafeBufferPointer<UInt8>, is folded: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
+    guard value.allSatisfy({ $0 < 0x80 }) else {
+      return foldUnicode(Array(value)).elementsEqual(folded)
+    }
     var next = 0
     var hasSpace = false
     func isNext(_ byte: UInt8) -> Bool {
@@ -53,8 +69,8 @@ package enum TextFold {
 
   package static func fold(_ text: String) -> [UInt8] { fold(Array(text.utf8)[...]) }
 
-  private static func foldUnicode(_ value: ArraySlice<UInt8>) -> [UInt8] {
-    guard let text = String(validating: value, as: UTF8.self) else { return Array(value) }
+  private static func foldUnicode(_ value: [UInt8]) -> [UInt8] {
+    guard let text = String(validating: value, as: UTF8.self) else { return value }
     let folded = text.precomposedStringWithCanonicalMapping.lowercased()
       .precomposedStringWithCanonicalMapping
     return Array(

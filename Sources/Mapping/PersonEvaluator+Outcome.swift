@@ -56,7 +56,7 @@ extension PersonEvaluator {
     }
     var given: [Right] = []
     given.reserveCapacity(set.members.count)
-    for group in set.members where chooses(bound, group) {
+    for group in set.members where chooses(bound.number, group) {
       if bound.readsPerson {
         for choice in choices(bound, group) { given += groups(of: bound, choice, entry, batch) }
       } else {

@@ -8,6 +8,11 @@ package struct PersonEvaluator: Sendable {
   package let slots: AttributeSlots
   package var groups: DirectoryGroups
   let rules: [BoundRule]
+  /// What is asked about everybody, of rules and searches.
+  private var conditions: [Condition] = []
+  private var filters = CompiledFilter()
+  /// By number of the directory group, whether a member of it is meant; for each rule that names groups.
+  private var isMeant: [Bool] = []
   /// Where people's entries say in which groups they are.
   package let membership: DirectoryGroups.PersonSlots
   /// The slots whose values count through the resolved groups, not by themselves.
@@ -29,8 +34,8 @@ package struct PersonEvaluator: Sendable {
   private var rulings: [RulingKey: Ruling] = [:]
   /// What `each-group` conditions choose of each directory group, by rule and group; nil: not worked out yet.
   private var groupChoices: [[[GroupChoice]?]]
-  /// Whether it is anything, by rule and group; asked for everybody, for every rule.
-  private var chosenGroups: [[Bool?]]
+  /// Whether it is anything, by group, for each such rule; asked for everybody.
+  private var chosenGroups: [IsChosen] = []
   /// What such a rule gives through each directory group, where it does not depend on the person: where it stands in
   /// `allGroupRights`, since an array for each would be counted for everybody.
   var groupRights: [[Range<Int>?]]
@@ -48,6 +53,21 @@ package struct PersonEvaluator: Sendable {
       rules.withUnsafeBytes { hasher.combine(bytes: $0) }
       groups.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
+  }
+
+  private enum IsChosen: BitwiseCopyable { case unknown, no, yes }
+
+  /// When a rule holds; without references, which would be counted for everybody.
+  private struct Condition: BitwiseCopyable {
+    /// Where its groups begin in `isMeant`; -1: it names none.
+    var meant = -1
+    /// Where its filter begins in `filters`; -1: it has none.
+    var when = -1
+    /// Where its groups begin in `chosenGroups`; -1: it chooses none.
+    var chosen = -1
+    let hasPlaces: Bool
+    let isBroken: Bool
+    let readsPerson: Bool
   }
 
   /// A directory group that an `each-group` condition chose, with what its pattern caught.
@@ -162,7 +182,6 @@ package struct PersonEvaluator: Sendable {
       // Only rules that choose groups need room for them.
       let each = bound.map { $0.rule.eachGroup == nil ? 0 : groups.count }
       groupChoices = each.map { Array(repeating: nil, count: $0) }
-      chosenGroups = each.map { Array(repeating: nil, count: $0) }
       groupRights = each.map { Array(repeating: nil, count: $0) }
     } catch {
       return nil  // Every filter was compiled once when the mapping was read.
@@ -179,6 +198,20 @@ package struct PersonEvaluator: Sendable {
     binding = binder.binding
     findings = binder.findings
     if findings.hasErrors { return nil }
+    for rule in rules {
+      var condition = Condition(
+        hasPlaces: !rule.rule.under.isEmpty, isBroken: rule.isBroken, readsPerson: rule.readsPerson)
+      if !rule.memberOf.isEmpty {
+        condition.meant = isMeant.count
+        isMeant += rule.memberOf
+      }
+      if let when = rule.when { condition.when = filters.append(when) }
+      if rule.rule.eachGroup != nil {
+        condition.chosen = chosenGroups.count
+        chosenGroups += Array(repeating: .unknown, count: groups.count)
+      }
+      conditions.append(condition)
+    }
   }
 
   /// Whether an entry is a person of the mapping.
@@ -298,9 +331,10 @@ package struct PersonEvaluator: Sendable {
   // MARK: Rules
 
   func matches(
-    _ filter: CompiledFilter, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+    _ filter: CompiledFilter, from start: Int = 0, _ entry: Int, _ batch: EntryBatch,
+    _ set: GroupSet
   ) -> Bool {
-    filter.matches(entry, of: batch) { test in
+    filter.matches(entry, of: batch, from: start) { test in
       if test == .any { return !set.members.isEmpty }
       guard let wanted = groupTests[test] else { return false }
       return set.members.contains { wanted.contains($0) }
@@ -312,23 +346,23 @@ package struct PersonEvaluator: Sendable {
     _ entry: Int, of batch: EntryBatch, groups set: GroupSet
   ) -> [Int] {
     var matched: [Int] = []
-    matched.reserveCapacity(rules.count)
-    for rule in rules where holds(rule, entry, batch, set) { matched.append(rule.number) }
+    matched.reserveCapacity(conditions.count)
+    for rule in conditions.indices where holds(rule, entry, batch, set) { matched.append(rule) }
     return matched
   }
 
   private mutating func holds(
-    _ bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+    _ rule: Int, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> Bool {
-    let rule = bound.rule
-    if bound.isBroken { return false }
-    if !rule.memberOf.isEmpty, !set.members.contains(where: { bound.memberOf[Int($0)] }) {
+    let own = conditions[rule]
+    if own.isBroken { return false }
+    if own.meant >= 0, !set.members.contains(where: { isMeant[own.meant + Int($0)] }) {
       return false
     }
-    if !rule.under.isEmpty, !isUnder(rule.under, entry, batch) { return false }
-    if let when = bound.when, !matches(when, entry, batch, set) { return false }
-    if rule.eachGroup == nil { return true }
-    for group in set.members where chooses(bound, group) { return true }
+    if own.hasPlaces, !isUnder(rules[rule].rule.under, entry, batch) { return false }
+    if own.when >= 0, !matches(filters, from: own.when, entry, batch, set) { return false }
+    if own.chosen < 0 { return true }
+    for group in set.members where chooses(rule, group) { return true }
     return false
   }
 
@@ -337,12 +371,13 @@ package struct PersonEvaluator: Sendable {
     return places.contains { own.isWithin($0) }
   }
 
-  /// Whether an `each-group` condition chooses anything of one directory group.
-  mutating func chooses(_ bound: BoundRule, _ group: Int32) -> Bool {
-    if let known = chosenGroups[bound.number][Int(group)] { return known }
-    let isChosen = !choices(bound, group).isEmpty
-    chosenGroups[bound.number][Int(group)] = isChosen
-    return isChosen
+  /// Whether a rule's `each-group` condition chooses anything of one directory group.
+  mutating func chooses(_ rule: Int, _ group: Int32) -> Bool {
+    let place = conditions[rule].chosen + Int(group)
+    if chosenGroups[place] == .unknown {
+      chosenGroups[place] = choices(rules[rule], group).isEmpty ? .no : .yes
+    }
+    return chosenGroups[place] == .yes
   }
 
   /// The person's directory groups that an `each-group` condition chooses.
@@ -391,10 +426,10 @@ package struct PersonEvaluator: Sendable {
   private mutating func ruling(
     _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> Ruling {
-    if matched.contains(where: { rules[$0].readsPerson }) {
+    if matched.contains(where: { conditions[$0].readsPerson }) {
       return makeRuling(matched, entry, batch, set)
     }
-    let usesGroups = matched.contains { rules[$0].rule.eachGroup != nil }
+    let usesGroups = matched.contains { conditions[$0].chosen >= 0 }
     // People in many groups are each a case of their own.
     if usesGroups, set.members.count > 8 { return makeRuling(matched, entry, batch, set) }
     let key = RulingKey(rules: matched, groups: usesGroups ? set.members : [])

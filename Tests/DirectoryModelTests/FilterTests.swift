@@ -97,6 +97,31 @@ import Testing
     #expect(try matches(text, person.merging(["city": []]) { $1 }) == expected)
   }
 
+  @Test func severalFiltersInOneAreAskedByWhereTheyBegin() throws {
+    let slots = AttributeSlots(["cn", "age", "boss"])
+    var batch = EntryBatch(slots: slots)
+    batch.beginEntry(dn: "cn=x")
+    for (name, value) in [("cn", "Ada Byron"), ("age", "10"), ("boss", "uid=eve,dc=x")] {
+      batch.appendAttribute(name, values: [Array(value.utf8)])
+    }
+    let texts = [
+      "(cn=ada byron)", "(&(cn=ada*)(!(age=11)))", "(age>=11)", "(boss=UID=Eve, DC=x)", "(|)",
+      "(&(cn=b*)(memberOf=staff))", "(|(age<=9)(memberOf=staff)(cn=x))", "(!(cn=Ada Byron))",
+    ]
+    let singles = try texts.map {
+      try CompiledFilter(try Filter(parsing: $0), slots: slots, membership: true)
+    }
+    var together = CompiledFilter()
+    let places = singles.map { together.append($0) }
+    func answers(_ filter: CompiledFilter, _ place: Int) -> Bool {
+      filter.matches(0, of: batch, from: place) { $0 == .named("staff") }
+    }
+    #expect(
+      places.map { answers(together, $0) } == [true, true, false, true, false, false, true, false])
+    #expect(singles.map { answers($0, 0) } == places.map { answers(together, $0) })
+    #expect(together.groupTests == [.named("staff"), .named("staff")])
+  }
+
   @Test func unknownMatchingRulesAreRefused() throws {
     let filter = try Filter(parsing: "(cn:1.2.3.4:=a)")
     #expect(throws: FilterFault.self) {
