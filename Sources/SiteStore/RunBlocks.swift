@@ -16,7 +16,7 @@ struct PackedJournal {
   }
 
   init(_ plan: Plan, _ coming: ComingAccounts) {
-    reasons = Meanwhile { [blocks] in
+    reasons = Meanwhile(isPatient: true) { [blocks] in
       defer { blocks.end() }
       return try JournalPacker.pack(plan, coming.accounts) { block in
         try blocks.put(

@@ -8,7 +8,7 @@ extension SiteDatabase {
   package func apply(_ approved: ApprovedPlan, run: RunRecord) throws -> AppliedRun {
     let plan = approved.plan
     // All that needs no transaction begins at once: the mirror may still be written by another thread.
-    let planHash = Meanwhile { run.planHash }
+    let planHash = Meanwhile(isPatient: true) { run.planHash }
     let coming = try read { try ComingAccounts(plan, in: $0) }
     let journal = PackedJournal(plan, coming)
     defer { journal.stop() }

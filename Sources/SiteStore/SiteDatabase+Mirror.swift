@@ -78,7 +78,13 @@ extension SiteDatabase {
     let path = path
     let thread = MirrorThread { body in
       try Self.reporting(path) {
-        try Self.write(over: Self.connect(path)) {
+        let queue = try Self.connect(path)
+        // Neither the disk nor the checkpoint is waited for: the log is synchronised with the first change of the site at
+        // the latest, and `finishMirror` begins the checkpoint.
+        try queue.writeWithoutTransaction {
+          try $0.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")
+        }
+        try Self.write(over: queue) {
           try Self.updateMirror(of: directory, description: description, in: $0, body)
         }
       }
@@ -97,6 +103,15 @@ extension SiteDatabase {
     guard let thread = mirrorThread else { return }
     mirrorThread = nil
     try thread.wait()
+    // As much as would otherwise begin one by itself, see `connect`.
+    let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
+    guard let size = log?[.size] as? Int, size > 32_000_000 else { return }
+    try? checkpoint?.value()
+    checkpoint = Meanwhile(isPatient: true) { [path] in
+      try Self.connect(path).writeWithoutTransaction {
+        try $0.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
+      }
+    }
   }
 
   private static func updateMirror(

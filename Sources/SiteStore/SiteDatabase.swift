@@ -16,6 +16,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   var allAccounts: Meanwhile<([Account], String)>?
   /// Writes the mirror; nil where nobody does.
   var mirrorThread: MirrorThread?
+  /// Brings the mirror from the log into the file, while others write.
+  var checkpoint: Meanwhile<Void>?
 
   /// Opens a store, or creates it; an older one is brought up to date.
   /// - Parameter audit: the key of the journal's chain.
@@ -53,6 +55,9 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       throw StoreFailure(error, path: path)
     }
   }
+
+  /// The last connection that is closed takes the log away.
+  deinit { try? checkpoint?.value() }
 
   package func meanwhile<Value: Sendable>(
     _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value

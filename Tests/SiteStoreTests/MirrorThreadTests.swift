@@ -1,4 +1,5 @@
 import DirectoryModel
+import Foundation
 import Ports
 import SiteModel
 import SiteStore
@@ -103,21 +104,47 @@ import Testing
     #expect(try fingerprints(store).count == 10)
   }
 
-  @Test func nothingIsAppliedBesideAMirrorThatCannotBeWritten() throws {
-    try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
-    try store.fillMirror(of: "d", description: description) { writer in
-      try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+  /// More than 32 MB go over from the log into the file while the site is written.
+  @Test func aLargeMirrorAndTheSiteAreWrittenBesideEachOther() throws {
+    let large = [UInt8](repeating: 7, count: 1_000_000)
+    do {
+      let store = try SiteDatabase(path: folder.path + "/large.db")
+      try store.fillMirror(of: "d", description: description) { writer in
+        for number in 0..<40 {
+          try writer.write(
+            .person, key: "p\(number)", search: 0, isNew: true,
+            entry: MirroredEntry(fingerprint: UInt64(number), entry: large, hashes: []))
+        }
+      }
+      let run = RunRecord(command: "sync", user: "t", startedAt: 1, planHash: "")
+      for number in 0..<3 { _ = try store.apply(plan(for: store, "\(number)@x"), run: run) }
+      #expect(try fingerprints(store).count == 40)
     }
-    // The plan comes before anybody has waited for the mirror.
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/large.db-wal"))
+    let again = try SiteDatabase(path: folder.path + "/large.db")
+    #expect(try fingerprints(again).count == 40)
+    #expect(try again.accounts(ids: [1, 2, 3]).map(\.email) == ["0@x", "1@x", "2@x"])
+  }
+
+  private func plan(for store: SiteDatabase, _ email: String) throws -> ApprovedPlan {
     let site = try store.site(name: "acme", policy: SitePolicy(ceilings: [:]))
     var builder = PlanBuilder(
       basis: Plan.Basis(
         site: "acme", lineage: site.lineage, generation: site.generation, mappingDigest: "",
         createdAt: 1, peopleRead: 1, groupsRead: 0), rules: [])
     let subject = builder.addSubject(
-      account: nil, person: "1", email: "a@x", name: "A", username: nil)
+      account: nil, person: email, email: email, name: "A", username: nil)
     builder.add(.createAccount, subject: subject)
-    let plan = ApprovedPlan(builder.finish(), seal: GuardSeal())
+    return ApprovedPlan(builder.finish(), seal: GuardSeal())
+  }
+
+  @Test func nothingIsAppliedBesideAMirrorThatCannotBeWritten() throws {
+    try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
+    try store.fillMirror(of: "d", description: description) { writer in
+      try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+    }
+    // The plan comes before anybody has waited for the mirror.
+    let plan = try plan(for: store, "a@x")
     let run = RunRecord(command: "sync", user: "t", startedAt: 1, planHash: "")
     #expect(throws: StoreFailure.self) { try store.apply(plan, run: run) }
     #expect(try store.accounts(ids: [1]).isEmpty)
