@@ -11,8 +11,6 @@ package struct DirectoryGroups: Sendable {
 
   /// The groups' entries less their members; group numbers are entry numbers of this batch.
   package private(set) var entries: EntryBatch
-  /// The immutable id of each group, or its normalised DN.
-  package private(set) var ids: [String] = []
   private let hash: ByteHash
   private let idSlot: Int?
   private let nested: Bool
@@ -23,6 +21,7 @@ package struct DirectoryGroups: Sendable {
   private var members = KeyedGroups()
   /// Whether some members are known by other keys than their names'.
   private var knowsOtherKeys = false
+  /// Of each group the hash of its entry, its members aside; 0: not worked out yet.
   private var fingerprints: [UInt64] = []
   /// For each group the groups that it is a member of, directly or through others; nil: not worked out yet.
   private var ancestors: [[Int32]?] = []
@@ -104,11 +103,7 @@ package struct DirectoryGroups: Sendable {
   package mutating func add(_ entry: Int, of batch: EntryBatch) -> [WideHash] {
     let group = Int32(entries.count)
     entries.appendEntry(entry, of: batch, leavingOut: membership.all)
-    fingerprints.append(batch.fingerprint(of: entry, hash: hash, apart: membership.all).kept)
-    let name = batch.name(of: entry)
-    named.add(Membership(key: hash.wide(name), group: group))
-    let id = idSlot.flatMap { batch.values(of: entry, slot: $0).first }
-    ids.append(id.map(DirectoryID.text(of:)) ?? String(decoding: name, as: UTF8.self))
+    named.add(Membership(key: batch.nameKey(of: entry, hash), group: group))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
     for key in keys { members.add(Membership(key: key, group: group)) }
     for slot in [membership.uid, membership.sid].compactMap(\.self) where batch.has(entry, slot) {
@@ -142,7 +137,7 @@ package struct DirectoryGroups: Sendable {
         return false
       }
     }
-    if let slot = slots.sid, let sid = batch.values(of: entry, slot: slot).first,
+    if let slot = slots.sid, let sid = batch.firstValue(of: entry, slot: slot),
       let relative = relativeID(sid)
     {
       keys.append(relativeIDKey(relative))
@@ -173,7 +168,7 @@ package struct DirectoryGroups: Sendable {
         return false
       }
     }
-    if let slot = slots.primaryGroup, let value = batch.values(of: entry, slot: slot).first,
+    if let slot = slots.primaryGroup, let value = batch.firstValue(of: entry, slot: slot),
       let relative = UInt32(String(decoding: value, as: UTF8.self))
     {
       keys.append(relativeIDKey(relative))
@@ -187,6 +182,24 @@ package struct DirectoryGroups: Sendable {
 
   private static func relativeIDKey(_ relative: UInt32) -> WideHash {
     WideHash(high: 0x9E37_79B9_7F4A_7C15, low: UInt64(relative))
+  }
+
+  /// The immutable id of a group, or its normalised DN.
+  package func id(of group: Int) -> String {
+    idValue(of: group).map(DirectoryID.text(of:))
+      ?? String(decoding: entries.name(of: group), as: UTF8.self)
+  }
+
+  /// The first group with an id.
+  package func group(withID id: String) -> Int? {
+    let wanted = hash.wide(Array(id.utf8))
+    return (0..<count).first { group in
+      wanted == idValue(of: group).map { DirectoryID.wide($0, hash) } ?? nameKey(of: Int32(group))
+    }
+  }
+
+  private func idValue(of group: Int) -> ArraySlice<UInt8>? {
+    idSlot.flatMap { entries.firstValue(of: group, slot: $0) }
   }
 
   /// The key by which other groups know a group.
@@ -204,6 +217,7 @@ package struct DirectoryGroups: Sendable {
     named.close()
     members.close()
     ancestors = Array(repeating: nil, count: entries.count)
+    fingerprints = Array(repeating: 0, count: entries.count)
   }
 
   /// The groups that a group is a direct member of.
@@ -308,8 +322,16 @@ package struct DirectoryGroups: Sendable {
       if members.count > direct.count { members = members.distinct }
     }
     var fingerprint: UInt64 = 0
-    for group in members { fingerprint &+= fingerprints[Int(group)] | 1 }
+    for group in members { fingerprint &+= self.fingerprint(of: Int(group)) }
     return GroupSet(members: members, direct: direct, fingerprint: fingerprint)
+  }
+
+  private mutating func fingerprint(of group: Int) -> UInt64 {
+    if fingerprints[group] == 0 {
+      fingerprints[group] =
+        entries.fingerprint(of: group, hash: hash, apart: membership.all).kept | 1
+    }
+    return fingerprints[group]
   }
 
   private mutating func ancestors(of group: Int32) -> [Int32] {

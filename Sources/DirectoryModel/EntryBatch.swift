@@ -156,6 +156,16 @@ extension EntryBatch {
     return found.map { bytes[$0] }
   }
 
+  /// The plain value of an attribute that came first; nil when there is none.
+  package func firstValue(of entry: Int, slot: Int) -> ArraySlice<UInt8>? {
+    var found: ArraySlice<UInt8>?
+    _ = anyValue(of: entry, slot: slot, withOptions: false) {
+      found = $0
+      return true
+    }
+    return found
+  }
+
   /// Whether there is a plain value of the attribute.
   package func has(_ entry: Int, _ slot: Int) -> Bool {
     anyValue(of: entry, slot: slot, withOptions: false) { _ in true }

@@ -92,13 +92,13 @@ struct GroupBinder {
       guard let group = found.first else {
         return missing(name, at: position)
       }
-      binding.ids[name] = groups.ids[group]
+      binding.ids[name] = groups.id(of: group)
       return [Int32(group)]
     }
-    guard let group = groups.ids.firstIndex(of: id) else {
+    guard let group = groups.group(withID: id) else {
       guard let rule else { return missing(name, at: position) }
       let other = found.first.map { groups.dn(of: $0) }
-      binding.lose(name, id: id, successor: found.first.map { groups.ids[$0] }, dn: other, rule)
+      binding.lose(name, id: id, successor: found.first.map { groups.id(of: $0) }, dn: other, rule)
       return nil
     }
     binding.ids[name] = id

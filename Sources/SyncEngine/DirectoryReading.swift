@@ -153,7 +153,8 @@ struct DirectoryReader {
       for entry in 0..<batch.count {
         let members = groups.add(entry, of: batch)
         batch.countValues(of: entry, into: &values)
-        guard let writer, var key = groups.ids.last else { continue }
+        guard let writer else { continue }
+        var key = groups.id(of: groups.count - 1)
         if !keys.insert(key).inserted { key += " \(groups.count)" }
         let fingerprint = batch.fingerprint(of: entry, hash: hash).kept
         let before = unseen.removeValue(forKey: key)

@@ -53,7 +53,7 @@ extension Planner {
     var all = members
     var next = members
     while !next.isEmpty {
-      let inside = next.flatMap(groups.groups(withNameKey:)).map { groups.ids[$0] }
+      let inside = next.flatMap(groups.groups(withNameKey:)).map { groups.id(of: $0) }
       if inside.isEmpty { break }
       next = Set(try store.mirrorHashes(of: directory, kind: .group, keys: inside)).subtracting(all)
       all.formUnion(next)
