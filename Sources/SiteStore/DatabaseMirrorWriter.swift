@@ -7,11 +7,14 @@ import Ports
 final class DatabaseMirrorWriter: MirrorWriter {
   private let directory: String
   private let db: Database
-  private let findPerson, findGroup: Statement
+  private let hash: ByteHash
+  private let findEntry: Statement
   private(set) var changes = 0
   /// What becomes of the blocks.
   private var people = BlockChanges()
   private var groups = BlockChanges()
+  private var keys: [MirrorKind: BlockChanges] = [.person: BlockChanges(), .group: BlockChanges()]
+  private let keyBlocks: [MirrorKind: MirrorBlocks]
   private var newEntries, newKeys: RapidInsert
   /// The number that the next new entry gets.
   private var nextEntry: Int64
@@ -22,16 +25,14 @@ final class DatabaseMirrorWriter: MirrorWriter {
     self.db = db
     self.directory = directory
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
-    func find(_ kind: MirrorKind) throws -> Statement {
-      // The kind in the text: beside an index of groups alone, SQLite plans anew for each value that stands for it.
-      try db.makeStatement(
-        sql: """
-          SELECT entry, fingerprint, hashes, data FROM \(SiteDatabase.mirrored)
-          WHERE directory = ? AND kind = \(kind.rawValue) AND key = ?
-          """)
+    hash = try SiteDatabase.hash(db)
+    var blocks: [MirrorKind: MirrorBlocks] = [:]
+    for kind in [MirrorKind.person, .group] {
+      blocks[kind] = MirrorBlocks(db, directory: directory, keysOf: kind)
     }
-    findPerson = try find(.person)
-    findGroup = try find(.group)
+    keyBlocks = blocks
+    findEntry = try db.makeStatement(
+      sql: "SELECT entry, fingerprint, hashes, data FROM \(SiteDatabase.mirrored) WHERE entry = ?")
     newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)
     newKeys = try RapidInsert(
       db, into: "mirror_key (directory, kind, key, search, fingerprint, entry)", columns: 6)
@@ -76,6 +77,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
       newKeys.waiting.add(fingerprint)
       newKeys.waiting.add(place)
       try newKeys.endRow()
+      keys[kind]?.note(removed: [], added: [keyHash(key)], place)
       nextEntry += 1
     }
     if kind == .group {
@@ -90,6 +92,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
+    keys[kind]?.remove(HashedEntry(hash: keyHash(key), entry: known[0]))
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
@@ -110,7 +113,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
 
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
     try flush()
-    let entries = try MirrorBlocks(db, directory: directory, kind: kind.rawValue).find(hashes)
+    let entries = try MirrorBlocks(db, directory: directory, kind: kind).find(hashes)
     return try String.fetchSet(
       db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
       arguments: [
@@ -137,12 +140,19 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// Brings the blocks up to date with what was written.
   func finish() throws {
     try flush()
-    func blocks(_ kind: MirrorKind) -> MirrorBlocks {
-      MirrorBlocks(db, directory: directory, kind: kind.rawValue)
-    }
-    try blocks(.person).make(&people)
-    try blocks(.group).make(&groups)
+    try MirrorBlocks(db, directory: directory, kind: .person).make(&people)
+    try MirrorBlocks(db, directory: directory, kind: .group).make(&groups)
+    try makeKeys(.person)
+    try makeKeys(.group)
   }
+
+  private func makeKeys(_ kind: MirrorKind) throws {
+    var own = BlockChanges()
+    swap(&own, &keys[kind, default: BlockChanges()])
+    try keyBlocks[kind]?.make(&own)
+  }
+
+  private func keyHash(_ key: String) -> WideHash { hash.wide(Array(key.utf8)) }
 
   private func note(
     _ kind: MirrorKind, removed: [WideHash] = [], added: [WideHash] = [], _ entry: Int64
@@ -161,8 +171,11 @@ final class DatabaseMirrorWriter: MirrorWriter {
 
   private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
     try flush()
-    let statement = kind == .person ? findPerson : findGroup
-    statement.setUncheckedArguments([directory, key])
-    return try Row.fetchOne(statement)
+    if keys[kind]?.areMany == true { try makeKeys(kind) }
+    let hash = keyHash(key)
+    let known = try keys[kind]?.entry(under: hash) ?? keyBlocks[kind]?.find([hash]).first?.entry
+    guard let known else { return nil }
+    findEntry.setUncheckedArguments([known])
+    return try Row.fetchOne(findEntry)
   }
 }

@@ -1,6 +1,7 @@
 import DirectoryModel
 import Foundation
 import GRDB
+import Ports
 
 /// A hash under which an entry is found, by the entry's row.
 struct HashedEntry: Hashable, Comparable, BitwiseCopyable {
@@ -21,11 +22,29 @@ struct BlockChanges {
     for hash in gone { removed.append(HashedEntry(hash: hash, entry: entry)) }
     for hash in new { added.append(HashedEntry(hash: hash, entry: entry)) }
   }
+
+  /// More than one would look through for each hash.
+  var areMany: Bool { added.count + removed.count > 1000 }
+
+  /// Where hashes are of one entry each: the entry that has this one, by what was noted; `.some(nil)`: none any more.
+  func entry(under hash: WideHash) -> Int64?? {
+    if let new = added.last(where: { $0.hash == hash }) { return new.entry }
+    return removed.contains { $0.hash == hash } ? .some(nil) : nil
+  }
+
+  /// Likewise: the entry has the hash no longer.
+  mutating func remove(_ pair: HashedEntry) {
+    if let place = added.lastIndex(of: pair) {
+      added.remove(at: place)
+    } else {
+      removed.append(pair)
+    }
+  }
 }
 
 /// Sorted pairs of hash and entry, in blocks that fit a page: a row for each pair would cost a first read more than the
 /// entries do.
-struct MirrorBlocks {
+final class MirrorBlocks {
   private static let pairBytes = 24
   /// What a new block holds, and what it may come to hold.
   private static let filled = 120, full = 160
@@ -33,11 +52,25 @@ struct MirrorBlocks {
   private let db: Database
   private let directory: String
   private let kind: Int
+  /// Whether a hash is of one entry.
+  private let isUnique: Bool
+  /// Find the block in which a pair would be, and the one after it; made when asked.
+  private var finders: (before: RapidStatement, after: RapidStatement)?
 
-  init(_ db: Database, directory: String, kind: Int) {
+  /// By the keys by which groups know people, and their members.
+  init(_ db: Database, directory: String, kind: MirrorKind) {
     self.db = db
     self.directory = directory
-    self.kind = kind
+    self.kind = kind.rawValue
+    isUnique = false
+  }
+
+  /// By the hashes of the entries' own keys.
+  init(_ db: Database, directory: String, keysOf kind: MirrorKind) {
+    self.db = db
+    self.directory = directory
+    self.kind = 2 + kind.rawValue
+    isUnique = true
   }
 
   /// The entries that are found under any of these hashes.
@@ -48,8 +81,9 @@ struct MirrorBlocks {
         "SELECT first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first \(which) LIMIT 1"
       )
     }
-    let before = try block("<= ? ORDER BY first DESC")
-    let after = try block("> ? ORDER BY first")
+    let (before, after) =
+      try finders ?? (block("<= ? ORDER BY first DESC"), block("> ? ORDER BY first"))
+    finders = (before, after)
     var found: [HashedEntry] = []
     for hash in Set(hashes).sorted() {
       var next: [UInt8]? = Self.bytes(of: HashedEntry(hash: hash, entry: 0))
@@ -116,6 +150,11 @@ struct MirrorBlocks {
       while end < changes.endIndex, limit.map({ changes[end] < $0 }) ?? true { end += 1 }
       let old = known.map { Self.pairs(in: $0[2] as Data) } ?? []
       let merged = Self.merge(old, changes[next..<end], without: gone)
+      if isUnique, zip(merged, merged.dropFirst()).contains(where: { $0.hash == $1.hash }) {
+        throw DatabaseError(
+          resultCode: .SQLITE_CONSTRAINT, message: "an entry is twice in the mirror of \(directory)"
+        )
+      }
       next = end
       let size = merged.count > Self.full ? Self.filled : Self.full
       for piece in stride(from: 0, to: max(1, merged.count), by: size) {

@@ -290,7 +290,7 @@ struct PlanWriter {
 }
 
 /// The store's numbers for rights. Those that are new get one, and are written at last, with how many hold them: so their pages
-/// change once, see `Schema.mirrorIndexes`.
+/// change once. Where a page changes again that SQLite wrote to the log early, it computes all checksums since anew.
 private struct RightNumbers {
   private let db: Database
   private let find: RapidStatement

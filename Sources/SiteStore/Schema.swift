@@ -1,10 +1,12 @@
+import DirectoryModel
 import GRDB
+import Ports
 
 /// The tables of a store. `PRAGMA user_version` is the schema's version.
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 7
+  static let version = 8
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -18,7 +20,7 @@ enum Schema {
   /// back then, begins anew; up to version 3 the mirror is read anew.
   static func migrate(_ db: Database, from version: Int) throws {
     if version == 1 { return try migrateFirst(db) }
-    if version == 6 { return try sortMirror(db) }
+    if version > 5 { return try findByKey(db) }
     if version < 4 {
       try db.execute(
         sql: "DROP TABLE mirror; DROP TABLE mirror_key; DROP TABLE mirror_entry;"
@@ -50,16 +52,28 @@ enum Schema {
         \(giver) \(packingHoldings) DROP TABLE old_holding; \(rightsViews)
         \(version < 4 ? "" : movingMembers)
         """)
-    try sortMirror(db)
+    try findByKey(db)
   }
 
-  /// Version 7 has another order in the mirror's index.
-  private static func sortMirror(_ db: Database) throws {
+  /// From version 8 on the mirror's entries are found by their keys in blocks, too.
+  private static func findByKey(_ db: Database) throws {
     try db.execute(
-      sql: """
-        DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups; \(mirrorIndexes)
-        PRAGMA user_version = \(Self.version)
-        """)
+      sql: "DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups; \(groupIndex)")
+    let hash = try SiteDatabase.hash(db)
+    var blocks: [String: [Int: BlockChanges]] = [:]
+    let rows = try Row.fetchCursor(db, sql: "SELECT directory, kind, key, entry FROM mirror_key")
+    while let row = try rows.next() {
+      let key: String = row[2]
+      blocks[row[0], default: [:]][row[1], default: BlockChanges()]
+        .note(removed: [], added: [hash.wide(Array(key.utf8))], row[3])
+    }
+    for (directory, kinds) in blocks {
+      for (number, var own) in kinds {
+        guard let kind = MirrorKind(rawValue: number) else { continue }
+        try MirrorBlocks(db, directory: directory, keysOf: kind).make(&own)
+      }
+    }
+    try db.execute(sql: "PRAGMA user_version = \(Self.version)")
   }
 
   private static let countingActive =
@@ -337,7 +351,7 @@ enum Schema {
   private static let mirror = """
 
     -- The mirror: the directory as last seen. A cache; its keys and fingerprints lie apart from the
-    -- entries, so that comparing costs little. The indexes are made when the mirror is filled.
+    -- entries, so that comparing costs little.
     CREATE TABLE mirror (
       directory TEXT PRIMARY KEY,
       person_search TEXT NOT NULL,
@@ -354,6 +368,7 @@ enum Schema {
       search INTEGER NOT NULL,
       fingerprint INTEGER NOT NULL
     ) STRICT;
+    \(groupIndex)
     -- `hashes`: of a person the keys by which groups know them.
     CREATE TABLE mirror_entry (
       id INTEGER PRIMARY KEY,
@@ -361,7 +376,8 @@ enum Schema {
       hashes BLOB NOT NULL
     ) STRICT;
     \(members)
-    -- Entries by their hashes: sorted pairs in blocks of a page, each from its first pair on.
+    -- Entries by their hashes, and (kinds 2 and 3) by the hashes of their keys: sorted pairs in blocks of a page, each from
+    -- its first pair on.
     CREATE TABLE mirror_block (
       id INTEGER PRIMARY KEY,
       directory TEXT NOT NULL,
@@ -402,13 +418,9 @@ enum Schema {
     ) STRICT;
     """
 
-  /// Made when the mirror is filled. A new store has none: to drop them first changes a page of the schema that SQLite writes
-  /// early, and once it changes again, SQLite computes the checksums of all that it wrote between anew. The key comes first,
-  /// by which SQLite sorts fastest.
-  static let mirrorIndexes = """
-    CREATE UNIQUE INDEX mirror_by_key ON mirror_key (key, directory, kind);
-    CREATE INDEX mirror_groups ON mirror_key (directory, kind) WHERE kind = 1;
-    """
+  /// Groups are few, and first in the mirror.
+  private static let groupIndex =
+    "CREATE INDEX mirror_groups ON mirror_key (directory, kind) WHERE kind = 1;"
 
   /// For other programs. Their names end in a version; columns are never taken away or given another meaning.
   private static let views = """

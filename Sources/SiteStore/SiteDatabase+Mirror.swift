@@ -53,12 +53,10 @@ extension SiteDatabase {
 
   package func mirroredName(of directory: String, key: String) throws -> String? {
     try readMirror { db in
-      try Data.fetchOne(
-        db,
-        sql: """
-          SELECT data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
-          WHERE directory = ? AND kind = \(MirrorKind.person.rawValue) AND key = ?
-          """, arguments: [directory, key]
+      guard let entry = try Self.entries(of: directory, kind: .person, keys: [key], in: db).first
+      else { return nil }
+      return try Data.fetchOne(
+        db, sql: "SELECT data FROM mirror_entry WHERE id = ?", arguments: [entry]
       ).flatMap { data in data.withUnsafeBytes { EntryBatch.storedName($0) } }
     }
   }
@@ -130,15 +128,9 @@ extension SiteDatabase {
         try db.execute(sql: "DELETE FROM \(table) WHERE directory = ?", arguments: [directory])
       }
     }
-    // Filling an empty mirror is faster without the indexes.
-    let isEmpty = try Bool.fetchOne(db, sql: "SELECT NOT EXISTS (SELECT 1 FROM mirror_key)") == true
-    if isEmpty {
-      try db.execute(sql: "DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups")
-    }
     let writer = try DatabaseMirrorWriter(db, directory: directory)
     try body(writer)
     try writer.finish()
-    if isEmpty { try db.execute(sql: Schema.mirrorIndexes) }
     try db.execute(
       sql: "INSERT OR REPLACE INTO mirror VALUES (?, ?, ?, ?, ?, ?)",
       arguments: [
@@ -152,15 +144,11 @@ extension SiteDatabase {
     of directory: String, kind: MirrorKind, among keys: [String], hashes: [WideHash]
   ) throws -> Set<String> {
     try readMirror { db in
-      let entries = try MirrorBlocks(db, directory: directory, kind: kind.rawValue).find(hashes)
-      let found = try String.fetchSet(
-        db,
-        sql: """
-          SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))
-          UNION SELECT key FROM mirror_key WHERE directory = ? AND kind = \(kind.rawValue)
-            AND key IN (SELECT value FROM json_each(?))
-          """, arguments: [json(entries.map(\.entry)), directory, json(keys)])
-      return found
+      let found = try MirrorBlocks(db, directory: directory, kind: kind).find(hashes)
+      let named = try Self.entries(of: directory, kind: kind, keys: keys, in: db)
+      return try String.fetchSet(
+        db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
+        arguments: [json(found.map(\.entry) + named)])
     }
   }
 
@@ -170,10 +158,8 @@ extension SiteDatabase {
     try readMirror { db in
       try Data.fetchAll(
         db,
-        sql: """
-          SELECT hashes FROM \(Self.mirrored)
-          WHERE directory = ? AND kind = \(kind.rawValue) AND key IN (SELECT value FROM json_each(?))
-          """, arguments: [directory, json(keys)]
+        sql: "SELECT hashes FROM \(Self.mirrored) WHERE entry IN (SELECT value FROM json_each(?))",
+        arguments: [json(Self.entries(of: directory, kind: kind, keys: keys, in: db))]
       ).flatMap(WideHash.all)
     }
   }
@@ -182,7 +168,7 @@ extension SiteDatabase {
     try readMirror { db in
       let numbers = try Self.groupNumbers(of: directory, in: db)
       var members: [DirectoryGroups.Membership] = []
-      try MirrorBlocks(db, directory: directory, kind: MirrorKind.group.rawValue).all { pair in
+      try MirrorBlocks(db, directory: directory, kind: .group).all { pair in
         if let number = numbers.number(of: pair.entry) {
           members.append(.init(key: pair.hash, group: number))
         }
@@ -197,7 +183,7 @@ extension SiteDatabase {
   ) throws -> [DirectoryGroups.Membership] {
     try readMirror { db in
       let numbers = try Self.groupNumbers(of: directory, in: db)
-      let blocks = MirrorBlocks(db, directory: directory, kind: MirrorKind.group.rawValue)
+      let blocks = MirrorBlocks(db, directory: directory, kind: .group)
       var members: [DirectoryGroups.Membership] = []
       var wanted = hashes
       while !wanted.isEmpty {
@@ -228,12 +214,21 @@ extension SiteDatabase {
     of directory: String, in db: Database
   ) throws -> GroupNumbers {
     var numbers = GroupNumbers()
-    try RapidRows(
-      db,
-      "SELECT entry FROM mirror_key WHERE directory = ? AND kind = \(MirrorKind.group.rawValue) ORDER BY entry",
-      [directory]
-    ).forEach { numbers.entries.append($0.int(0) ?? 0) }
+    try MirrorBlocks(db, directory: directory, keysOf: .group).all {
+      numbers.entries.append($0.entry)
+    }
+    numbers.entries.sort()
     return numbers
+  }
+
+  /// The entries with these keys.
+  private static func entries(
+    of directory: String, kind: MirrorKind, keys: [String], in db: Database
+  ) throws -> [Int64] {
+    if keys.isEmpty { return [] }
+    let hash = try hash(db)
+    return try MirrorBlocks(db, directory: directory, keysOf: kind)
+      .find(keys.map { hash.wide(Array($0.utf8)) }).map(\.entry)
   }
 
   package func touched(of directory: String) throws -> Touched {
@@ -273,9 +268,9 @@ extension SiteDatabase {
       // Groups have one search, and an index that says where they lie.
       var only = kind == .person ? "AND search = \(search)" : "ORDER BY entry"
       if let keys {
-        way = ""
-        only = "AND search = \(search) AND key IN (SELECT value FROM json_each(?)) ORDER BY entry"
-        arguments += [try json(keys)]
+        way = "NOT INDEXED"
+        only = "AND search = \(search) AND entry IN (SELECT value FROM json_each(?)) ORDER BY entry"
+        arguments += [try json(Self.entries(of: directory, kind: kind, keys: keys, in: db))]
       }
       let rows = try RapidRows(
         db,

@@ -105,10 +105,14 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
 
   /// The key of this store's hashes, see `ByteHash`.
   package func hashSeed() throws -> UInt64 {
-    try read { db in
-      UInt64(bitPattern: try Int64.fetchOne(db, sql: "SELECT hash_seed FROM site") ?? 0)
-    }
+    try read { try Self.hashSeed($0) }
   }
+
+  private static func hashSeed(_ db: Database) throws -> UInt64 {
+    UInt64(bitPattern: try Int64.fetchOne(db, sql: "SELECT hash_seed FROM site") ?? 0)
+  }
+
+  static func hash(_ db: Database) throws -> ByteHash { ByteHash(seed: try hashSeed(db)) }
 
   // MARK: Errors
 

@@ -64,6 +64,35 @@ import Testing
       try store.mirrorKeys(of: "d", kind: .person, among: [], hashes: entry(9).hashes) == ["p9"])
   }
 
+  /// An entry comes and goes under its key within one transaction, also where thousands came before.
+  @Test(arguments: [3, 2500])
+  func entriesAreFoundByTheirKeysAtOnce(before: Int) throws {
+    try store.updateMirror(of: "d", description: description) { writer in
+      try fill(0..<before, writer)
+      for round in 1...3 {
+        try writer.remove(.person, key: "p1")
+        #expect(try writer.find(.person, key: "p1") == nil)
+        try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(round * 10_000))
+        #expect(try writer.find(.person, key: "p1") == entry(round * 10_000))
+      }
+      try writer.remove(.person, key: "p2")
+    }
+    #expect(try store.mirrorHashes(of: "d", kind: .person, keys: ["p1"]) == entry(30_000).hashes)
+    try store.updateMirror(of: "d", description: description) { writer in
+      #expect(try writer.find(.person, key: "p1") == entry(30_000))
+      #expect(try writer.find(.person, key: "p2") == nil)
+      #expect(try writer.find(.group, key: "p1") == nil)
+      try writer.write(.person, key: "p1", search: 0, isNew: false, entry: entry(5))
+      try writer.remove(.person, key: "p0")
+      try writer.write(.person, key: "p2", search: 0, isNew: false, entry: entry(2))
+    }
+    #expect(
+      try store.mirrorKeys(of: "d", kind: .person, among: ["p0", "p1", "p2"], hashes: [])
+        == ["p1", "p2"])
+    #expect(try fingerprints(store)["p1"] == 5)
+    #expect(try fingerprints(store).count == before - 1)
+  }
+
   @Test func whoeverFailsMeanwhileLeavesTheMirrorAsItWas() throws {
     try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
     #expect(throws: Broken.self) {
@@ -85,14 +114,17 @@ import Testing
     try store.finishMirror()
     let early = #expect(throws: StoreFailure.self) {
       try store.fillMirror(of: "d", description: description) { writer in
-        for _ in 0..<100 { try fill(5..<600, writer) }
+        for _ in 0..<100 {
+          try fill(5..<600, writer)
+          _ = try writer.find(.person, key: "p5")
+        }
       }
     }
     #expect(early != nil)
     let asked = #expect(throws: StoreFailure.self) {
       try store.fillMirror(of: "d", description: description) { writer in
-        try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
-        _ = try writer.keys(.person)
+        try fill(1..<1100, writer)
+        _ = try writer.find(.person, key: "p1")
       }
     }
     #expect(asked != nil)
