@@ -15,7 +15,7 @@ package enum DirectoryID {
       return text.split(separator: " ").joined(separator: " ").lowercased()
     }
     let bytes = Array(value)
-    return bytes.count == 16 ? guid(bytes) : "0x" + hex(bytes[...])
+    return bytes.count == 16 ? guid(bytes) : "0x" + hex(bytes)
   }
 
   /// The hash of an id's text, mostly without making the text.
@@ -34,17 +34,12 @@ package enum DirectoryID {
 
   /// An entryUUID's 16 bytes as text (RFC 4530).
   package static func uuidText(of bytes: [UInt8]) -> String {
-    var text = hex(bytes[...])
-    for place in [20, 16, 12, 8] where text.count > place {
-      text.insert("-", at: text.index(text.startIndex, offsetBy: place))
-    }
-    return text
+    hex(bytes, dashesBefore: [4, 6, 8, 10])
   }
 
   /// An nsUniqueId's 16 bytes as 389 Directory Server writes them.
   package static func uniqueIDText(of bytes: [UInt8]) -> String {
-    stride(from: 0, to: bytes.count, by: 4).map { hex(bytes[$0..<min($0 + 4, bytes.count)]) }
-      .joined(separator: "-")
+    hex(bytes, dashesBefore: stride(from: 4, to: bytes.count, by: 4))
   }
 
   private static func guidBytes(of text: String) -> [UInt8]? {
@@ -60,17 +55,29 @@ package enum DirectoryID {
 
   /// The first three parts of a GUID are little-endian ([MS-DTYP] 2.3.4).
   private static func guid(_ bytes: [UInt8]) -> String {
-    let parts = [
-      bytes[0..<4].reversed(), bytes[4..<6].reversed(), bytes[6..<8].reversed(),
-      Array(bytes[8..<10]), Array(bytes[10..<16]),
-    ]
-    return parts.map { hex($0[...]) }.joined(separator: "-")
+    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
+    return hex(order.map { bytes[$0] }, dashesBefore: [4, 6, 8, 10])
   }
 
-  private static func hex(_ bytes: ArraySlice<UInt8>) -> String {
-    bytes.map { byte in
-      let text = String(byte, radix: 16)
-      return text.count == 1 ? "0" + text : text
-    }.joined()
+  private static func hex(
+    _ bytes: [UInt8], dashesBefore places: some Sequence<Int> = EmptyCollection()
+  ) -> String {
+    let digits: StaticString = "0123456789abcdef"
+    var dashes = places.makeIterator()
+    var dash = dashes.next()
+    return String(unsafeUninitializedCapacity: 3 * bytes.count) { out in
+      var count = 0
+      for (place, byte) in bytes.enumerated() {
+        if place == dash {
+          out[count] = UInt8(ascii: "-")
+          count += 1
+          dash = dashes.next()
+        }
+        out[count] = digits.utf8Start[Int(byte >> 4)]
+        out[count + 1] = digits.utf8Start[Int(byte & 15)]
+        count += 2
+      }
+      return count
+    }
   }
 }

@@ -15,6 +15,8 @@ final class DatabaseMirrorWriter: MirrorWriter {
   private var groups = BlockChanges()
   private var keys: [MirrorKind: BlockChanges] = [.person: BlockChanges(), .group: BlockChanges()]
   private let keyBlocks: [MirrorKind: MirrorBlocks]
+  /// The entry that was asked for last, which is mostly the one that is written next.
+  private var found: (kind: MirrorKind, key: String, row: Row)?
   private var newEntries, newKeys: RapidInsert
   /// The number that the next new entry gets.
   private var nextEntry: Int64
@@ -54,7 +56,9 @@ final class DatabaseMirrorWriter: MirrorWriter {
     let fingerprint = Int64(bitPattern: entry.fingerprint)
     let own = kind == .group ? [] : entry.hashes
     let place: Int64
-    if !isNew, let known = try row(kind, key) {
+    let known = isNew ? nil : try row(kind, key)
+    found = nil
+    if let known {
       place = known[0]
       let before = WideHash.all(in: known[2])
       if before != entry.hashes {
@@ -87,6 +91,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
 
   func remove(_ kind: MirrorKind, key: String) throws {
     guard let known = try row(kind, key) else { return }
+    found = nil
     changes += 1
     note(kind, removed: WideHash.all(in: known[2]), known[0])
     try removeEntry.run(.int(known[0]))
@@ -170,12 +175,15 @@ final class DatabaseMirrorWriter: MirrorWriter {
   }
 
   private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
+    if let found, found.kind == kind, found.key == key { return found.row }
     try flush()
     if keys[kind]?.areMany == true { try makeKeys(kind) }
     let hash = keyHash(key)
     let known = try keys[kind]?.entry(under: hash) ?? keyBlocks[kind]?.find([hash]).first?.entry
     guard let known else { return nil }
     findEntry.setUncheckedArguments([known])
-    return try Row.fetchOne(findEntry)
+    let row = try Row.fetchOne(findEntry)
+    found = row.map { (kind, key, $0) }
+    return row
   }
 }

@@ -24,6 +24,7 @@ package struct TextStyle: Sendable {
 extension String {
   /// The text with whatever could steer a terminal made visible.
   package var shown: String {
+    if utf8.allSatisfy({ 0x20..<0x7F ~= $0 }) { return self }
     guard unicodeScalars.contains(where: { $0.isUnshowable }) else { return self }
     return unicodeScalars.map {
       $0.isUnshowable ? "\\u{\(String($0.value, radix: 16))}" : String($0)
