@@ -59,12 +59,13 @@ package struct PersonEvaluator: Sendable {
 
   /// When a rule holds; without references, which would be counted for everybody.
   private struct Condition: BitwiseCopyable {
-    /// Where its groups begin in `isMeant`; -1: it names none.
-    var meant = -1
+    /// Where its groups begin in `isMeant`.
+    var meant = 0
     /// Where its filter begins in `filters`; -1: it has none.
     var when = -1
     /// Where its groups begin in `chosenGroups`; -1: it chooses none.
     var chosen = -1
+    let namesGroups: Bool
     let hasPlaces: Bool
     let isBroken: Bool
     let readsPerson: Bool
@@ -200,11 +201,10 @@ package struct PersonEvaluator: Sendable {
     if findings.hasErrors { return nil }
     for rule in rules {
       var condition = Condition(
-        hasPlaces: !rule.rule.under.isEmpty, isBroken: rule.isBroken, readsPerson: rule.readsPerson)
-      if !rule.memberOf.isEmpty {
-        condition.meant = isMeant.count
-        isMeant += rule.memberOf
-      }
+        namesGroups: !rule.rule.memberOf.isEmpty, hasPlaces: !rule.rule.under.isEmpty,
+        isBroken: rule.isBroken, readsPerson: rule.readsPerson)
+      condition.meant = isMeant.count
+      isMeant += rule.memberOf
       if let when = rule.when { condition.when = filters.append(when) }
       if rule.rule.eachGroup != nil {
         condition.chosen = chosenGroups.count
@@ -356,7 +356,7 @@ package struct PersonEvaluator: Sendable {
   ) -> Bool {
     let own = conditions[rule]
     if own.isBroken { return false }
-    if own.meant >= 0, !set.members.contains(where: { isMeant[own.meant + Int($0)] }) {
+    if own.namesGroups, !set.members.contains(where: { isMeant[own.meant + Int($0)] }) {
       return false
     }
     if own.hasPlaces, !isUnder(rules[rule].rule.under, entry, batch) { return false }

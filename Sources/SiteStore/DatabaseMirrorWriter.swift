@@ -2,6 +2,7 @@ import DirectoryModel
 import Foundation
 import GRDB
 import Ports
+import SiteModel
 
 /// Writes the mirror's entries and their hashes in an open transaction.
 final class DatabaseMirrorWriter: MirrorWriter {
@@ -97,7 +98,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
-    keys[kind]?.remove(HashedEntry(hash: keyHash(key), entry: known[0]))
+    keys[kind]?.note(removed: [keyHash(key)], added: [], known[0])
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
@@ -175,7 +176,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
   }
 
   private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
-    if let found, found.kind == kind, found.key == key { return found.row }
+    if let found, found.kind == kind, isSameBytes(found.key, key) { return found.row }
     try flush()
     if keys[kind]?.areMany == true { try makeKeys(kind) }
     let hash = keyHash(key)

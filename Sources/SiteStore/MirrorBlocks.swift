@@ -13,32 +13,41 @@ struct HashedEntry: Hashable, Comparable, BitwiseCopyable {
   }
 }
 
-/// Pairs that blocks no longer hold, and those that they hold from now on.
+/// Pairs that blocks no longer hold, and those that they hold from now on; of one pair the last that was noted counts.
 struct BlockChanges {
-  fileprivate var removed: [HashedEntry] = []
   fileprivate var added: [HashedEntry] = []
+  private var removed: [(pair: HashedEntry, before: Int)] = []
 
   mutating func note(removed gone: [WideHash], added new: [WideHash], _ entry: Int64) {
-    for hash in gone { removed.append(HashedEntry(hash: hash, entry: entry)) }
+    for hash in gone {
+      removed.append((HashedEntry(hash: hash, entry: entry), before: added.count))
+    }
     for hash in new { added.append(HashedEntry(hash: hash, entry: entry)) }
   }
+
+  /// What was not added again.
+  fileprivate var gone: Set<HashedEntry> {
+    if removed.isEmpty { return [] }
+    var places: [HashedEntry: Int] = [:]
+    for one in removed { places[one.pair] = one.before }
+    for (place, pair) in added.enumerated() {
+      if let before = places[pair], place >= before { places[pair] = nil }
+    }
+    return Set(places.keys)
+  }
+
+  fileprivate var isEmpty: Bool { added.isEmpty && removed.isEmpty }
 
   /// More than one would look through for each hash.
   var areMany: Bool { added.count + removed.count > 1000 }
 
   /// Where hashes are of one entry each: the entry that has this one, by what was noted; `.some(nil)`: none any more.
   func entry(under hash: WideHash) -> Int64?? {
-    if let new = added.last(where: { $0.hash == hash }) { return new.entry }
-    return removed.contains { $0.hash == hash } ? .some(nil) : nil
-  }
-
-  /// Likewise: the entry has the hash no longer.
-  mutating func remove(_ pair: HashedEntry) {
-    if let place = added.lastIndex(of: pair) {
-      added.remove(at: place)
-    } else {
-      removed.append(pair)
+    let gone = removed.last { $0.pair.hash == hash }
+    if let place = added.lastIndex(where: { $0.hash == hash }), place >= gone?.before ?? 0 {
+      return added[place].entry
     }
+    return gone == nil ? nil : .some(nil)
   }
 }
 
@@ -121,9 +130,8 @@ final class MirrorBlocks {
   /// Takes pairs out and puts others in; of the changes nothing is left.
   func make(_ noted: inout BlockChanges) throws {
     defer { noted = BlockChanges() }
-    if noted.removed.isEmpty, noted.added.isEmpty { return }
-    var gone = Set(noted.removed)
-    if !gone.isEmpty { gone.subtract(noted.added) }
+    if noted.isEmpty { return }
+    let gone = noted.gone
     noted.added += gone
     noted.added.sortByHash { $0.hash.high }
     let changes = noted.added

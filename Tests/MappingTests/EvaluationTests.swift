@@ -14,7 +14,11 @@ struct Bench {
     "cn", "member", "description", "objectSid", "uniqueMember", "memberUid", "entryUUID",
   ]
 
-  init(_ rules: String, groups: [(cn: String, members: [String])] = []) throws {
+  /// - Parameter remembered: ids of directory groups by the names that rules give them.
+  init(
+    _ rules: String, groups: [(cn: String, members: [String])] = [],
+    remembered: [String: String] = [:]
+  ) throws {
     var findings = Findings()
     let text = """
       usher: 1
@@ -45,7 +49,8 @@ struct Bench {
     for entry in 0..<batch.count { all.add(entry, of: batch) }
     all.close()
     let bound = PersonEvaluator(
-      mapping: mapping, slots: mapping.personSlots, groups: all, into: &findings)
+      mapping: mapping, slots: mapping.personSlots, groups: all, remembered: remembered,
+      into: &findings)
     guard let bound else { throw Faults(messages: findings.all.map(\.message)) }
     evaluator = bound
   }
@@ -63,6 +68,10 @@ struct Bench {
       batch.appendAttribute(name, values: values.map { Array($0.utf8) })
     }
     let groups = evaluator.groups(of: 0, in: batch)
+    // What is explained is what is done.
+    let traced = evaluator.trace(0, of: batch, groups: groups)
+    let matched = evaluator.decisions(0, of: batch, groups: groups).matched
+    #expect(traced.indices.filter { traced[$0].matches } == matched)
     return evaluator.evaluate(
       0, of: batch, groups: groups, id: evaluator.id(of: 0, in: batch), fingerprint: 0)
   }
@@ -97,6 +106,22 @@ extension Entitlement {
       try bench.evaluate(["type": ["staff"], "clean": ["NO"]]).words
         == "license confluence, license jira-software")
     #expect(try bench.evaluate([:]).words == "license confluence, group all")
+  }
+
+  /// A directory that shows no groups any more, as after a move of their base.
+  @Test(arguments: [[], [(cn: "other", members: ["uid=ada,ou=people,dc=x"])]])
+  func r22RulesThroughLostGroupsMatchNobody(groups: [(cn: String, members: [String])]) throws {
+    var bench = try Bench(
+      """
+      rules:
+        - { name: a, member-of: dev, licenses: [confluence], groups: [developers] }
+        - { name: b, member-of: dev, portal-only: true }
+        - { name: c, member-of: [dev, ops], deny: [bitbucket] }
+        - { name: d, when: (memberOf=dev), licenses: [jira-software] }
+        - { name: e, when: everyone, licenses: [bitbucket] }
+      """, groups: groups,
+      remembered: ["dev": "cn=dev,ou=groups,dc=x", "ops": "cn=ops,ou=groups,dc=x"])
+    #expect(try bench.evaluate([:]).words == "license bitbucket")
   }
 
   @Test func eachGroupGivesOneSiteGroupForEachDirectoryGroup() throws {

@@ -93,6 +93,31 @@ import Testing
     #expect(try fingerprints(store).count == before - 1)
   }
 
+  @Test func ofAGroupThatIsWrittenTwiceTheLastMembersStay() throws {
+    func group(_ writer: any MirrorWriter, _ isNew: Bool, _ members: [UInt64]) throws {
+      let hashes = members.map { WideHash(high: $0, low: 1) }
+      try writer.write(
+        .group, key: "g", search: 0, isNew: isNew,
+        entry: MirroredEntry(fingerprint: 1, entry: [], hashes: hashes))
+    }
+    func members() throws -> [UInt64] { try store.mirrorMembers(of: "d").map(\.key.high).sorted() }
+    try store.updateMirror(of: "d", description: description) { writer in
+      try group(writer, true, [1, 2])
+      try group(writer, false, [1])
+    }
+    #expect(try members() == [1])
+    try store.updateMirror(of: "d", description: description) { writer in
+      for next: [UInt64] in [[2, 3], [1], [3], [1, 4]] { try group(writer, false, next) }
+    }
+    #expect(try members() == [1, 4])
+    try store.updateMirror(of: "d", description: description) { writer in
+      try group(writer, false, [5])
+      try writer.remove(.group, key: "g")
+      try group(writer, true, [6])
+    }
+    #expect(try members() == [6])
+  }
+
   @Test func whoeverFailsMeanwhileLeavesTheMirrorAsItWas() throws {
     try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
     #expect(throws: Broken.self) {
