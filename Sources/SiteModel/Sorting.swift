@@ -8,8 +8,9 @@ package func isSameBytes(_ left: String, _ right: String) -> Bool { order(left, 
 
 /// Below zero where the left text comes first by its bytes, 0 where both are the same.
 private func order(_ left: String, _ right: String) -> Int {
-  withBytes(of: left) { left in
-    withBytes(of: right) { right in
+  var (left, right) = (left, right)
+  return left.withUTF8 { left in
+    right.withUTF8 { right in
       let count = min(left.count, right.count)
       if count > 0, let own = left.baseAddress, let other = right.baseAddress {
         let order = memcmp(own, other, count)
@@ -46,19 +47,12 @@ package func sortedByBytes(
 
 /// The first sixteen bytes of a text as two numbers that compare as the bytes do; zeros follow a shorter text.
 package func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
-  withBytes(of: text) { bytes in
+  var text = text
+  return text.withUTF8 { bytes in
     var words = (UInt64(0), UInt64(0))
     withUnsafeMutableBytes(of: &words) {
       $0.copyMemory(from: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes.prefix(16))))
     }
     return (UInt64(bigEndian: words.0), UInt64(bigEndian: words.1))
   }
-}
-
-/// Lends the bytes of a text; unlike `withUTF8` it asks for no copy of the text, which would be counted.
-@inlinable package func withBytes<Result>(
-  of text: String, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
-) rethrows -> Result {
-  try text.utf8.withContiguousStorageIfAvailable(body)
-    ?? Array(text.utf8).withUnsafeBufferPointer(body)
 }

@@ -6,8 +6,6 @@ struct HoldingsReader {
   private static let most = 10_000
   private let db: Database
   private let givers: GiverTable
-  /// Made when a right is asked for.
-  private var find: RapidStatement?
   private var rights: [Int64: Right] = [:]
   private var known: [String: [Holding]] = [:]
 
@@ -48,10 +46,9 @@ struct HoldingsReader {
 
   private mutating func right(_ number: Int64) throws -> Right? {
     if let known = rights[number] { return known }
-    let find = try find ?? RapidStatement(db, "SELECT kind, name FROM rights WHERE id = ?")
-    self.find = find
-    rights[number] = try find.first(.int(number)) { row in
-      Right(row.text(0) == "license" ? .license : .group, row.text(1) ?? "")
+    let find = try db.cachedStatement(sql: "SELECT kind, name FROM rights WHERE id = ?")
+    rights[number] = try Row.fetchOne(find, arguments: [number]).map {
+      Right($0[0] == "license" ? .license : .group, $0[1])
     }
     return rights[number]
   }

@@ -64,22 +64,20 @@ struct JournalBlock {
     new subject: Plan.Subject, account: Int64, rule: Int, reason: Int, givers: Int,
     salting: inout Salting
   ) {
+    let lines = [
+      subject.email, subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
+      subject.person ?? "",
+    ]
     appendHead(
       Self.createAccount,
       givers < 0 ? [.hasAfter, .isPersonal] : [.hasAfter, .isPersonal, .hasGivers],
       account, rule, reason, givers)
-    let mark = subject.portalOnly ? "portal-only" : ""
     salting.begin()
-    salting.piece.appendVarint(
-      UInt64(
-        4 + subject.email.utf8.count + subject.name.utf8.count
-          + (subject.username?.utf8.count ?? 0) + mark.utf8.count
-          + (subject.person?.utf8.count ?? 0)))
-    salting.piece.append(contentsOf: subject.email.utf8)
-    salting.addLine(subject.name)
-    salting.addLine(subject.username)
-    salting.addLine(mark)
-    salting.addLine(subject.person)
+    salting.piece.appendVarint(UInt64(lines.reduce(lines.count - 1) { $0 + $1.utf8.count }))
+    for (number, line) in lines.enumerated() {
+      if number > 0 { salting.piece.append(UInt8(ascii: "\n")) }
+      salting.piece.append(contentsOf: line.utf8)
+    }
     append(salting)
   }
 
@@ -117,11 +115,6 @@ struct JournalBlock {
     /// As much as `getentropy` gives at once.
     private var numbers = [UInt64](repeating: 0, count: 32)
     private var left = 0
-
-    fileprivate mutating func addLine(_ line: String?) {
-      piece.append(UInt8(ascii: "\n"))
-      if let line { piece.append(contentsOf: line.utf8) }
-    }
 
     fileprivate mutating func begin() {
       piece.removeAll(keepingCapacity: true)

@@ -112,9 +112,8 @@ private struct AccountPacker {
   mutating func pack(handOn: (RowsToInsert) throws -> Void) throws {
     let own = GiftsOfNew(plan, gifts, coming.isCreated)
     var rows = RowsToInsert(columns: 11)
-    let creation = ChangeKind.createAccount.number
-    for row in plan.rows where gifts.gift(row) == nil {
-      let isCreation = plan.kindNumber(row) == creation
+    for (index, row) in plan.rows.enumerated() where gifts.gift(row) == nil {
+      let isCreation = plan.kind(at: index) == .createAccount
       if isCreation { try pack(row, own[plan.subject(row)], into: &rows) }
       // Other changes may be to what was created before.
       if rows.count == Self.together || !isCreation && rows.count > 0 {

@@ -46,87 +46,74 @@ struct PeopleToWrite {
 
 private struct PeoplePacker {
   private static let together = 512
-  private let settled: [Memory.Settled]
-  private let due: [String: Int64]
-  private let subjects: [Plan.Subject]
-  /// The account of each subject.
+  private let plan: Plan
+  /// The account of each subject of the plan.
   private let accounts: [Int64]
   private var people: [Person] = []
 
   /// What a plan says of one person.
-  private struct Person: BitwiseCopyable {
-    /// By number in `settled`; -1: not settled.
-    var settled = -1
-    /// By number in `subjects`, of an account that is created; -1: none is.
-    var created = -1
+  private struct Person {
+    /// By number in `Memory.settled`; nil: not settled.
+    var settled: Int?
+    /// By number in `Plan.subjects`, of an account that is created.
+    var created: Int?
   }
 
   init(_ plan: Plan, _ coming: ComingAccounts) {
-    settled = plan.memory.settled
-    due = plan.memory.due
-    subjects = plan.subjects
+    self.plan = plan
     accounts = coming.accounts
-    people.reserveCapacity(settled.count)
+    people.reserveCapacity(plan.memory.settled.count)
     // An import's accounts are nobody's yet.
-    let created = coming.created.filter { plan.subjects[$0].person != nil }
-    var next = 0
-    for number in settled.indices {
-      var person = Person(settled: number)
+    var created = coming.created.filter { plan.subjects[$0].person != nil }[...]
+    for number in plan.memory.settled.indices {
+      let person = Person(settled: number, created: created.first)
       // Both come in the plan's order: in a first sync whoever is settled was created. Whom this misses is found below.
-      if next < created.count, isSame(person, Person(created: created[next])) {
-        person.created = created[next]
-        next += 1
+      if let subject = created.first, isSameBytes(id(person), id(Person(created: subject))) {
+        people.append(person)
+        created.removeFirst()
+      } else {
+        people.append(Person(settled: number))
       }
-      people.append(person)
     }
-    people += created[next...].map { Person(created: $0) }
+    people += created.map { Person(created: $0) }
   }
 
   private func id(_ person: Person) -> String {
-    person.settled >= 0
-      ? settled[person.settled].person : subjects[person.created].person ?? ""
-  }
-
-  private func isSame(_ left: Person, _ right: Person) -> Bool {
-    isSameBytes(id(left), id(right))
+    if let number = person.settled { return plan.memory.settled[number].person }
+    return person.created.flatMap { plan.subjects[$0].person } ?? ""
   }
 
   func pack(handOn: (RowsToInsert) throws -> Void) throws {
     var rows = RowsToInsert(columns: 4)
-    func write(_ person: Person) throws {
+    var waiting: Person?
+    func write() throws {
+      guard let person = waiting else { return }
       let id = id(person)
+      let fingerprint = person.settled.map { plan.memory.settled[$0].fingerprint }
       rows.add(id)
-      rows.add(person.created < 0 ? nil : accounts[person.created])
-      if person.settled < 0 {
-        rows.add(nil as Int64?)
-        rows.add(nil as Int64?)
-      } else {
-        rows.add(Int64(bitPattern: settled[person.settled].fingerprint))
-        rows.add(due.isEmpty ? nil : due[id])
-      }
+      rows.add(person.created.map { accounts[$0] })
+      rows.add(fingerprint.map(Int64.init(bitPattern:)))
+      rows.add(fingerprint == nil ? nil : plan.memory.due[id])
       if rows.count == Self.together {
         try handOn(rows)
         rows.removeAll()
       }
     }
-    var waiting: Person?
     for number in sortedByBytes(people.indices, { id(people[$0]) }) {
-      var person = people[Int(number)]
-      if let before = waiting {
-        if isSame(before, person) {
-          guard before.created < 0 || person.created < 0 else {
-            throw StorePlanIsStale(reason: "\(id(person)) would get two accounts")
-          }
-          // Of entries that share an id, and are to have nothing, the last one counts.
-          if person.settled < 0 { person.settled = before.settled }
-          if person.created < 0 { person.created = before.created }
-        } else {
-          try write(before)
+      let person = people[Int(number)]
+      if let before = waiting, isSameBytes(id(before), id(person)) {
+        guard before.created == nil || person.created == nil else {
+          throw StorePlanIsStale(reason: "\(id(person)) would get two accounts")
         }
+        // Of entries that share an id, and are to have nothing, the last one counts.
+        waiting = Person(
+          settled: person.settled ?? before.settled, created: person.created ?? before.created)
+      } else {
+        try write()
+        waiting = person
       }
-      waiting = person
     }
-    if let waiting { try write(waiting) }
+    try write()
     if rows.count > 0 { try handOn(rows) }
   }
 }

@@ -1,6 +1,5 @@
 import GRDB
 import GRDBSQLite
-import SiteModel
 
 /// A statement that is executed hundreds of thousands of times: values go to SQLite without the
 /// detour over GRDB's arguments, which costs more than the insert itself.
@@ -96,8 +95,8 @@ struct RowsToInsert: Sendable {
   mutating func add(_ number: Int64?) { values.append(number.map(Value.int) ?? .null) }
 
   mutating func add(_ text: String?) {
-    guard let text else { return values.append(.null) }
-    values.append(.text(withBytes(of: text) { keep(UnsafeRawBufferPointer($0)) }))
+    guard var text else { return values.append(.null) }
+    values.append(.text(text.withUTF8 { keep(UnsafeRawBufferPointer($0)) }))
   }
 
   /// - Parameter write: adds a text; where it adds nothing, there is none.
