@@ -36,6 +36,12 @@ package struct ByteHash: Sendable {
   /// Wide enough that two different names never meet by chance, not among billions.
   package func wide(_ bytes: [UInt8]) -> WideHash { bytes.withUnsafeBytes { wide($0) } }
 
+  /// Of a text's UTF-8.
+  package func wide(_ text: String) -> WideHash {
+    var text = text
+    return text.withUTF8 { wide(UnsafeRawBufferPointer($0)) }
+  }
+
   package func wide(_ bytes: UnsafeRawBufferPointer) -> WideHash {
     WideHash(
       high: value(of: bytes, salt: 0x2D35_8DCC_AA6C_78A5),

@@ -192,7 +192,7 @@ package struct DirectoryGroups: Sendable {
 
   /// The first group with an id.
   package func group(withID id: String) -> Int? {
-    let wanted = hash.wide(Array(id.utf8))
+    let wanted = hash.wide(id)
     return (0..<count).first { group in
       wanted == idValue(of: group).map { DirectoryID.wide($0, hash) } ?? nameKey(of: Int32(group))
     }

@@ -23,7 +23,7 @@ package enum DirectoryID {
     if value.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !(0x41...0x5A).contains($0) }) {
       return value.withUnsafeBytes { hash.wide($0) }
     }
-    return hash.wide(Array(text(of: value).utf8))
+    return hash.wide(text(of: value))
   }
 
   /// What a server is asked for to find an id again that `text(of:)` made.

@@ -8,7 +8,7 @@ package struct PersonEvaluator: Sendable {
   package let slots: AttributeSlots
   package var groups: DirectoryGroups
   let rules: [BoundRule]
-  /// What is asked about everybody, of rules and searches.
+  /// When each rule holds, by its number, with the filters of all of them in one.
   private var conditions: [Condition] = []
   private var filters = CompiledFilter()
   /// By number of the directory group, whether a member of it is meant; for each rule that names groups.
@@ -57,7 +57,7 @@ package struct PersonEvaluator: Sendable {
 
   private enum IsChosen: BitwiseCopyable { case unknown, no, yes }
 
-  /// When a rule holds; without references, which would be counted for everybody.
+  /// Without references, which would be counted for everybody.
   private struct Condition: BitwiseCopyable {
     /// Where its groups begin in `isMeant`.
     var meant = 0

@@ -11,11 +11,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
   private let hash: ByteHash
   private let findEntry: Statement
   private(set) var changes = 0
-  /// What becomes of the blocks.
-  private var people = BlockChanges()
-  private var groups = BlockChanges()
-  private var keys: [MirrorKind: BlockChanges] = [.person: BlockChanges(), .group: BlockChanges()]
-  private let keyBlocks: [MirrorKind: MirrorBlocks]
+  private let people, groups: Blocks
   /// The entry that was asked for last, which is mostly the one that is written next.
   private var found: (kind: MirrorKind, key: String, row: Row)?
   private var newEntries, newKeys: RapidInsert
@@ -24,16 +20,23 @@ final class DatabaseMirrorWriter: MirrorWriter {
   private let updateEntry, updateKey, keepMembers, removeEntry, removeKey,
     removeMembers: RapidStatement
 
+  /// Entries of one kind, by the hashes of their names or members, and of their keys.
+  private struct Blocks {
+    let names, keys: MirrorBlocks
+
+    init(_ db: Database, _ directory: String, _ kind: MirrorKind) {
+      names = MirrorBlocks(db, directory: directory, kind: kind)
+      keys = MirrorBlocks(db, directory: directory, keysOf: kind)
+    }
+  }
+
   init(_ db: Database, directory: String) throws {
     self.db = db
     self.directory = directory
     func make(_ sql: String) throws -> RapidStatement { try RapidStatement(db, sql) }
     hash = try SiteDatabase.hash(db)
-    var blocks: [MirrorKind: MirrorBlocks] = [:]
-    for kind in [MirrorKind.person, .group] {
-      blocks[kind] = MirrorBlocks(db, directory: directory, keysOf: kind)
-    }
-    keyBlocks = blocks
+    people = Blocks(db, directory, .person)
+    groups = Blocks(db, directory, .group)
     findEntry = try db.makeStatement(
       sql: "SELECT entry, fingerprint, hashes, data FROM \(SiteDatabase.mirrored) WHERE entry = ?")
     newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)
@@ -63,8 +66,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
       place = known[0]
       let before = WideHash.all(in: known[2])
       if before != entry.hashes {
-        note(kind, removed: before, place)
-        note(kind, added: entry.hashes, place)
+        blocks(of: kind).names.note(removed: before, added: entry.hashes, place)
       }
       try updateEntry.run(.bytes(entry.entry), .bytes(WideHash.bytes(of: own)), .int(place))
       try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
@@ -74,7 +76,8 @@ final class DatabaseMirrorWriter: MirrorWriter {
       newEntries.waiting.add(entry.entry)
       newEntries.waiting.addBlob { WideHash.append(own, to: &$0) }
       try newEntries.endRow()
-      note(kind, added: entry.hashes, place)
+      blocks(of: kind).names.note(added: entry.hashes, place)
+      blocks(of: kind).keys.note(added: [hash.wide(key)], place)
       newKeys.waiting.add(directory)
       newKeys.waiting.add(Int64(kind.rawValue))
       newKeys.waiting.add(key)
@@ -82,7 +85,6 @@ final class DatabaseMirrorWriter: MirrorWriter {
       newKeys.waiting.add(fingerprint)
       newKeys.waiting.add(place)
       try newKeys.endRow()
-      keys[kind]?.note(removed: [], added: [keyHash(key)], place)
       nextEntry += 1
     }
     if kind == .group {
@@ -94,11 +96,11 @@ final class DatabaseMirrorWriter: MirrorWriter {
     guard let known = try row(kind, key) else { return }
     found = nil
     changes += 1
-    note(kind, removed: WideHash.all(in: known[2]), known[0])
+    blocks(of: kind).names.note(removed: WideHash.all(in: known[2]), known[0])
+    blocks(of: kind).keys.note(removed: [hash.wide(key)], known[0])
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
-    keys[kind]?.note(removed: [keyHash(key)], added: [], known[0])
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
@@ -119,12 +121,8 @@ final class DatabaseMirrorWriter: MirrorWriter {
 
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
     try flush()
-    let entries = try MirrorBlocks(db, directory: directory, kind: kind).find(hashes)
-    return try String.fetchSet(
-      db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
-      arguments: [
-        String(decoding: try JSONEncoder().encode(entries.map(\.entry)), as: UTF8.self)
-      ])
+    let entries = try blocks(of: kind).names.find(hashes)
+    return try SiteDatabase.keys(of: entries.map(\.entry), in: db)
   }
 
   func touch(people: Set<String>, members: Set<WideHash>, version: Int64) throws {
@@ -138,37 +136,19 @@ final class DatabaseMirrorWriter: MirrorWriter {
   func keep(_ evidence: ReadEvidence) throws {
     try db.execute(
       sql: "INSERT OR REPLACE INTO evidence VALUES (?, ?)",
-      arguments: [
-        directory, String(decoding: try JSONEncoder().encode(evidence), as: UTF8.self),
-      ])
+      arguments: [directory, SiteDatabase.json(evidence)])
   }
 
   /// Brings the blocks up to date with what was written.
   func finish() throws {
     try flush()
-    try MirrorBlocks(db, directory: directory, kind: .person).make(&people)
-    try MirrorBlocks(db, directory: directory, kind: .group).make(&groups)
-    try makeKeys(.person)
-    try makeKeys(.group)
+    try people.names.make()
+    try groups.names.make()
+    try people.keys.make()
+    try groups.keys.make()
   }
 
-  private func makeKeys(_ kind: MirrorKind) throws {
-    var own = BlockChanges()
-    swap(&own, &keys[kind, default: BlockChanges()])
-    try keyBlocks[kind]?.make(&own)
-  }
-
-  private func keyHash(_ key: String) -> WideHash { hash.wide(Array(key.utf8)) }
-
-  private func note(
-    _ kind: MirrorKind, removed: [WideHash] = [], added: [WideHash] = [], _ entry: Int64
-  ) {
-    if kind == .person {
-      people.note(removed: removed, added: added, entry)
-    } else {
-      groups.note(removed: removed, added: added, entry)
-    }
-  }
+  private func blocks(of kind: MirrorKind) -> Blocks { kind == .person ? people : groups }
 
   private func flush() throws {
     try newEntries.flush()
@@ -178,10 +158,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
   private func row(_ kind: MirrorKind, _ key: String) throws -> Row? {
     if let found, found.kind == kind, isSameBytes(found.key, key) { return found.row }
     try flush()
-    if keys[kind]?.areMany == true { try makeKeys(kind) }
-    let hash = keyHash(key)
-    let known = try keys[kind]?.entry(under: hash) ?? keyBlocks[kind]?.find([hash]).first?.entry
-    guard let known else { return nil }
+    guard let known = try blocks(of: kind).keys.entry(under: hash.wide(key)) else { return nil }
     findEntry.setUncheckedArguments([known])
     let row = try Row.fetchOne(findEntry)
     found = row.map { (kind, key, $0) }

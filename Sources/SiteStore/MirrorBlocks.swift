@@ -13,46 +13,8 @@ struct HashedEntry: Hashable, Comparable, BitwiseCopyable {
   }
 }
 
-/// Pairs that blocks no longer hold, and those that they hold from now on; of one pair the last that was noted counts.
-struct BlockChanges {
-  fileprivate var added: [HashedEntry] = []
-  private var removed: [(pair: HashedEntry, before: Int)] = []
-
-  mutating func note(removed gone: [WideHash], added new: [WideHash], _ entry: Int64) {
-    for hash in gone {
-      removed.append((HashedEntry(hash: hash, entry: entry), before: added.count))
-    }
-    for hash in new { added.append(HashedEntry(hash: hash, entry: entry)) }
-  }
-
-  /// What was not added again.
-  fileprivate var gone: Set<HashedEntry> {
-    if removed.isEmpty { return [] }
-    var places: [HashedEntry: Int] = [:]
-    for one in removed { places[one.pair] = one.before }
-    for (place, pair) in added.enumerated() {
-      if let before = places[pair], place >= before { places[pair] = nil }
-    }
-    return Set(places.keys)
-  }
-
-  fileprivate var isEmpty: Bool { added.isEmpty && removed.isEmpty }
-
-  /// More than one would look through for each hash.
-  var areMany: Bool { added.count + removed.count > 1000 }
-
-  /// Where hashes are of one entry each: the entry that has this one, by what was noted; `.some(nil)`: none any more.
-  func entry(under hash: WideHash) -> Int64?? {
-    let gone = removed.last { $0.pair.hash == hash }
-    if let place = added.lastIndex(where: { $0.hash == hash }), place >= gone?.before ?? 0 {
-      return added[place].entry
-    }
-    return gone == nil ? nil : .some(nil)
-  }
-}
-
 /// Sorted pairs of hash and entry, in blocks that fit a page: a row for each pair would cost a first read more than the
-/// entries do.
+/// entries do. What is noted of pairs is written by `make`.
 final class MirrorBlocks {
   private static let pairBytes = 24
   /// What a new block holds, and what it may come to hold.
@@ -65,6 +27,9 @@ final class MirrorBlocks {
   private let isUnique: Bool
   /// Find the block in which a pair would be, and the one after it; made when asked.
   private var finders: (before: RapidStatement, after: RapidStatement)?
+  /// What was noted; of one pair the last that was noted counts.
+  private var added: [HashedEntry] = []
+  private var removed: [(pair: HashedEntry, before: Int)] = []
 
   /// By the keys by which groups know people, and their members.
   init(_ db: Database, directory: String, kind: MirrorKind) {
@@ -82,7 +47,26 @@ final class MirrorBlocks {
     isUnique = true
   }
 
-  /// The entries that are found under any of these hashes.
+  /// Notes that an entry no longer has hashes, and has others from now on.
+  func note(removed gone: [WideHash] = [], added new: [WideHash] = [], _ entry: Int64) {
+    for hash in gone {
+      removed.append((HashedEntry(hash: hash, entry: entry), before: added.count))
+    }
+    for hash in new { added.append(HashedEntry(hash: hash, entry: entry)) }
+  }
+
+  /// Where hashes are of one entry each: the entry that has this one, by what was noted, too.
+  func entry(under hash: WideHash) throws -> Int64? {
+    // More than one would look through for each hash.
+    if added.count + removed.count > 1000 { try make() }
+    let gone = removed.last { $0.pair.hash == hash }
+    if let place = added.lastIndex(where: { $0.hash == hash }), place >= gone?.before ?? 0 {
+      return added[place].entry
+    }
+    return gone == nil ? try find([hash]).first?.entry : nil
+  }
+
+  /// The entries that blocks have under any of these hashes.
   func find(_ hashes: [WideHash]) throws -> [HashedEntry] {
     func block(_ which: String) throws -> RapidStatement {
       try RapidStatement(
@@ -127,14 +111,15 @@ final class MirrorBlocks {
     }
   }
 
-  /// Takes pairs out and puts others in; of the changes nothing is left.
-  func make(_ noted: inout BlockChanges) throws {
-    defer { noted = BlockChanges() }
-    if noted.isEmpty { return }
-    let gone = noted.gone
-    noted.added += gone
-    noted.added.sortByHash { $0.hash.high }
-    let changes = noted.added
+  /// Writes what was noted.
+  func make() throws {
+    defer { (added, removed) = ([], []) }
+    if added.isEmpty, removed.isEmpty { return }
+    let gone = gone
+    var changes: [HashedEntry] = []
+    swap(&changes, &added)
+    changes += gone
+    changes.sortByHash { $0.hash.high }
     let before = try statement(
       "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
     )
@@ -176,6 +161,17 @@ final class MirrorBlocks {
         }
       }
     }
+  }
+
+  /// What was noted to be removed, and not added again.
+  private var gone: Set<HashedEntry> {
+    if removed.isEmpty { return [] }
+    var places: [HashedEntry: Int] = [:]
+    for one in removed { places[one.pair] = one.before }
+    for (place, pair) in added.enumerated() {
+      if let before = places[pair], place >= before { places[pair] = nil }
+    }
+    return Set(places.keys)
   }
 
   private static func merge(

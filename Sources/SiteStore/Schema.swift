@@ -60,17 +60,16 @@ enum Schema {
     try db.execute(
       sql: "DROP INDEX IF EXISTS mirror_by_key; DROP INDEX IF EXISTS mirror_groups; \(groupIndex)")
     let hash = try SiteDatabase.hash(db)
-    var blocks: [String: [Int: BlockChanges]] = [:]
-    let rows = try Row.fetchCursor(db, sql: "SELECT directory, kind, key, entry FROM mirror_key")
-    while let row = try rows.next() {
-      let key: String = row[2]
-      blocks[row[0], default: [:]][row[1], default: BlockChanges()]
-        .note(removed: [], added: [hash.wide(Array(key.utf8))], row[3])
-    }
-    for (directory, kinds) in blocks {
-      for (number, var own) in kinds {
-        guard let kind = MirrorKind(rawValue: number) else { continue }
-        try MirrorBlocks(db, directory: directory, keysOf: kind).make(&own)
+    for directory in try String.fetchAll(db, sql: "SELECT DISTINCT directory FROM mirror_key") {
+      for kind in [MirrorKind.person, .group] {
+        let blocks = MirrorBlocks(db, directory: directory, keysOf: kind)
+        let rows = try Row.fetchCursor(
+          db, sql: "SELECT key, entry FROM mirror_key WHERE directory = ? AND kind = ?",
+          arguments: [directory, kind.rawValue])
+        while let row = try rows.next() {
+          blocks.note(added: [hash.wide(row[0] as String)], row[1])
+        }
+        try blocks.make()
       }
     }
     try db.execute(sql: "PRAGMA user_version = \(Self.version)")

@@ -146,9 +146,7 @@ extension SiteDatabase {
     try readMirror { db in
       let found = try MirrorBlocks(db, directory: directory, kind: kind).find(hashes)
       let named = try Self.entries(of: directory, kind: kind, keys: keys, in: db)
-      return try String.fetchSet(
-        db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
-        arguments: [json(found.map(\.entry) + named)])
+      return try Self.keys(of: found.map(\.entry) + named, in: db)
     }
   }
 
@@ -159,7 +157,7 @@ extension SiteDatabase {
       try Data.fetchAll(
         db,
         sql: "SELECT hashes FROM \(Self.mirrored) WHERE entry IN (SELECT value FROM json_each(?))",
-        arguments: [json(Self.entries(of: directory, kind: kind, keys: keys, in: db))]
+        arguments: [Self.json(Self.entries(of: directory, kind: kind, keys: keys, in: db))]
       ).flatMap(WideHash.all)
     }
   }
@@ -221,6 +219,12 @@ extension SiteDatabase {
     return numbers
   }
 
+  static func keys(of entries: [Int64], in db: Database) throws -> Set<String> {
+    try String.fetchSet(
+      db, sql: "SELECT key FROM mirror_key WHERE entry IN (SELECT value FROM json_each(?))",
+      arguments: [json(entries)])
+  }
+
   /// The entries with these keys.
   private static func entries(
     of directory: String, kind: MirrorKind, keys: [String], in db: Database
@@ -228,7 +232,7 @@ extension SiteDatabase {
     if keys.isEmpty { return [] }
     let hash = try hash(db)
     return try MirrorBlocks(db, directory: directory, keysOf: kind)
-      .find(keys.map { hash.wide(Array($0.utf8)) }).map(\.entry)
+      .find(keys.map { hash.wide($0) }).map(\.entry)
   }
 
   package func touched(of directory: String) throws -> Touched {
@@ -270,7 +274,7 @@ extension SiteDatabase {
       if let keys {
         way = "NOT INDEXED"
         only = "AND search = \(search) AND entry IN (SELECT value FROM json_each(?)) ORDER BY entry"
-        arguments += [try json(Self.entries(of: directory, kind: kind, keys: keys, in: db))]
+        arguments += [try Self.json(Self.entries(of: directory, kind: kind, keys: keys, in: db))]
       }
       let rows = try RapidRows(
         db,

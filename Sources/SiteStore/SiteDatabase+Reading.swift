@@ -82,7 +82,7 @@ extension SiteDatabase {
       ? ("", [])
       : (
         "WHERE directory IS NULL OR directory NOT IN (SELECT value FROM json_each(?))",
-        [json(others)]
+        [Self.json(others)]
       )
   }
 
@@ -95,7 +95,7 @@ extension SiteDatabase {
           SELECT id FROM person WHERE settled IS NULL UNION SELECT id FROM person WHERE due <= ?
           UNION SELECT value FROM json_each(?))
         AND (directory IS NULL OR directory NOT IN (SELECT value FROM json_each(?)))
-        """, [now, json(ids), json(others)], body)
+        """, [now, Self.json(ids), Self.json(others)], body)
   }
 
   package func knowsDirectories() throws -> Bool {
@@ -117,7 +117,7 @@ extension SiteDatabase {
           UNION SELECT id FROM person WHERE joined IN (SELECT id FROM links)
           UNION SELECT id FROM person WHERE match_key IN (
             SELECT value FROM json_each(?2) UNION SELECT match_key FROM known))
-        """, [json(ids), json(matches.map(emailKey))]
+        """, [Self.json(ids), Self.json(matches.map(emailKey))]
     ) { found.append($0) }
     return found
   }
@@ -176,7 +176,7 @@ extension SiteDatabase {
       """
     try read { db in
       try Self.fetch(
-        db, filter: filter, arguments: [json(people), json(emails.map(emailKey))],
+        db, filter: filter, arguments: [Self.json(people), Self.json(emails.map(emailKey))],
         order: "account.id"
       ) {
         accounts.append($0)
@@ -230,7 +230,7 @@ extension SiteDatabase {
     try read { db in
       try Self.fetch(
         db, filter: "WHERE account.id IN (SELECT value FROM json_each(?))",
-        arguments: [json(ids)],
+        arguments: [Self.json(ids)],
         order: "account.id"
       ) { accounts.append($0) }
     }
@@ -253,7 +253,7 @@ extension SiteDatabase {
     }
   }
 
-  func json(_ values: some Encodable) throws -> String {
+  static func json(_ values: some Encodable) throws -> String {
     String(decoding: try JSONEncoder().encode(values), as: UTF8.self)
   }
 

@@ -26,7 +26,7 @@ struct Candidate: Sendable {
     if search > 0 { kept = hash.combine(kept, UInt64(search)) }
     key =
       evaluator.idHash(of: entry, in: batch, search: search, hash)
-      ?? hash.wide(Array(Self.key(ofName: batch.name(of: entry)).utf8))
+      ?? hash.wide(Self.key(ofName: batch.name(of: entry)))
     mirrored = hash.combine(kept, print.apart)
     state = hash.combine(kept, groups.fingerprint, salt)
   }
