@@ -19,20 +19,25 @@ final class MirrorThread: MirrorWriter {
   /// Entries that go over together.
   private static let together = 250
   private let steps = Handover<Step>(most: 8)
-  private let outcome: Meanwhile<Void>
+  private let outcome: Meanwhile<Meanwhile<Void>?>
   /// Counts what was asked and is answered, and the thread's end.
   private let answers = DispatchSemaphore(value: 0)
   private var entries: [Entry] = []
   private(set) var changes = 0
 
-  /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws.
-  init(_ transaction: @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Void) {
+  /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws, and returns what
+  ///   goes on afterwards.
+  init(
+    _ transaction: @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Meanwhile<
+      Void
+    >?
+  ) {
     outcome = Meanwhile { [steps, answers] in
       defer {
         steps.stop()
         answers.signal()
       }
-      try transaction { writer in
+      return try transaction { writer in
         while let step = try steps.next() { try step(writer) }
       }
     }
@@ -52,7 +57,8 @@ final class MirrorThread: MirrorWriter {
   }
 
   /// Waits for the transaction's end.
-  func wait() throws { try outcome.value() }
+  /// - Returns: what goes on afterwards.
+  func wait() throws -> Meanwhile<Void>? { try outcome.value() }
 
   // MARK: MirrorWriter
 
@@ -104,7 +110,7 @@ final class MirrorThread: MirrorWriter {
 
   private func put(_ step: @escaping Step) throws {
     do { try steps.put(step) } catch {
-      try outcome.value()
+      _ = try outcome.value()
       throw error
     }
   }
@@ -120,7 +126,7 @@ final class MirrorThread: MirrorWriter {
     }
     answers.wait()
     if let value = answer.value.withLock({ $0 }) { return value }
-    try outcome.value()
+    _ = try outcome.value()
     throw CancellationError()
   }
 

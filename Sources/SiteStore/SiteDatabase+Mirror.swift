@@ -73,18 +73,19 @@ extension SiteDatabase {
     _ body: (any MirrorWriter) throws -> Void
   ) throws {
     try finishMirror()
-    let path = path
+    let (path, before) = (path, checkpoint)
     let thread = MirrorThread { body in
       try Self.reporting(path) {
         let queue = try Self.connect(path)
         // Neither the disk nor the checkpoint is waited for: the log is synchronised with the first change of the site at
-        // the latest, and `finishMirror` begins the checkpoint.
+        // the latest, and the checkpoint goes on while the plan is made and applied.
         try queue.writeWithoutTransaction {
           try $0.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")
         }
         try Self.write(over: queue) {
           try Self.updateMirror(of: directory, description: description, in: $0, body)
         }
+        return Self.checkpoint(path, after: before)
       }
     }
     do {
@@ -100,13 +101,18 @@ extension SiteDatabase {
   package func finishMirror() throws {
     guard let thread = mirrorThread else { return }
     mirrorThread = nil
-    try thread.wait()
-    // As much as would otherwise begin one by itself, see `connect`.
+    checkpoint = try thread.wait() ?? checkpoint
+  }
+
+  /// Brings a log into the file that is as large as one that SQLite would begin with by itself, see `connect`.
+  private static func checkpoint(
+    _ path: String, after before: Meanwhile<Void>?
+  ) -> Meanwhile<Void>? {
     let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
-    guard let size = log?[.size] as? Int, size > 32_000_000 else { return }
-    try? checkpoint?.value()
-    checkpoint = Meanwhile(isPatient: true) { [path] in
-      try Self.connect(path).writeWithoutTransaction {
+    guard let size = log?[.size] as? Int, size > 32_000_000 else { return nil }
+    return Meanwhile(isPatient: true) {
+      try? before?.value()
+      try connect(path).writeWithoutTransaction {
         try $0.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
       }
     }
