@@ -1,4 +1,5 @@
 import DirectoryModel
+import SiteModel
 
 /// Where a field of an account takes its values from.
 package enum ValueSource: Sendable {
@@ -43,7 +44,13 @@ extension EntryBatch {
   /// Tells them one by one.
   func forEachText(of entry: Int, slot: Int, _ body: (String) -> Void) {
     _ = anyValue(of: entry, slot: slot, withOptions: false) { value in
-      if let text = String(validating: value, as: UTF8.self)?.trimmed, !text.isEmpty { body(text) }
+      var text = String(decoding: value, as: UTF8.self)
+      // What is no text was mended and has other bytes now. To ask whether it is one costs three times as much.
+      let isText = text.withUTF8 { own in
+        value.withUnsafeBytes { isSameBytes(UnsafeRawBufferPointer(own), $0) }
+      }
+      text = text.trimmed
+      if isText, !text.isEmpty { body(text) }
       return false
     }
   }

@@ -60,13 +60,15 @@ struct Bench {
   }
 
   mutating func evaluate(
-    _ attributes: [String: [String]], dn: String = "uid=ada,ou=people,dc=x"
+    _ attributes: [String: [String]], raw: [String: [[UInt8]]] = [:],
+    dn: String = "uid=ada,ou=people,dc=x"
   ) throws -> Entitlement {
     var batch = EntryBatch(slots: evaluator.slots)
     batch.beginEntry(dn: dn)
     for (name, values) in ["entryUUID": ["id-1"]].merging(attributes, uniquingKeysWith: { $1 }) {
       batch.appendAttribute(name, values: values.map { Array($0.utf8) })
     }
+    for (name, values) in raw { batch.appendAttribute(name, values: values) }
     let groups = evaluator.groups(of: 0, in: batch)
     // What is explained is what is done.
     let traced = evaluator.trace(0, of: batch, groups: groups)
@@ -180,6 +182,11 @@ extension Entitlement {
           .emails) == ["p@x"])
     #expect(try Array(bench.evaluate(["uid": ["ada"]]).emails) == ["ada@acme.example"])
     #expect(try Array(bench.evaluate([:]).emails) == [])
+    // What is not UTF-8 is no text; what stands for such bytes elsewhere is one.
+    let noText: [[UInt8]] = [Array("Ad".utf8) + [0xE9], [0xED, 0xA0, 0x80], [0xF0, 0x9F, 0x98]]
+    let texts = ["Zo\u{EB}", "\u{FFFD}"]
+    let raw = ["displayName": noText + texts.map { Array($0.utf8) }]
+    #expect(try Array(bench.evaluate([:], raw: raw).names) == texts)
     #expect(
       try Array(
         bench.evaluate(["givenName": ["Ada"], "sn": ["Byron", "King"], "cn": ["x"]]).names) == [
