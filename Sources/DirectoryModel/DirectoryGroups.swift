@@ -12,6 +12,8 @@ package struct DirectoryGroups: Sendable {
   /// The groups' entries less their members; group numbers are entry numbers of this batch.
   package private(set) var entries: EntryBatch
   private let hash: ByteHash
+  /// For the names of people, who come one after the other.
+  private var normaliser = DistinguishedName.Normaliser()
   private let idSlot: Int?
   private let nested: Bool
   private let membership: MembershipSlots
@@ -123,9 +125,10 @@ package struct DirectoryGroups: Sendable {
     of entry: Int, in batch: EntryBatch, _ slots: MembershipSlots, _ hash: ByteHash
   ) -> [WideHash] {
     var keys: [WideHash] = []
+    var normaliser = DistinguishedName.Normaliser()
     for slot in slots.names {
       _ = batch.anyValue(of: entry, slot: slot, withOptions: false) {
-        if let key = DistinguishedName.withNormalised(memberName($0), { hash.wide($0) }) {
+        if let key = normaliser.withNormalised(memberName($0), { hash.wide($0) }) {
           keys.append(key)
         }
         return false
@@ -146,13 +149,14 @@ package struct DirectoryGroups: Sendable {
   }
 
   /// The keys by which groups know a person, or one another.
+  /// - Parameter name: the key of the entry's name.
   package static func ownKeys(
-    of entry: Int, in batch: EntryBatch, _ slots: PersonSlots, _ hash: ByteHash
+    of entry: Int, in batch: EntryBatch, name: WideHash, _ slots: PersonSlots, _ hash: ByteHash
   ) -> [WideHash] {
     var keys: [WideHash] = []
     // For the name and a uid.
     keys.reserveCapacity(2)
-    keys.append(batch.nameKey(of: entry, hash))
+    keys.append(name)
     addOtherKeys(of: entry, in: batch, slots, hash, to: &keys)
     return keys
   }
@@ -229,12 +233,19 @@ package struct DirectoryGroups: Sendable {
     return found.distinct
   }
 
+  /// The key by which groups know a person's name; asked for one after the other.
+  package mutating func nameKey(of entry: Int, in batch: EntryBatch) -> WideHash {
+    batch.nameKey(of: entry, hash, &normaliser)
+  }
+
   /// The groups of one person, nested ones too where asked for.
-  /// - Parameter slots: where `personAttributes` stand in the person's entry.
+  /// - Parameters:
+  ///   - name: the key of the person's name.
+  ///   - slots: where `personAttributes` stand in the person's entry.
   package mutating func groups(
-    of entry: Int, in batch: EntryBatch, slots: PersonSlots
+    of entry: Int, in batch: EntryBatch, name: WideHash, slots: PersonSlots
   ) -> GroupSet {
-    var direct = members.groups(of: batch.nameKey(of: entry, hash))
+    var direct = members.groups(of: name)
     if knowsOtherKeys {
       var others: [WideHash] = []
       Self.addOtherKeys(of: entry, in: batch, slots, hash, to: &others)

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Distinguished names (RFC 4514) in the one form in which they are compared: attribute types in
 /// small letters and by their short names, values folded, parts of an RDN sorted, every special
 /// character written `\xx`. In this form a comma or a plus always separates.
@@ -59,6 +61,62 @@ package struct DistinguishedName: Sendable, Hashable {
     }
     return plain ?? normaliseFull(bytes).map { $0.withUnsafeBytes(body) }
   }
+
+  /// Normalises names one after the other, most of which end like the one before: what follows the first part is taken over
+  /// from there.
+  package struct Normaliser: Sendable {
+    /// From the first comma on: as the last name had it, and normalised.
+    private var written: [UInt8] = []
+    private var normalised: [UInt8] = []
+
+    package init() {}
+
+    /// The same as without one.
+    package mutating func withNormalised<Value>(
+      _ bytes: ArraySlice<UInt8>, _ body: (UnsafeRawBufferPointer) -> Value
+    ) -> Value? {
+      if let value = bytes.withUnsafeBufferPointer({ plain($0, body) }) { return value }
+      return DistinguishedName.withNormalised(bytes, body)
+    }
+
+    /// - Returns: nil also for names that are not plain.
+    private mutating func plain<Value>(
+      _ bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeRawBufferPointer) -> Value
+    ) -> Value? {
+      guard let end = bytes.firstIndex(of: comma) else { return nil }
+      let rest = UnsafeBufferPointer(rebasing: bytes[end...])
+      // An escaped comma separates nothing, but then the first part is not plain.
+      if !isWritten(rest) {
+        guard let new = plainRest(rest) else { return nil }
+        (written, normalised) = (Array(rest), new)
+      }
+      return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytes.count) { out in
+        let first = UnsafeBufferPointer(rebasing: bytes[..<end])
+        let (isPlain, count) = DistinguishedName.normalisePlain(first, into: out)
+        if !isPlain { return nil }
+        _ = UnsafeMutableBufferPointer(rebasing: out[count...]).update(fromContentsOf: normalised)
+        return body(
+          UnsafeRawBufferPointer(start: out.baseAddress, count: count + normalised.count))
+      }
+    }
+
+    private func isWritten(_ rest: UnsafeBufferPointer<UInt8>) -> Bool {
+      written.withUnsafeBufferPointer { own in
+        guard own.count == rest.count, let left = own.baseAddress, let right = rest.baseAddress
+        else { return false }
+        return memcmp(left, right, own.count) == 0
+      }
+    }
+
+    /// - Parameter rest: begins with a comma.
+    private func plainRest(_ rest: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: rest.count) { out in
+        let (isPlain, count) = DistinguishedName.normalisePlain(
+          UnsafeBufferPointer(rebasing: rest.dropFirst()), into: out)
+        return isPlain ? [comma] + out[..<count] : nil
+      }
+    }
+  }
 }
 
 private let comma = UInt8(ascii: ",")
@@ -71,7 +129,7 @@ extension DistinguishedName {
   /// One pass over names of plain ASCII without escapes: nearly all there are.
   /// - Parameter out: there is room for as many bytes; none of them becomes two.
   /// - Returns: whether it is such a name, and how many bytes were written.
-  private static func normalisePlain(
+  fileprivate static func normalisePlain(
     _ bytes: UnsafeBufferPointer<UInt8>, into out: UnsafeMutableBufferPointer<UInt8>
   ) -> (isPlain: Bool, count: Int) {
     var end = 0

@@ -130,6 +130,14 @@ extension EntryBatch {
     return DistinguishedName.withNormalised(dn) { hash.wide($0) } ?? hash.wide(TextFold.fold(dn))
   }
 
+  /// The same of one entry after another.
+  func nameKey(
+    of entry: Int, _ hash: ByteHash, _ normaliser: inout DistinguishedName.Normaliser
+  ) -> WideHash {
+    let dn = dn(of: entry)
+    return normaliser.withNormalised(dn) { hash.wide($0) } ?? hash.wide(TextFold.fold(dn))
+  }
+
   /// The values of one attribute, in the order in which they came.
   /// - Parameter withOptions: also those of `attr;option`, as filters want it (RFC 4512 §2.5);
   ///   account fields and templates read the plain attribute.

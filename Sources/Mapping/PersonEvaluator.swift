@@ -239,9 +239,22 @@ package struct PersonEvaluator: Sendable {
     return nil
   }
 
+  /// The key by which directory groups know an entry's name.
+  package mutating func nameKey(of entry: Int, in batch: EntryBatch) -> WideHash {
+    groups.nameKey(of: entry, in: batch)
+  }
+
   /// The directory groups of an entry.
+  /// - Parameter name: the key of its name.
+  package mutating func groups(
+    of entry: Int, in batch: EntryBatch, name: WideHash
+  ) -> GroupSet {
+    groups.groups(of: entry, in: batch, name: name, slots: membership)
+  }
+
+  /// The same of somebody whose name's key nobody has.
   package mutating func groups(of entry: Int, in batch: EntryBatch) -> GroupSet {
-    groups.groups(of: entry, in: batch, slots: membership)
+    groups(of: entry, in: batch, name: nameKey(of: entry, in: batch))
   }
 
   /// The person's key: the id, or nil when there is none or several.

@@ -7,6 +7,8 @@ struct Candidate: Sendable {
   let search: Int
   /// The hash of the id, or of what stands for it.
   let key: WideHash
+  /// The key by which directory groups know the entry's name.
+  let name: WideHash
   let groups: GroupSet
   /// Stands for the entry as the mirror keeps it.
   let mirrored: UInt64
@@ -19,7 +21,8 @@ struct Candidate: Sendable {
     _ evaluator: inout PersonEvaluator
   ) {
     self.search = search
-    groups = evaluator.groups(of: entry, in: batch)
+    name = evaluator.nameKey(of: entry, in: batch)
+    groups = evaluator.groups(of: entry, in: batch, name: name)
     let print = batch.fingerprint(of: entry, hash: hash, apart: evaluator.membershipSlots)
     var kept = print.kept
     // The same entry found by another search may become another account.

@@ -199,7 +199,8 @@ private struct MirrorUpdate {
     let print = batch.fingerprint(of: entry, hash: hash, apart: memberOf)
     return MirroredEntry(
       fingerprint: hash.combine(print.kept, print.apart), entry: batch.stored(entry),
-      hashes: DirectoryGroups.ownKeys(of: entry, in: batch, ownSlots, hash))
+      hashes: DirectoryGroups.ownKeys(
+        of: entry, in: batch, name: batch.nameKey(of: entry, hash), ownSlots, hash))
   }
 
   /// Of a group that is changed itself all members are touched, else who came and who went.

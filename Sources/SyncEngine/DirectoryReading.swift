@@ -202,7 +202,7 @@ struct DirectoryReader {
     reading.personEntries += 1
     batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
-    if search > 0, reading.taken.contains(batch.nameKey(of: entry, hash)) { return }
+    if search > 0, reading.taken.contains(candidate.name) { return }
     let person = reading.index.row(of: candidate.key)
     let id = try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
     if let prepared {
@@ -210,7 +210,7 @@ struct DirectoryReader {
     } else if !candidate.isPerson(entry, of: batch, evaluator) {
       return
     }
-    if mapping.searches.count > 1 { reading.taken.insert(batch.nameKey(of: entry, hash)) }
+    if mapping.searches.count > 1 { reading.taken.insert(candidate.name) }
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
     if isTwin { reading.doubled.insert(self.key(of: entry, in: batch, search: search, evaluator)) }
@@ -282,7 +282,7 @@ struct DirectoryReader {
       entry: MirroredEntry(
         fingerprint: candidate.mirrored, entry: batch.stored(entry),
         hashes: DirectoryGroups.ownKeys(
-          of: entry, in: batch, evaluator.membership, hash)))
+          of: entry, in: batch, name: candidate.name, evaluator.membership, hash)))
     return id
   }
 }

@@ -32,7 +32,8 @@ import Testing
     for (name, values) in attributes {
       batch.appendAttribute(name, values: values.map { Array($0.utf8) })
     }
-    let set = groups.groups(of: 0, in: batch, slots: .init(Self.personSlots))
+    let name = groups.nameKey(of: 0, in: batch)
+    let set = groups.groups(of: 0, in: batch, name: name, slots: .init(Self.personSlots))
     return set.members.flatMap { groups.names(of: Int($0)) }
       .map { String(decoding: $0, as: UTF8.self) }.sorted()
   }

@@ -1,4 +1,5 @@
 import DirectoryModel
+import TestSupport
 import Testing
 
 @Suite struct DistinguishedNameTests {
@@ -32,6 +33,27 @@ import Testing
   @Test(arguments: ["people", "cn", "=a,dc=x", "cn=,dc=x", "cn=a,,dc=x", "cn=a,", "cn=a\\4"])
   func whatIsNoNameIsRefused(text: String) {
     #expect(DistinguishedName(text) == nil)
+  }
+
+  /// What ends like the name before is no other name for that.
+  @Test func namesOneAfterTheOtherAreWhatTheyAreAlone() {
+    var random = SeededRandom(3)
+    var normaliser = DistinguishedName.Normaliser()
+    let firsts = [
+      "uid=Ada", "cn=a\\", "cn=\"a", "CN=a+uid=b", "a", "", "uid= b ", "cn=Zo\u{EB}", "uid=c=",
+    ]
+    let rests = [
+      ",ou=People,dc=X", ",OU=people, dc=x", ",dc=x\\,dc=y", "", ",", ",b\",dc=x",
+      " ,ou=People,dc=X",
+      ",commonName=y,dc=x",
+    ]
+    for _ in 0..<5000 {
+      let text =
+        (firsts.randomElement(using: &random) ?? "") + (rests.randomElement(using: &random) ?? "")
+      let name = Array(text.utf8)[...]
+      let found = normaliser.withNormalised(name) { Array($0) }
+      #expect(found == DistinguishedName.normalise(name), "\(text)")
+    }
   }
 
   @Test func placesInTheTree() throws {
