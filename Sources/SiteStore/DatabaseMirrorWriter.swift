@@ -15,7 +15,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// The entry that was asked for last, which is mostly the one that is written next.
   private var found: (kind: MirrorKind, key: String, row: Row)?
   private var newEntries, newKeys: RapidInsert
-  /// The number that the next new entry gets.
+  /// The number that SQLite gives the next new entry: it does not look for the place of a row that has none yet.
   private var nextEntry: Int64
   private let updateEntry, updateKey, keepMembers, removeEntry, removeKey,
     removeMembers: RapidStatement
@@ -39,10 +39,10 @@ final class DatabaseMirrorWriter: MirrorWriter {
     groups = Blocks(db, directory, .group)
     findEntry = try db.makeStatement(
       sql: "SELECT entry, fingerprint, hashes, data FROM \(SiteDatabase.mirrored) WHERE entry = ?")
-    newEntries = try RapidInsert(db, into: "mirror_entry (id, data, hashes)", columns: 3)
+    newEntries = try RapidInsert(db, into: "mirror_entry (data, hashes)", columns: 2)
     newKeys = try RapidInsert(
-      db, into: "mirror_key (directory, kind, key, search, fingerprint, entry)", columns: 6)
-    nextEntry = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM mirror_entry") ?? 0) + 1
+      db, into: "mirror_key (directory, kind, key, search, fingerprint)", columns: 5)
+    nextEntry = try Self.nextEntry(db)
     updateEntry = try make("UPDATE mirror_entry SET data = ?, hashes = ? WHERE id = ?")
     updateKey = try make(
       "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE entry = ?"
@@ -72,7 +72,6 @@ final class DatabaseMirrorWriter: MirrorWriter {
       try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
     } else {
       place = nextEntry
-      newEntries.waiting.add(place)
       newEntries.waiting.add(entry.entry)
       newEntries.waiting.addBlob { WideHash.append(own, to: &$0) }
       try newEntries.endRow()
@@ -83,7 +82,6 @@ final class DatabaseMirrorWriter: MirrorWriter {
       newKeys.waiting.add(key)
       newKeys.waiting.add(Int64(search))
       newKeys.waiting.add(fingerprint)
-      newKeys.waiting.add(place)
       try newKeys.endRow()
       nextEntry += 1
     }
@@ -101,6 +99,11 @@ final class DatabaseMirrorWriter: MirrorWriter {
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
+    nextEntry = try Self.nextEntry(db)
+  }
+
+  private static func nextEntry(_ db: Database) throws -> Int64 {
+    (try Int64.fetchOne(db, sql: "SELECT max(id) FROM mirror_entry") ?? 0) + 1
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
@@ -142,6 +145,12 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// Brings the blocks up to date with what was written.
   func finish() throws {
     try flush()
+    guard try Self.nextEntry(db) == nextEntry,
+      try Int64.fetchOne(db, sql: "SELECT max(entry) FROM mirror_key") ?? 0 == nextEntry - 1
+    else {
+      throw DatabaseError(
+        resultCode: .SQLITE_CORRUPT, message: "the mirror's entries and keys do not fit together")
+    }
     try people.names.make()
     try groups.names.make()
     try people.keys.make()

@@ -17,8 +17,8 @@ struct HashedEntry: Hashable, Comparable, BitwiseCopyable {
 /// entries do. What is noted of pairs is written by `make`.
 final class MirrorBlocks {
   private static let pairBytes = 24
-  /// What a new block holds, and what it may come to hold.
-  private static let filled = 120, full = 160
+  /// What new blocks hold at most, and what they may come to hold.
+  private static let filled = 144, full = 160
 
   private let db: Database
   private let directory: String
@@ -149,7 +149,8 @@ final class MirrorBlocks {
         )
       }
       next = end
-      let size = merged.count > Self.full ? Self.filled : Self.full
+      let pieces = merged.count > Self.full ? (merged.count - 1) / Self.filled + 1 : 1
+      let size = max(1, (merged.count + pieces - 1) / pieces)
       for piece in stride(from: 0, to: max(1, merged.count), by: size) {
         let own = merged.dropFirst(piece).prefix(size)
         let bytes = Self.bytes(of: own)

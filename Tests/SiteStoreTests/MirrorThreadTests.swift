@@ -1,5 +1,6 @@
 import DirectoryModel
 import Foundation
+import GRDB
 import Ports
 import SiteModel
 import SiteStore
@@ -91,6 +92,21 @@ import Testing
         == ["p1", "p2"])
     #expect(try fingerprints(store)["p1"] == 5)
     #expect(try fingerprints(store).count == before - 1)
+  }
+
+  /// Entries and keys have the numbers that SQLite gives them.
+  @Test(arguments: [
+    "mirror_entry (data, hashes) VALUES (x'', x'')", "mirror_key VALUES (9, 'd', 1, 'k', 0, 1)",
+  ])
+  func aMirrorWhosePartsDoNotFitIsNotWritten(row: String) throws {
+    try store.updateMirror(of: "d", description: description) { try fill(0..<3, $0) }
+    try DatabaseQueue(path: folder.path + "/usher.db").write {
+      try $0.execute(sql: "INSERT INTO \(row)")
+    }
+    #expect(throws: StoreFailure.self) {
+      try store.updateMirror(of: "d", description: description) { try fill(3..<5, $0) }
+    }
+    #expect(try fingerprints(store)["p3"] == nil)
   }
 
   @Test func ofAGroupThatIsWrittenTwiceTheLastMembersStay() throws {
