@@ -2,8 +2,6 @@ import SiteModel
 
 /// One evaluated person with their account and the email they are to have.
 struct Case {
-  /// Number in `World.entitlements`.
-  let entitlement: Int
   /// Number in `World.accounts`: the linked account, or the one that will be linked.
   var account: Int?
   /// nil for people who get no account, and where none is usable.
@@ -25,6 +23,7 @@ struct Case {
 /// Decides who can be decided about: matches people and accounts, and holds those whom R14 to R17 hold.
 struct Cases {
   private let world: World
+  /// One for each of `World.entitlements`, by its number.
   private(set) var all: [Case] = []
   /// Numbers of cases by email, then directory id: the order of the plan.
   private(set) var order: [Int] = []
@@ -45,10 +44,9 @@ struct Cases {
   private lazy var caseOfPerson: [String: Int] = {
     var found: [String: Int] = [:]
     found.reserveCapacity(all.count)
-    for (index, person) in all.enumerated() {
-      let id = world.entitlements[person.entitlement].person
-      found[id] = index
-      for other in otherIDs(world.entitlements[person.entitlement]) { found[other] = index }
+    for (index, entitlement) in world.entitlements.enumerated() {
+      found[entitlement.person] = index
+      for other in otherIDs(entitlement) { found[other] = index }
     }
     return found
   }()
@@ -78,7 +76,7 @@ struct Cases {
       let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
       let isUnread = world.several.unread.contains(entitlement.person)
       var new = Case(
-        entitlement: index, account: linked,
+        account: linked,
         inScope: world.isInScope(entitlement.person) && !isIgnored && !isUnread)
       new.isUnread = isUnread
       new.hasMissing = missing.contains { $0.due(world.now) > world.now }
@@ -118,15 +116,15 @@ struct Cases {
     entitlement.others.map(\.person) + missing(entitlement).map(\.person)
   }
 
-  private func account(_ person: Case) -> Account? { person.account.map { world.accounts[$0] } }
+  private func account(_ index: Int) -> Account? { all[index].account.map { world.accounts[$0] } }
 
   /// - Returns: of each case the key of the email.
   private mutating func sort() -> [String] {
-    let emails = all.map { emailKey($0.email ?? account($0)?.email ?? "~") }
-    order = sortedByBytes(all.indices) {
+    let emails = all.indices.map { emailKey(all[$0].email ?? account($0)?.email ?? "~") }
+    order = sortedByBytes(all.count) {
       emails[$0]
     } then: {
-      world.entitlements[all[$0].entitlement].person
+      world.entitlements[$0].person
     }.map(Int.init)
     return emails
   }
@@ -138,16 +136,17 @@ struct Cases {
       let entitlement = world.entitlements[index]
       guard entitlement.wantsAccount else { continue }
       if all[index].isUnread || all[index].isAwaited {
-        all[index].email = account(all[index])?.email
+        all[index].email = account(index)?.email
         continue
       }
-      all[index].doubts += entitlement.doubts
+      let doubts = entitlement.doubts
+      if !doubts.isEmpty { all[index].doubts += doubts }
       if all[index].account == nil, holdNewID(index) { continue }
       guard !entitlement.emails.isEmpty else {
         all[index].doubts.append(Doubt.noEmail)
         continue
       }
-      if let account = account(all[index]) {
+      if let account = account(index) {
         all[index].email =
           entitlement.emails.contains { isSameEmail($0, account.email) }
           ? account.email : entitlement.emails[0]
@@ -199,6 +198,7 @@ struct Cases {
 
   /// R16: somebody new, or without an id, bears an email of an account whose person is gone.
   private mutating func holdNewID(_ index: Int) -> Bool {
+    if world.accounts.isEmpty { return false }
     let entitlement = world.entitlements[index]
     var isHeld = false
     for email in entitlement.emails {
@@ -217,7 +217,7 @@ struct Cases {
 
   /// Whether it is the email of the person's account.
   private func isOwn(_ email: String, _ index: Int) -> Bool {
-    account(all[index]).map { isSameEmail($0.email, email) } ?? false
+    account(index).map { isSameEmail($0.email, email) } ?? false
   }
 
   private mutating func isGone(_ person: String) -> Bool {
@@ -228,7 +228,7 @@ struct Cases {
   private mutating func doubtRights(_ index: Int) {
     let entitlement = world.entitlements[index]
     doubtBrokenRules(index, entitlement)
-    guard entitlement.wantsAccount, let account = account(all[index]),
+    guard entitlement.wantsAccount, let account = account(index),
       case .account(let portalOnly, let grants) = entitlement.outcome
     else { return }
     if !account.isActive, account.deactivatedBy != .sync {
@@ -250,7 +250,7 @@ struct Cases {
   /// R22: what somebody has through a directory group that is gone is not taken away.
   private mutating func doubtBrokenRules(_ index: Int, _ entitlement: Entitlement) {
     guard !world.brokenRules.isEmpty, entitlement.isActive else { return }
-    let account = account(all[index])
+    let account = account(index)
     if case .account(_, let grants) = entitlement.outcome, !world.brokenDenials.isEmpty {
       for grant in grants where account?.holding(grant.right) == nil {
         let right = "\(grant.right.kind.rawValue) \(grant.right.key)"

@@ -15,22 +15,22 @@ extension Guard {
       let kind = plan.kind(at: index)
       guard kind.isRelease || kind == .markPortalOnly || kind == .joinGroup else { continue }
       let change = plan.change(at: index)
-      let subject = plan.subjects[change.subject]
-      if kind != .joinGroup, let account = subject.account, let person = subject.person,
-        let email = members.emails[account], policy.protectedAccounts.contains(email)
+      let account = plan.subjects.account(change.subject) ?? 0
+      if kind != .joinGroup, let email = members.emails[account],
+        policy.protectedAccounts.contains(email), let person = plan.subjects.person(change.subject)
       {
         doubts[person] = Doubt.protectedAccount(kind)
       }
       switch (kind, change.before, change.after) {
       case (.leaveGroup, .text(let name)?, _):
         let key = Right.key(.group, name)
-        if policy.protectedGroups.contains(key), members.active.contains(subject.account ?? 0) {
+        if policy.protectedGroups.contains(key), members.active.contains(account) {
           lost[key, default: []].insert(change.subject)
         }
       case (.joinGroup, _, .text(let name)?):
         gained[Right.key(.group, name), default: 0] += 1
       case (.deactivateAccount, _, _):
-        for key in members.groups[subject.account ?? 0] ?? [] {
+        for key in members.groups[account] ?? [] {
           lost[key, default: []].insert(change.subject)
         }
       default: break
@@ -39,7 +39,7 @@ extension Guard {
     for (key, subjects) in lost {
       let before = world.site.totals.activeMembersOfProtected[key] ?? 0
       guard before - subjects.count + (gained[key] ?? 0) < 1 else { continue }
-      for person in subjects.compactMap({ plan.subjects[$0].person }) {
+      for person in subjects.compactMap({ plan.subjects.person($0) }) {
         doubts[person] = doubts[person] ?? Doubt.lastMember(of: key)
       }
     }

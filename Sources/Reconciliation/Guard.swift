@@ -75,7 +75,7 @@ package struct Guard: Sendable {
         for person in excess.people { held[person] = held[person] ?? Doubt.overLimit(excess) }
       }
       changes += plan.rows.indices.filter { index in
-        plan.subjects[plan.change(at: index).subject].person.map(over.contains) ?? false
+        plan.subjects.person(plan.subject(plan.rows[index])).map(over.contains) ?? false
       }.map(plan.heldChange)
       // Holding more people cannot help when nobody new can be held.
       if limits.onLimit == .holdPlan && !excesses.isEmpty || held.count == before {
@@ -90,7 +90,7 @@ package struct Guard: Sendable {
     let excesses = self.excesses(of: plan, totals: totals)
     let people = Set(excesses.flatMap(\.people))
     let changes = plan.rows.indices.filter { index in
-      plan.subjects[plan.change(at: index).subject].person.map(people.contains) ?? false
+      plan.subjects.person(plan.subject(plan.rows[index])).map(people.contains) ?? false
     }.map(plan.heldChange)
     return Verdict(
       approved: excesses.isEmpty ? approve(plan, exempt: approved) : nil, plan: plan,
@@ -123,7 +123,7 @@ package struct Guard: Sendable {
 
   private func isOfMoved(_ change: Change, in plan: Plan) -> Bool {
     if plan.memory.movedOut.isEmpty { return false }
-    return plan.subjects[change.subject].person.map { plan.memory.movedOut[$0] != nil } ?? false
+    return plan.subjects.person(change.subject).map { plan.memory.movedOut[$0] != nil } ?? false
   }
 
   private func heldSet(_ excesses: [Excess], _ changes: [HeldChange]) -> HeldSet? {
@@ -177,7 +177,7 @@ package struct Guard: Sendable {
       return Excess(
         consequence: key.consequence, group: key.group.flatMap { names[$0] }, planned: all.count,
         recent: recent, allowed: allowed,
-        people: Set(all.compactMap { plan.subjects[$0].person }).sorted())
+        people: Set(all.compactMap { plan.subjects.person($0) }).sorted())
     }.sorted {
       ($0.consequence.rawValue, $0.group ?? "") < ($1.consequence.rawValue, $1.group ?? "")
     }

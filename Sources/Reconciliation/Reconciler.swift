@@ -27,7 +27,7 @@ package struct Reconciler {
 
   package consuming func plan() -> Plan {
     let decided = Cases(world: world, heldBack: heldBack)
-    for index in decided.order { settle(decided.all[index], decided) }
+    for index in decided.order { settle(index, decided) }
     for index in decided.absent {
       absent(world.accounts[index], isPaused: decided.paused.contains(index))
     }
@@ -42,17 +42,19 @@ package struct Reconciler {
 
   // MARK: One person
 
-  mutating func settle(_ person: Case, _ cases: Cases) {
-    let entitlement = world.entitlements[person.entitlement]
-    let account = person.account.map { world.accounts[$0] }
-    guard person.inScope else { return }
-    if person.isAwaited { return awaitMissing(entitlement, account) }
-    if person.isHeld {
+  /// - Parameter index: the number of the case. Cases are looked at where they are: there is one for everybody.
+  mutating func settle(_ index: Int, _ cases: Cases) {
+    let entitlement = world.entitlements[index]
+    let account = cases.all[index].account.map { world.accounts[$0] }
+    guard cases.all[index].inScope else { return }
+    if cases.all[index].isAwaited { return awaitMissing(entitlement, account) }
+    if !cases.all[index].doubts.isEmpty {
+      let doubts = cases.all[index].doubts
       builder.hold(
         Hold(
           person: entitlement.person, account: account?.id,
-          email: person.email ?? account?.email,
-          name: account?.name ?? entitlement.names.first, doubts: person.doubts))
+          email: cases.all[index].email ?? account?.email,
+          name: account?.name ?? entitlement.names.first, doubts: doubts))
       return
     }
     if let account, account.absentSince != nil, !entitlement.isLeaver {
@@ -61,7 +63,8 @@ package struct Reconciler {
     if !world.several.names.isEmpty { gather(entitlement, account) }
     switch entitlement.outcome {
     case .account(let portalOnly, let grants) where entitlement.isActive:
-      provide(person, entitlement, account, portalOnly: portalOnly, grants: grants)
+      provide(
+        cases.all[index].email, entitlement, account, portalOnly: portalOnly, grants: grants)
     case .leaver:
       if let account, entitlement.isActive { leaver(account, person: entitlement.person) }
       if let account, !entitlement.isActive {
@@ -86,10 +89,10 @@ package struct Reconciler {
 
   /// Brings an account to what an active person is entitled to, creating or linking it if need be.
   mutating func provide(
-    _ person: Case, _ entitlement: Entitlement, _ account: Account?, portalOnly: Int?,
+    _ email: String?, _ entitlement: Entitlement, _ account: Account?, portalOnly: Int?,
     grants: [Grant]
   ) {
-    guard let email = person.email else { return }
+    guard let email else { return }
     let name = choose(account?.name, among: entitlement.names) ?? email
     guard let account else {
       let subject = builder.addSubject(
@@ -190,12 +193,15 @@ package struct Reconciler {
 
   mutating func rememberSettled(_ cases: Cases) {
     for index in cases.order {
-      let person = cases.all[index]
-      let entitlement = world.entitlements[person.entitlement]
-      guard entitlement.hasID, person.inScope || person.isUnread else { continue }
-      let isPinned = person.account.map { world.pins[world.accounts[$0].id] != nil } ?? false
-      if person.isFrozen || person.hasMissing || isPinned || waiting.contains(entitlement.person)
-        || entitlement.isLeaver
+      let entitlement = world.entitlements[index]
+      guard entitlement.hasID, cases.all[index].inScope || cases.all[index].isUnread else {
+        continue
+      }
+      let account = cases.all[index].account
+      let isFrozen = cases.all[index].isFrozen
+      let isPinned = account.map { world.pins[world.accounts[$0].id] != nil } ?? false
+      if isFrozen || cases.all[index].hasMissing || isPinned
+        || waiting.contains(entitlement.person) || entitlement.isLeaver
       {
         for id in entitlement.ids { builder.unsettle(id) }
       } else {
@@ -207,8 +213,7 @@ package struct Reconciler {
       }
       if !world.several.names.isEmpty {
         place(
-          entitlement, isLinked: person.account != nil || entitlement.wantsAccount,
-          isFrozen: person.isFrozen)
+          entitlement, isLinked: account != nil || entitlement.wantsAccount, isFrozen: isFrozen)
       }
     }
   }
@@ -250,5 +255,5 @@ enum Reason {
 }
 
 extension Entitlement {
-  var isLeaver: Bool { outcome == .leaver }
+  var isLeaver: Bool { if case .leaver = outcome { true } else { false } }
 }

@@ -134,13 +134,17 @@ package func isSameEmail(_ left: String, _ right: String) -> Bool {
   left == right || emailKey(left) == emailKey(right)
 }
 
+/// Whether these bytes of an email are its key as they are; false also where that is not sure. Bytes are looked at without a
+/// branch for each.
+package func isFolded(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  bytes.reduce(UInt8(0)) { $0 | $1 & 0x80 | ($1 &- 0x41 < 26 ? 1 : 0) } == 0
+}
+
 /// Small letters, Unicode composed.
 func folded(_ text: String) -> String {
-  // Most texts are in their folded form already and are not copied. Bytes are looked at without a branch for each.
-  let isFolded = text.utf8.withContiguousStorageIfAvailable { bytes in
-    bytes.reduce(UInt8(0)) { $0 | $1 & 0x80 | ($1 &- 0x41 < 26 ? 1 : 0) } == 0
-  }
-  if isFolded == true { return text }
+  // Most texts are in their folded form already and are not copied.
+  let isSame = text.utf8.withContiguousStorageIfAvailable { isFolded(UnsafeRawBufferPointer($0)) }
+  if isSame == true { return text }
   return text.utf8.allSatisfy { $0 < 0x80 }
     ? text.lowercased()
     : text.precomposedStringWithCanonicalMapping.lowercased().precomposedStringWithCanonicalMapping

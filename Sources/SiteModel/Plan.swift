@@ -42,23 +42,6 @@ package struct Plan: Sendable, Codable {
     }
   }
 
-  /// The account or coming account that changes are about.
-  package struct Subject: Sendable, Hashable, Codable {
-    /// nil before creation.
-    package let account: Int64?
-    package let person: String?
-    /// After the plan.
-    package let email: String
-    package let name: String
-    package let username: String?
-    /// For a new account: whether it is created marked.
-    package let portalOnly: Bool
-    /// For a new account: whether the email is known to be the person's.
-    package let isEmailVerified: Bool
-    /// For a new account: whether it is created active.
-    package let isActive: Bool
-  }
-
   package struct Row: Sendable, Hashable, Codable {
     let kind: UInt8
     let keepsGivers: Bool
@@ -71,7 +54,7 @@ package struct Plan: Sendable, Codable {
   }
 
   package internal(set) var basis: Basis
-  package internal(set) var subjects: [Subject] = []
+  package internal(set) var subjects = Subjects()
   package internal(set) var rows: [Row] = []
   package internal(set) var rules: [RuleReference] = []
   var texts: [String] = []
@@ -117,16 +100,17 @@ package struct Plan: Sendable, Codable {
   package func change(at index: Int) -> Change {
     let row = rows[index]
     let kind = ChangeKind.byNumber[Int(row.kind)]
-    let subject = subjects[Int(row.subject)]
     return Change(
       kind: kind, subject: Int(row.subject), before: value(row.before, kind, isAfter: false),
       after: kind == .createAccount
-        ? .profile(
-          name: subject.name, username: subject.username, portalOnly: subject.portalOnly)
-        : value(row.after, kind, isAfter: true),
+        ? profile(subjects[Int(row.subject)]) : value(row.after, kind, isAfter: true),
       rule: row.rule < 0 ? nil : rules[Int(row.rule)],
       reason: reason(row),
       givers: row.givers < 0 ? nil : givers[Int(row.givers)], keepsGivers: row.keepsGivers)
+  }
+
+  private func profile(_ new: Subject) -> Change.Value {
+    .profile(name: new.name, username: new.username, portalOnly: new.portalOnly)
   }
 
   private func value(_ index: Int32, _ kind: ChangeKind, isAfter: Bool) -> Change.Value? {
@@ -224,11 +208,6 @@ package struct Seats: Sendable, Hashable, Codable {
 
 /// Bookkeeping that goes with a plan: committed with it, but no change of the site.
 package struct Memory: Sendable, Hashable, Codable {
-  package struct Settled: Sendable, Hashable, Codable {
-    package let person: String
-    package let fingerprint: UInt64
-  }
-
   package struct Absence: Sendable, Hashable, Codable {
     package let person: String
     /// Seconds since 1970; nil: seen again.
@@ -276,7 +255,7 @@ package struct Memory: Sendable, Hashable, Codable {
   }
 
   /// People about whom nothing is left to do.
-  package internal(set) var settled: [Settled] = []
+  package internal(set) var settled = SettledPeople()
   /// When some of them have to be looked at again although nothing of theirs changes; seconds since 1970.
   package internal(set) var due: [String: Int64] = [:]
   /// People to look at again at the next run.

@@ -76,7 +76,7 @@ package struct PlanBuilder {
 
   /// The directory id of a subject, or the email where there is none.
   package func personOfSubject(_ subject: Int) -> String {
-    plan.subjects[subject].person ?? plan.subjects[subject].email
+    plan.subjects.person(subject) ?? plan.subjects[subject].email
   }
 
   package func nameOfSubject(_ subject: Int) -> String {
@@ -89,7 +89,7 @@ package struct PlanBuilder {
   package mutating func seats(_ seats: Seats, of product: String) { plan.seats[product] = seats }
 
   package mutating func settle(_ person: String, fingerprint: UInt64, due: Int64? = nil) {
-    plan.memory.settled.append(.init(person: person, fingerprint: fingerprint))
+    plan.memory.settled.append(person, fingerprint: fingerprint)
     if let due { plan.memory.due[person] = due }
   }
 

@@ -6,41 +6,65 @@ package func bytewise(_ left: String, _ right: String) -> Bool { order(left, rig
 /// Whether texts are the same byte by byte; `==` takes also those for the same that are composed differently.
 package func isSameBytes(_ left: String, _ right: String) -> Bool { order(left, right) == 0 }
 
+package func isSameBytes(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+  order(left, right) == 0
+}
+
 /// Below zero where the left text comes first by its bytes, 0 where both are the same.
 private func order(_ left: String, _ right: String) -> Int {
   var (left, right) = (left, right)
   return left.withUTF8 { left in
-    right.withUTF8 { right in
-      let count = min(left.count, right.count)
-      if count > 0, let own = left.baseAddress, let other = right.baseAddress {
-        let order = memcmp(own, other, count)
-        if order != 0 { return Int(order) }
-      }
-      return left.count - right.count
-    }
+    right.withUTF8 { order(UnsafeRawBufferPointer(left), UnsafeRawBufferPointer($0)) }
   }
 }
 
-/// Numbers in the order of the bytes of their texts; where these are the same, of others, and at last by number.
+private func order(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
+  let count = min(left.count, right.count)
+  if count > 0, let own = left.baseAddress, let other = right.baseAddress {
+    let order = memcmp(own, other, count)
+    if order != 0 { return Int(order) }
+  }
+  return left.count - right.count
+}
+
+/// The numbers of so many texts in the order of their bytes; where these are the same, of others, and at last by number.
 ///
 /// Most texts differ in their first sixteen bytes, which are compared as numbers.
 package func sortedByBytes(
-  _ numbers: some Sequence<Int>, _ text: (Int) -> String, then next: (Int) -> String = { _ in "" }
+  _ count: Int, _ text: (Int) -> String, then next: (Int) -> String
+) -> [Int32] {
+  sorted(count) {
+    firstBytes(of: text($0))
+  } by: { left, right in
+    let first = order(text(left), text(right))
+    return first == 0 ? order(next(left), next(right)) : first
+  }
+}
+
+/// The same of texts where they lie.
+package func sortedByBytes(_ count: Int, bytes: (Int) -> UnsafeRawBufferPointer) -> [Int32] {
+  sorted(count) {
+    firstBytes(of: bytes($0))
+  } by: {
+    order(bytes($0), bytes($1))
+  }
+}
+
+/// - Parameter order: asked where the first bytes are the same.
+private func sorted(
+  _ count: Int, _ first: (Int) -> (high: UInt64, low: UInt64), by order: (Int, Int) -> Int
 ) -> [Int32] {
   var keyed: [(high: UInt64, low: UInt64, number: Int32)] = []
-  keyed.reserveCapacity(numbers.underestimatedCount)
-  for number in numbers {
-    let (high, low) = firstBytes(of: text(number))
+  keyed.reserveCapacity(count)
+  for number in 0..<count {
+    let (high, low) = first(number)
     keyed.append((high, low, Int32(number)))
   }
   keyed.sort { left, right in
     if left.high != right.high { return left.high < right.high }
     if left.low != right.low { return left.low < right.low }
-    let (own, other) = (Int(left.number), Int(right.number))
-    let first = order(text(own), text(other))
-    if first != 0 { return first < 0 }
-    let second = order(next(own), next(other))
-    return second == 0 ? own < other : second < 0
+    let order = order(Int(left.number), Int(right.number))
+    return order == 0 ? left.number < right.number : order < 0
   }
   return keyed.map(\.number)
 }
@@ -48,11 +72,13 @@ package func sortedByBytes(
 /// The first sixteen bytes of a text as two numbers that compare as the bytes do; zeros follow a shorter text.
 package func firstBytes(of text: String) -> (high: UInt64, low: UInt64) {
   var text = text
-  return text.withUTF8 { bytes in
-    var words = (UInt64(0), UInt64(0))
-    withUnsafeMutableBytes(of: &words) {
-      $0.copyMemory(from: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes.prefix(16))))
-    }
-    return (UInt64(bigEndian: words.0), UInt64(bigEndian: words.1))
+  return text.withUTF8 { firstBytes(of: UnsafeRawBufferPointer($0)) }
+}
+
+private func firstBytes(of bytes: UnsafeRawBufferPointer) -> (high: UInt64, low: UInt64) {
+  var words = (UInt64(0), UInt64(0))
+  withUnsafeMutableBytes(of: &words) {
+    $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(16)))
   }
+  return (UInt64(bigEndian: words.0), UInt64(bigEndian: words.1))
 }

@@ -61,23 +61,29 @@ struct JournalBlock {
 
   /// The same for a new account: email, name, username, mark and directory id, one a line.
   mutating func append(
-    new subject: Plan.Subject, account: Int64, rule: Int, reason: Int, givers: Int,
-    salting: inout Salting
+    new subject: Int, of subjects: Plan.Subjects.Bytes, account: Int64, rule: Int, reason: Int,
+    givers: Int, salting: inout Salting
   ) {
-    let lines = [
-      subject.email, subject.name, subject.username ?? "", subject.portalOnly ? "portal-only" : "",
-      subject.person ?? "",
-    ]
+    let isPortalOnly = subjects.flags(subject).contains(.isPortalOnly)
+    let (email, name) = (subjects.email(subject), subjects.name(subject))
+    let (username, person) = (subjects.username(subject), subjects.person(subject))
+    let mark: StaticString = isPortalOnly ? "portal-only" : ""
     appendHead(
       Self.createAccount,
       givers < 0 ? [.hasAfter, .isPersonal] : [.hasAfter, .isPersonal, .hasGivers],
       account, rule, reason, givers)
     salting.begin()
-    salting.piece.appendVarint(UInt64(lines.reduce(lines.count - 1) { $0 + $1.utf8.count }))
-    for (number, line) in lines.enumerated() {
-      if number > 0 { salting.piece.append(UInt8(ascii: "\n")) }
-      salting.piece.append(contentsOf: line.utf8)
-    }
+    let size = email.count + name.count + (username?.count ?? 0) + (person?.count ?? 0)
+    salting.piece.appendVarint(UInt64(size + mark.utf8CodeUnitCount + 4))
+    salting.piece.append(contentsOf: email)
+    salting.endLine()
+    salting.piece.append(contentsOf: name)
+    salting.endLine()
+    if let username { salting.piece.append(contentsOf: username) }
+    salting.endLine()
+    mark.withUTF8Buffer { salting.piece.append(contentsOf: $0) }
+    salting.endLine()
+    if let person { salting.piece.append(contentsOf: person) }
     append(salting)
   }
 
@@ -120,6 +126,8 @@ struct JournalBlock {
       piece.removeAll(keepingCapacity: true)
       withUnsafeBytes(of: next()) { piece.append(contentsOf: $0) }
     }
+
+    fileprivate mutating func endLine() { piece.append(UInt8(ascii: "\n")) }
 
     private mutating func next() -> UInt64 {
       if left == 0, numbers.withUnsafeMutableBytes({ getentropy($0.baseAddress, $0.count) }) == 0 {

@@ -28,9 +28,10 @@ final class MirrorThread: MirrorWriter {
   /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws, and returns what
   ///   goes on afterwards.
   init(
-    _ transaction: @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Meanwhile<
-      Void
-    >?
+    _ transaction:
+      @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Meanwhile<
+        Void
+      >?
   ) {
     outcome = Meanwhile { [steps, answers] in
       defer {

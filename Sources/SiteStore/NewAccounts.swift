@@ -2,8 +2,7 @@ import GRDB
 import Ports
 import SiteModel
 
-/// The numbers that the accounts of a plan have, or will have. Where another program takes one of them first, the row of the
-/// new account fails, and with it the run.
+/// The numbers that the accounts of a plan have, or will have. Where another program takes one of them first, the run fails.
 struct ComingAccounts: Sendable {
   /// The account of each subject of the plan.
   let accounts: [Int64]
@@ -13,7 +12,9 @@ struct ComingAccounts: Sendable {
   let isCreated: [Bool]
 
   init(_ plan: Plan, in db: Database) throws {
-    var accounts = plan.subjects.map { $0.account ?? 0 }
+    var accounts = plan.subjects.withBytes { subjects in
+      subjects.indices.map { subjects.account($0) }
+    }
     var isCreated = [Bool](repeating: false, count: accounts.count)
     var created: [Int] = []
     let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
@@ -36,6 +37,9 @@ struct NewAccounts {
   private let counts: Meanwhile<Counts>
   /// How many of the accounts that were written are still to come in the plan.
   private var ahead = 0
+  /// The number of the account that is written next, as the plan has it; SQLite gives the same, the next one that is free.
+  private var next: Int64
+  private let db: Database
 
   /// The numbers that the store has for what gifts say.
   struct Numbers: Sendable {
@@ -63,9 +67,11 @@ struct NewAccounts {
     insert = try RapidInsert(
       db,
       into: """
-        account (id, email, email_key, name, username, mark_rule, mark_hand, mark_import,
+        account (email, email_key, name, username, mark_rule, mark_hand, mark_import,
           email_verified, deactivated_by, rights)
-        """, columns: 11)
+        """, columns: 10)
+    self.db = db
+    next = coming.created.first.map { coming.accounts[$0] } ?? 0
     counts = Meanwhile { [packed] in
       var packer = AccountPacker(plan, coming, numbers: numbers)
       let result = Result { try packer.pack { try packed.put($0) } }
@@ -83,6 +89,10 @@ struct NewAccounts {
       }
       try insert.write(rows)
       ahead = rows.count
+      next += Int64(ahead)
+      guard db.lastInsertedRowID == next - 1 else {
+        throw StorePlanIsStale(reason: "another program made an account since")
+      }
     }
     ahead -= 1
   }
@@ -111,56 +121,67 @@ private struct AccountPacker {
 
   mutating func pack(handOn: (RowsToInsert) throws -> Void) throws {
     let own = GiftsOfNew(plan, gifts, coming.isCreated)
-    var rows = RowsToInsert(columns: 11)
-    for (index, row) in plan.rows.enumerated() where gifts.gift(row) == nil {
-      let isCreation = plan.kind(at: index) == .createAccount
-      if isCreation { try pack(row, own[plan.subject(row)], into: &rows) }
-      // Other changes may be to what was created before.
-      if rows.count == Self.together || !isCreation && rows.count > 0 {
-        try handOn(rows)
-        rows.removeAll()
+    var rows = RowsToInsert(columns: 10)
+    let (plan, gifts) = (plan, gifts)
+    try plan.subjects.withBytes { subjects in
+      for (index, row) in plan.rows.enumerated() where gifts.gift(row) == nil {
+        let isCreation = plan.kind(at: index) == .createAccount
+        if isCreation { try pack(row, of: subjects, own[plan.subject(row)], into: &rows) }
+        // Other changes may be to what was created before.
+        if rows.count == Self.together || !isCreation && rows.count > 0 {
+          try handOn(rows)
+          rows.removeAll()
+        }
       }
     }
     if rows.count > 0 { try handOn(rows) }
   }
 
   private mutating func pack(
-    _ row: Plan.Row, _ own: ArraySlice<Int32>, into rows: inout RowsToInsert
+    _ row: Plan.Row, of subjects: Plan.Subjects.Bytes, _ own: ArraySlice<Int32>,
+    into rows: inout RowsToInsert
   ) throws {
-    let subject = plan.subjects[plan.subject(row)]
+    let subject = plan.subject(row)
     var held: [PackedRights.Held] = []
     held.reserveCapacity(own.count)
     for number in own {
-      if let one = try self.held(plan.rows[Int(number)], subject) { held.append(one) }
+      if let one = try self.held(plan.rows[Int(number)]) { held.append(one) }
     }
     let rights = PackedRights(held)
     guard zip(rights.held, rights.held.dropFirst()).allSatisfy({ $0.right != $1.right }) else {
-      throw StorePlanIsStale(reason: "\(subject.email) would be given one right twice")
+      throw StorePlanIsStale(
+        reason: "\(plan.subjects[subject].email) would be given one right twice")
     }
     let givers = Int(plan.giversNumber(row))
-    let mark = subject.portalOnly && givers >= 0 ? plan.allGivers[givers].after : Givers()
-    if subject.isActive { counts.active += 1 }
-    rows.add(coming.accounts[plan.subject(row)])
-    rows.add(subject.email)
-    rows.add(emailKey(subject.email))
-    rows.add(subject.name)
-    rows.add(subject.username)
+    let flags = subjects.flags(subject)
+    let mark =
+      flags.contains(.isPortalOnly) && givers >= 0 ? plan.allGivers[givers].after : Givers()
+    if flags.contains(.isActive) { counts.active += 1 }
+    let email = subjects.email(subject)
+    rows.add(text: email)
+    if isFolded(email) {
+      rows.add(text: email)
+    } else {
+      rows.add(emailKey(plan.subjects[subject].email))
+    }
+    rows.add(text: subjects.name(subject))
+    rows.add(text: subjects.username(subject))
     rows.add(mark.rule)
     rows.add(mark.hand)
     rows.add(mark.imported)
-    rows.add(subject.isEmailVerified ? 1 : 0)
-    rows.add(subject.isActive ? nil : "import")
+    rows.add(flags.contains(.isEmailVerified) ? 1 : 0)
+    rows.add(flags.contains(.isActive) ? nil : "import")
     rows.addText(rights.append)
   }
 
-  private mutating func held(
-    _ row: Plan.Row, _ subject: Plan.Subject
-  ) throws -> PackedRights.Held? {
+  private mutating func held(_ row: Plan.Row) throws -> PackedRights.Held? {
     guard let gift = gifts.gift(row) else { return nil }
     let held = numbers.held(gift)
     guard held.giver != 0 else {
       throw StorePlanIsStale(
-        reason: "\(subject.email) would be given \(plan.allTexts[gift.name]) by nobody")
+        reason:
+          "\(plan.subjects[gift.subject].email) would be given \(plan.allTexts[gift.name]) by nobody"
+      )
     }
     counts.taken.add(1, to: held.right)
     if gift.isGroup { counts.groups += 1 } else { counts.licenses += 1 }

@@ -99,6 +99,11 @@ struct RowsToInsert: Sendable {
     values.append(.text(text.withUTF8 { keep(UnsafeRawBufferPointer($0)) }))
   }
 
+  /// - Parameter text: in UTF-8; nil: there is none.
+  mutating func add(text: UnsafeRawBufferPointer?) {
+    values.append(text.map { .text(keep($0)) } ?? .null)
+  }
+
   /// - Parameter write: adds a text; where it adds nothing, there is none.
   mutating func addText(_ write: (inout [UInt8]) -> Void) {
     let start = bytes.count

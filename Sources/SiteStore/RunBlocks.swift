@@ -78,33 +78,35 @@ private enum JournalPacker {
   /// - Returns: the reasons to which the blocks refer by number.
   static func pack(
     _ plan: Plan, _ accounts: [Int64], handOn: (JournalBlock) throws -> Void
-  ) rethrows -> [String] {
+  ) throws -> [String] {
     var reasons = TextTable()
     var block = JournalBlock()
     var salting = JournalBlock.Salting()
     let gifts = Plan.Gifts(of: plan)
-    for (index, row) in plan.rows.enumerated() {
-      let account = accounts[plan.subject(row)]
-      let (rule, givers) = (Int(plan.ruleNumber(row)), Int(plan.giversNumber(row)))
-      let reason = plan.reason(row).map { reasons.number(of: $0) } ?? -1
-      if reason < 0, let gift = gifts.gift(row) {
-        block.append(
-          gift, kind: plan.kindNumber(row), account: account, name: plan.allTexts[gift.name],
-          rule: rule)
-      } else if plan.kind(at: index) == .createAccount {
-        block.append(
-          new: plan.subjects[plan.subject(row)], account: account, rule: rule, reason: reason,
-          givers: givers, salting: &salting)
-      } else {
-        let change = plan.change(at: index)
-        block.append(
-          change.kind, account: account, before: change.before?.text, after: change.after?.text,
-          rule: rule, reason: reason, givers: givers, keepsGivers: plan.keepsGivers(row),
-          salting: &salting)
-      }
-      if block.count == blockSize {
-        try handOn(block)
-        block = JournalBlock()
+    try plan.subjects.withBytes { subjects in
+      for (index, row) in plan.rows.enumerated() {
+        let account = accounts[plan.subject(row)]
+        let (rule, givers) = (Int(plan.ruleNumber(row)), Int(plan.giversNumber(row)))
+        let reason = plan.reason(row).map { reasons.number(of: $0) } ?? -1
+        if reason < 0, let gift = gifts.gift(row) {
+          block.append(
+            gift, kind: plan.kindNumber(row), account: account, name: plan.allTexts[gift.name],
+            rule: rule)
+        } else if plan.kind(at: index) == .createAccount {
+          block.append(
+            new: plan.subject(row), of: subjects, account: account, rule: rule, reason: reason,
+            givers: givers, salting: &salting)
+        } else {
+          let change = plan.change(at: index)
+          block.append(
+            change.kind, account: account, before: change.before?.text, after: change.after?.text,
+            rule: rule, reason: reason, givers: givers, keepsGivers: plan.keepsGivers(row),
+            salting: &salting)
+        }
+        if block.count == blockSize {
+          try handOn(block)
+          block = JournalBlock()
+        }
       }
     }
     if block.count > 0 { try handOn(block) }

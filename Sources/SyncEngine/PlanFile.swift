@@ -58,7 +58,11 @@ extension Plan {
     var hash = SHA256()
     var buffer: [UInt8] = []
     func add(_ text: String) {
-      buffer.append(contentsOf: text.utf8)
+      var text = text
+      text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+    }
+    func add(_ text: UnsafeRawBufferPointer?) {
+      if let text { buffer.append(contentsOf: text) }
       buffer.append(0)
       if buffer.count > 65_536 {
         hash.update(data: buffer)
@@ -70,15 +74,18 @@ extension Plan {
       "\(basis.site) \(basis.lineage) \(basis.generation) \(basis.mappingDigest) \(basis.createdAt) \(basis.only ?? "") \(basis.command ?? "")"
     )
     // Of these there are as many as people: no text is made for them.
-    for subject in subjects {
-      add(UInt64(bitPattern: subject.account ?? 0))
-      add(subject.person ?? "")
-      add(subject.email)
-      add(subject.name)
-      add(subject.username ?? "")
-      buffer.append(subject.portalOnly ? 1 : 0)
-      buffer.append(subject.isEmailVerified ? 1 : 0)
-      buffer.append(subject.isActive ? 1 : 0)
+    subjects.withBytes { subjects in
+      for number in subjects.indices {
+        add(UInt64(bitPattern: subjects.account(number)))
+        add(subjects.person(number))
+        add(subjects.email(number))
+        add(subjects.name(number))
+        add(subjects.username(number))
+        let flags = subjects.flags(number)
+        buffer.append(flags.contains(.isPortalOnly) ? 1 : 0)
+        buffer.append(flags.contains(.isEmailVerified) ? 1 : 0)
+        buffer.append(flags.contains(.isActive) ? 1 : 0)
+      }
     }
     for start in stride(from: 0, to: rows.count, by: 2000) {
       hash.update(data: buffer)
@@ -87,9 +94,11 @@ extension Plan {
     for text in allTexts { add(text) }
     for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }
     for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
-    for settled in memory.settled {
-      add(settled.fingerprint)
-      add(settled.person)
+    memory.settled.people.withBytes { people in
+      for (number, fingerprint) in memory.settled.fingerprints.enumerated() {
+        add(fingerprint)
+        add(people[number])
+      }
     }
     for due in memory.due.sorted(by: { $0.key < $1.key }) { add("\(due.key) \(due.value)") }
     for person in memory.unsettled + memory.forgotten { add(person) }

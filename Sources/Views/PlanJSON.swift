@@ -39,7 +39,7 @@ package enum PlanJSON {
     let rule: RuleReference?
     let reason: String?
 
-    init(_ change: Change, _ subjects: [Plan.Subject]) {
+    init(_ change: Change, _ subjects: Plan.Subjects) {
       let subject = subjects[change.subject]
       kind = change.kind.rawValue
       account = subject.account
