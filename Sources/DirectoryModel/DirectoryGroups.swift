@@ -60,13 +60,10 @@ package struct DirectoryGroups: Sendable {
       guard !starts.isEmpty else { return [] }
       let place = Int(key.high >> shift)
       let end = Int(starts[place + 1])
-      var next = (Int(starts[place])..<end).first(after: { pairs[$0].key < key })
-      var found: [Int32] = []
-      while next < end, pairs[next].key == key {
-        found.append(pairs[next].group)
-        next += 1
-      }
-      return found
+      let first = (Int(starts[place])..<end).first(after: { pairs[$0].key < key })
+      var last = first
+      while last < end, pairs[last].key == key { last += 1 }
+      return pairs[first..<last].map(\.group)
     }
   }
 

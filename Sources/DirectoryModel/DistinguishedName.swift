@@ -65,9 +65,10 @@ package struct DistinguishedName: Sendable, Hashable {
   /// Normalises names one after the other, most of which end like the one before: what follows the first part is taken over
   /// from there.
   package struct Normaliser: Sendable {
-    /// From the first comma on: as the last name had it, and normalised.
-    private var written: [UInt8] = []
-    private var normalised: [UInt8] = []
+    /// From the first comma on: as the last name had it, and then normalised.
+    private var known: [UInt8] = []
+    /// How many bytes it had.
+    private var written = 0
 
     package init() {}
 
@@ -84,27 +85,31 @@ package struct DistinguishedName: Sendable, Hashable {
       _ bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeRawBufferPointer) -> Value
     ) -> Value? {
       guard let end = bytes.firstIndex(of: comma) else { return nil }
-      let rest = UnsafeBufferPointer(rebasing: bytes[end...])
       // An escaped comma separates nothing, but then the first part is not plain.
-      if !isWritten(rest) {
+      let first = UnsafeBufferPointer(rebasing: bytes[..<end])
+      let rest = UnsafeBufferPointer(rebasing: bytes[end...])
+      if !isKnown(rest) {
         guard let new = plainRest(rest) else { return nil }
-        (written, normalised) = (Array(rest), new)
+        known = Array(rest) + new
+        written = rest.count
       }
-      return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytes.count) { out in
-        let first = UnsafeBufferPointer(rebasing: bytes[..<end])
-        let (isPlain, count) = DistinguishedName.normalisePlain(first, into: out)
-        if !isPlain { return nil }
-        _ = UnsafeMutableBufferPointer(rebasing: out[count...]).update(fromContentsOf: normalised)
-        return body(
-          UnsafeRawBufferPointer(start: out.baseAddress, count: count + normalised.count))
+      return known.withUnsafeBufferPointer { known in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytes.count) { out in
+          let (isPlain, count) = DistinguishedName.normalisePlain(first, into: out)
+          guard isPlain, let place = out.baseAddress, let normalised = known.baseAddress else {
+            return nil
+          }
+          memcpy(place + count, normalised + written, known.count - written)
+          return body(UnsafeRawBufferPointer(start: place, count: count + known.count - written))
+        }
       }
     }
 
-    private func isWritten(_ rest: UnsafeBufferPointer<UInt8>) -> Bool {
-      written.withUnsafeBufferPointer { own in
-        guard own.count == rest.count, let left = own.baseAddress, let right = rest.baseAddress
+    private func isKnown(_ rest: UnsafeBufferPointer<UInt8>) -> Bool {
+      known.withUnsafeBufferPointer { known in
+        guard written == rest.count, let left = known.baseAddress, let right = rest.baseAddress
         else { return false }
-        return memcmp(left, right, own.count) == 0
+        return memcmp(left, right, written) == 0
       }
     }
 

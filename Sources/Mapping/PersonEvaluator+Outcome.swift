@@ -16,6 +16,9 @@ extension PersonEvaluator {
     _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> Ruling {
     var grants: [Grant] = []
+    swap(&grants, &lastGrants)
+    defer { swap(&grants, &lastGrants) }
+    grants.removeAll(keepingCapacity: true)
     var portalOnly: Int?
     beginPerson()
     var isEntitled = false
@@ -24,7 +27,6 @@ extension PersonEvaluator {
       if bound.rule.portalOnly { portalOnly = portalOnly ?? index }
       if bound.rule.givesSomething { isEntitled = true }
       let rights = rights(of: bound, entry, batch, set)
-      grants.reserveCapacity(grants.count + rights.count)
       for right in rights where isFirst(right) { grants.append(Grant(right, rule: index)) }
     }
     let denied = Set(matched.flatMap { rules[$0].rule.deny })
@@ -32,7 +34,9 @@ extension PersonEvaluator {
     guard isEntitled else {
       return Ruling(outcome: withoutRule, denied: denied, isByRule: false)
     }
-    let resolved = mapping.conflicts.resolve(portalOnly, grants, mapping.references)
+    // A copy is as large as it has to be.
+    let own = grants.withUnsafeBufferPointer { Array($0) }
+    let resolved = mapping.conflicts.resolve(portalOnly, own, mapping.references)
     return Ruling(outcome: resolved.outcome, doubts: resolved.doubts, denied: denied)
   }
 

@@ -43,6 +43,8 @@ package struct PersonEvaluator: Sendable {
   /// By number of a right, for whom it was given last: of the people who are evaluated, each has a number.
   private var lastGiven: [Int] = []
   private var evaluated = 0
+  /// What the last ruling granted: room for the next one.
+  var lastGrants: [Grant] = []
 
   struct RulingKey: Hashable {
     let rules: [Int]

@@ -4,7 +4,9 @@ package struct PackedTexts: Sendable, Hashable {
   private var bytes: [UInt8] = []
   private var ends: [Int] = []
 
-  package init() {}
+  package init(_ texts: [String] = []) {
+    for text in texts { append(text) }
+  }
 
   package var count: Int { ends.count }
 

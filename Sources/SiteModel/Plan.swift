@@ -43,14 +43,14 @@ package struct Plan: Sendable, Codable {
   }
 
   package struct Row: Sendable, Hashable, Codable {
-    let kind: UInt8
-    let keepsGivers: Bool
-    let subject: Int32
+    @usableFromInline let kind: UInt8
+    @usableFromInline let keepsGivers: Bool
+    @usableFromInline let subject: Int32
     let before: Int32
-    let after: Int32
+    @usableFromInline let after: Int32
     let rule: Int32
     let reason: Int32
-    let givers: Int32
+    @usableFromInline let givers: Int32
   }
 
   package internal(set) var basis: Basis
@@ -405,19 +405,30 @@ extension Plan {
     package let name: Int
     /// Who gives it, by number in `allGivers`.
     package let givers: Int
+
+    @inlinable init(subject: Int, isGroup: Bool, name: Int, givers: Int) {
+      self.subject = subject
+      self.isGroup = isGroup
+      self.name = name
+      self.givers = givers
+    }
   }
 
-  /// Tells which rows of a plan are gifts; made once for millions of rows.
+  /// Tells which rows of a plan are gifts, and which are new accounts; made once, and inlinable, for millions of rows.
   package struct Gifts {
-    private let grantLicense = ChangeKind.grantLicense.number
-    private let joinGroup = ChangeKind.joinGroup.number
+    @usableFromInline let createAccount = ChangeKind.createAccount.number
+    @usableFromInline let grantLicense = ChangeKind.grantLicense.number
+    @usableFromInline let joinGroup = ChangeKind.joinGroup.number
     /// By number in `allGivers`, whether nobody gave the right before.
-    private let isNew: [Bool]
+    @usableFromInline let isNew: [Bool]
 
     package init(of plan: Plan) { isNew = plan.givers.map(\.before.isEmpty) }
 
+    /// Whether a row creates an account.
+    @inlinable package func isCreation(_ row: Row) -> Bool { row.kind == createAccount }
+
     /// The gift that a row is; nil for other changes.
-    package func gift(_ row: Row) -> Gift? {
+    @inlinable package func gift(_ row: Row) -> Gift? {
       guard row.kind == joinGroup || row.kind == grantLicense, !row.keepsGivers, row.givers >= 0,
         row.after >= 0, isNew[Int(row.givers)]
       else { return nil }
@@ -428,7 +439,7 @@ extension Plan {
   }
 
   /// Whom a row is about, by number in `subjects`.
-  package func subject(_ row: Row) -> Int { Int(row.subject) }
+  @inlinable package func subject(_ row: Row) -> Int { Int(row.subject) }
   /// A row's kind by number in `ChangeKind.allCases`.
   package func kindNumber(_ row: Row) -> UInt8 { row.kind }
   /// A row's rule by number in `rules`; -1 for none.

@@ -54,9 +54,12 @@ struct JournalBlock {
   }
 
   /// The same for a gift, as most changes of a first run are.
-  mutating func append(_ gift: Plan.Gift, kind: UInt8, account: Int64, name: String, rule: Int) {
+  /// - Parameter name: of the right, in UTF-8.
+  mutating func append(
+    _ gift: Plan.Gift, kind: UInt8, account: Int64, name: UnsafeRawBufferPointer, rule: Int
+  ) {
     appendHead(kind, [.hasAfter, .hasGivers], account, rule, -1, gift.givers)
-    bytes.appendField(name.utf8)
+    bytes.appendField(name)
   }
 
   /// The same for a new account: email, name, username, mark and directory id, one a line.

@@ -255,8 +255,7 @@ extension WideHash {
 
   static func append(_ hashes: [WideHash], to out: inout [UInt8]) {
     for hash in hashes {
-      withUnsafeBytes(of: hash.high.bigEndian) { out.append(contentsOf: $0) }
-      withUnsafeBytes(of: hash.low.bigEndian) { out.append(contentsOf: $0) }
+      withUnsafeBytes(of: (hash.high.bigEndian, hash.low.bigEndian)) { out.append(contentsOf: $0) }
     }
   }
 

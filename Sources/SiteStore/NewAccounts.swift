@@ -18,7 +18,8 @@ struct ComingAccounts: Sendable {
     var isCreated = [Bool](repeating: false, count: accounts.count)
     var created: [Int] = []
     let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
-    for (index, row) in plan.rows.enumerated() where plan.kind(at: index) == .createAccount {
+    let gifts = Plan.Gifts(of: plan)
+    for row in plan.rows where gifts.isCreation(row) {
       accounts[plan.subject(row)] = first + Int64(created.count)
       created.append(plan.subject(row))
       isCreated[plan.subject(row)] = true
@@ -124,8 +125,8 @@ private struct AccountPacker {
     var rows = RowsToInsert(columns: 10)
     let (plan, gifts) = (plan, gifts)
     try plan.subjects.withBytes { subjects in
-      for (index, row) in plan.rows.enumerated() where gifts.gift(row) == nil {
-        let isCreation = plan.kind(at: index) == .createAccount
+      for row in plan.rows where gifts.gift(row) == nil {
+        let isCreation = gifts.isCreation(row)
         if isCreation { try pack(row, of: subjects, own[plan.subject(row)], into: &rows) }
         // Other changes may be to what was created before.
         if rows.count == Self.together || !isCreation && rows.count > 0 {

@@ -45,17 +45,31 @@ struct PackedRights {
   /// Adds the text, where there is one.
   func append(to bytes: inout [UInt8]) {
     if held.isEmpty { return }
-    var before = UInt8(ascii: "{")
-    for one in held {
-      bytes.append(before)
-      bytes.append(UInt8(ascii: "\""))
-      bytes.appendDigits(of: one.right)
-      bytes.append(UInt8(ascii: "\""))
-      bytes.append(UInt8(ascii: ":"))
-      bytes.appendDigits(of: one.giver)
-      before = UInt8(ascii: ",")
+    // Two numbers of 20 digits at most, and what is around them; filled from its end.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 44 * held.count + 1) { text in
+      var start = text.count
+      func put(_ byte: UInt8) {
+        start -= 1
+        text.initializeElement(at: start, to: byte)
+      }
+      func put(_ number: Int64) {
+        var rest = number.magnitude
+        repeat {
+          put(UInt8(ascii: "0") + UInt8(rest % 10))
+          rest /= 10
+        } while rest > 0
+      }
+      put(UInt8(ascii: "}"))
+      for (place, one) in held.enumerated().reversed() {
+        put(one.giver)
+        put(UInt8(ascii: ":"))
+        put(UInt8(ascii: "\""))
+        put(one.right)
+        put(UInt8(ascii: "\""))
+        put(place == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+      }
+      bytes.append(contentsOf: UnsafeMutableBufferPointer(rebasing: text[start...]))
     }
-    bytes.append(UInt8(ascii: "}"))
   }
 
   /// The giver of a right; nil where it is not held.
@@ -66,22 +80,6 @@ struct PackedRights {
       guard let newValue else { return }
       let place = held.firstIndex { $0.right > right } ?? held.endIndex
       held.insert(Held(right: right, giver: newValue), at: place)
-    }
-  }
-}
-
-extension [UInt8] {
-  /// - Parameter number: not negative.
-  fileprivate mutating func appendDigits(of number: Int64) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-      var rest = number.magnitude
-      var start = digits.count
-      repeat {
-        start -= 1
-        digits.initializeElement(at: start, to: UInt8(ascii: "0") + UInt8(rest % 10))
-        rest /= 10
-      } while rest > 0
-      append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[start...]))
     }
   }
 }

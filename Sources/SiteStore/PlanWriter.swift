@@ -105,7 +105,7 @@ struct PlanWriter {
         continue
       }
       writtenByKind[Int(plan.kindNumber(row))] += 1
-      if plan.kind(at: index) == .createAccount {
+      if gifts.isCreation(row) {
         try new.writeNext()
         continue
       }

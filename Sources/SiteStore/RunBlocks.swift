@@ -83,16 +83,16 @@ private enum JournalPacker {
     var block = JournalBlock()
     var salting = JournalBlock.Salting()
     let gifts = Plan.Gifts(of: plan)
-    try plan.subjects.withBytes { subjects in
+    let texts = PackedTexts(plan.allTexts)
+    func pack(_ subjects: Plan.Subjects.Bytes, _ texts: PackedTexts.Bytes) throws {
       for (index, row) in plan.rows.enumerated() {
         let account = accounts[plan.subject(row)]
         let (rule, givers) = (Int(plan.ruleNumber(row)), Int(plan.giversNumber(row)))
         let reason = plan.reason(row).map { reasons.number(of: $0) } ?? -1
         if reason < 0, let gift = gifts.gift(row) {
           block.append(
-            gift, kind: plan.kindNumber(row), account: account, name: plan.allTexts[gift.name],
-            rule: rule)
-        } else if plan.kind(at: index) == .createAccount {
+            gift, kind: plan.kindNumber(row), account: account, name: texts[gift.name], rule: rule)
+        } else if gifts.isCreation(row) {
           block.append(
             new: plan.subject(row), of: subjects, account: account, rule: rule, reason: reason,
             givers: givers, salting: &salting)
@@ -109,6 +109,7 @@ private enum JournalPacker {
         }
       }
     }
+    try plan.subjects.withBytes { subjects in try texts.withBytes { try pack(subjects, $0) } }
     if block.count > 0 { try handOn(block) }
     return reasons.texts
   }
