@@ -100,8 +100,7 @@ struct Cases {
     absent.sort { world.accounts[$0].id < world.accounts[$1].id }
   }
 
-  /// The number of the account with an email; nil where none has it. Without accounts, as in a first sync, no email is
-  /// folded to find that out.
+  /// The number of the account with an email; nil where none has it. Without accounts no email is folded to find that out.
   private mutating func bearer(of email: String) -> Int? {
     world.accounts.isEmpty ? nil : accountOfEmail[emailKey(email)]
   }
@@ -141,6 +140,12 @@ struct Cases {
       }
       let doubts = entitlement.doubts
       if !doubts.isEmpty { all[index].doubts += doubts }
+      // In a first sync nobody has an account that could be theirs.
+      if world.accounts.isEmpty {
+        all[index].email = entitlement.emails.first
+        if entitlement.emails.isEmpty { all[index].doubts.append(Doubt.noEmail) }
+        continue
+      }
       if all[index].account == nil, holdNewID(index) { continue }
       guard !entitlement.emails.isEmpty else {
         all[index].doubts.append(Doubt.noEmail)
@@ -198,7 +203,6 @@ struct Cases {
 
   /// R16: somebody new, or without an id, bears an email of an account whose person is gone.
   private mutating func holdNewID(_ index: Int) -> Bool {
-    if world.accounts.isEmpty { return false }
     let entitlement = world.entitlements[index]
     var isHeld = false
     for email in entitlement.emails {

@@ -106,9 +106,7 @@ package struct Guard: Sendable {
   private func approve(_ plan: Plan, exempt: Set<String>) -> ApprovedPlan {
     var counts: [CountedChange: Int] = [:]
     var moved: Set<Int> = []
-    for index in plan.rows.indices {
-      let kind = plan.kind(at: index)
-      if Consequence.of(kind).isEmpty { continue }
+    for index in countable(plan) {
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
       if !exempt.isEmpty, exempt.contains(plan.pair(at: index)) { continue }
@@ -119,6 +117,12 @@ package struct Guard: Sendable {
       counts[CountedChange(kind: .deactivateAccount, group: CountedChange.movedOut)] = moved.count
     }
     return ApprovedPlan(plan, counts: counts, seal: GuardSeal())
+  }
+
+  /// The numbers of the changes that have consequences. Of the millions of a first sync none has.
+  private func countable(_ plan: Plan) -> [Int] {
+    if plan.summary.keys.allSatisfy({ Consequence.of($0).isEmpty }) { return [] }
+    return plan.rows.indices.filter { !Consequence.of(plan.kind(at: $0)).isEmpty }
   }
 
   private func isOfMoved(_ change: Change, in plan: Plan) -> Bool {
@@ -152,14 +156,12 @@ package struct Guard: Sendable {
     var subjects: [Key: [Int]] = [:]
     var names: [String: String] = [:]
     var moved: Set<Int> = []
-    for index in plan.rows.indices {
-      let consequences = Consequence.of(plan.kind(at: index))
-      if consequences.isEmpty { continue }
+    for index in countable(plan) {
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
       if !approved.isEmpty, approved.contains(plan.pair(at: index)) { continue }
       if isOfMoved(change, in: plan) { moved.insert(change.subject) }
-      for consequence in consequences {
+      for consequence in Consequence.of(change.kind) {
         var group: String?
         if consequence == .removalsPerGroup, case .text(let name) = change.before {
           group = Right.key(.group, name)
