@@ -15,8 +15,11 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// The entry that was asked for last, which is mostly the one that is written next.
   private var found: (kind: MirrorKind, key: String, row: Row)?
   private var newEntries, newKeys: RapidInsert
-  /// The number that SQLite gives the next new entry: it does not look for the place of a row that has none yet.
+  /// The number of the next new entry.
   private var nextEntry: Int64
+  /// Whether SQLite would give new rows these numbers by itself, the next ones after the last. Then it does: it need not look
+  /// for their places.
+  private var areNext: Bool
   private let updateEntry, updateKey, keepMembers, removeEntry, removeKey,
     removeMembers: RapidStatement
 
@@ -39,10 +42,11 @@ final class DatabaseMirrorWriter: MirrorWriter {
     groups = Blocks(db, directory, .group)
     findEntry = try db.makeStatement(
       sql: "SELECT entry, fingerprint, hashes, data FROM \(SiteDatabase.mirrored) WHERE entry = ?")
-    newEntries = try RapidInsert(db, into: "mirror_entry (data, hashes)", columns: 2)
-    newKeys = try RapidInsert(
-      db, into: "mirror_key (directory, kind, key, search, fingerprint)", columns: 5)
-    nextEntry = try Self.nextEntry(db)
+    let lastEntry = try Self.last("id", of: "mirror_entry", in: db)
+    let lastKey = try Self.last("entry", of: "mirror_key", in: db)
+    nextEntry = max(lastEntry, lastKey) + 1
+    areNext = lastEntry == lastKey
+    (newEntries, newKeys) = try Self.inserts(db, numbered: !areNext)
     updateEntry = try make("UPDATE mirror_entry SET data = ?, hashes = ? WHERE id = ?")
     updateKey = try make(
       "UPDATE mirror_key SET fingerprint = ?, search = ? WHERE entry = ?"
@@ -72,11 +76,13 @@ final class DatabaseMirrorWriter: MirrorWriter {
       try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
     } else {
       place = nextEntry
+      if !areNext { newEntries.waiting.add(place) }
       newEntries.waiting.add(entry.entry)
       newEntries.waiting.addBlob { WideHash.append(own, to: &$0) }
       try newEntries.endRow()
       blocks(of: kind).names.note(added: entry.hashes, place)
       blocks(of: kind).keys.note(added: [hash.wide(key)], place)
+      if !areNext { newKeys.waiting.add(place) }
       newKeys.waiting.add(directory)
       newKeys.waiting.add(Int64(kind.rawValue))
       newKeys.waiting.add(key)
@@ -99,11 +105,29 @@ final class DatabaseMirrorWriter: MirrorWriter {
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))
-    nextEntry = try Self.nextEntry(db)
+    if known[0] == nextEntry - 1, areNext {
+      areNext = false
+      (newEntries, newKeys) = try Self.inserts(db, numbered: true)
+    }
   }
 
-  private static func nextEntry(_ db: Database) throws -> Int64 {
-    (try Int64.fetchOne(db, sql: "SELECT max(id) FROM mirror_entry") ?? 0) + 1
+  private static func last(_ column: String, of table: String, in db: Database) throws -> Int64 {
+    try Int64.fetchOne(db, sql: "SELECT max(\(column)) FROM \(table)") ?? 0
+  }
+
+  private static func inserts(
+    _ db: Database, numbered: Bool
+  ) throws -> (entries: RapidInsert, keys: RapidInsert) {
+    (
+      try RapidInsert(
+        db, into: "mirror_entry (\(numbered ? "id, " : "")data, hashes)",
+        columns: numbered ? 3 : 2),
+      try RapidInsert(
+        db,
+        into:
+          "mirror_key (\(numbered ? "entry, " : "")directory, kind, key, search, fingerprint)",
+        columns: numbered ? 6 : 5)
+    )
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
@@ -145,11 +169,14 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// Brings the blocks up to date with what was written.
   func finish() throws {
     try flush()
-    guard try Self.nextEntry(db) == nextEntry,
-      try Int64.fetchOne(db, sql: "SELECT max(entry) FROM mirror_key") ?? 0 == nextEntry - 1
-    else {
-      throw DatabaseError(
-        resultCode: .SQLITE_CORRUPT, message: "the mirror's entries and keys do not fit together")
+    if areNext {
+      let last = try (
+        Self.last("id", of: "mirror_entry", in: db), Self.last("entry", of: "mirror_key", in: db)
+      )
+      guard last == (nextEntry - 1, nextEntry - 1) else {
+        throw DatabaseError(
+          resultCode: .SQLITE_CORRUPT, message: "the mirror's entries and keys do not fit together")
+      }
     }
     try people.names.make()
     try groups.names.make()

@@ -17,7 +17,7 @@ struct HashedEntry: Hashable, Comparable, BitwiseCopyable {
 /// entries do. What is noted of pairs is written by `make`.
 final class MirrorBlocks {
   private static let pairBytes = 24
-  /// What new blocks hold at most, and what they may come to hold.
+  /// What blocks hold at most where several are made at once, and what one may come to hold.
   private static let filled = 144, full = 160
 
   private let db: Database

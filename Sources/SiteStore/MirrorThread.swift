@@ -7,6 +7,8 @@ import Synchronization
 /// thrown by the next call here.
 final class MirrorThread: MirrorWriter {
   typealias Step = @Sendable (any MirrorWriter) throws -> Void
+  /// What goes on after the commit; nil: nothing.
+  typealias Afterwards = Meanwhile<Void>?
 
   private struct Entry: Sendable {
     let kind: MirrorKind
@@ -19,19 +21,15 @@ final class MirrorThread: MirrorWriter {
   /// Entries that go over together.
   private static let together = 250
   private let steps = Handover<Step>(most: 8)
-  private let outcome: Meanwhile<Meanwhile<Void>?>
+  private let outcome: Meanwhile<Afterwards>
   /// Counts what was asked and is answered, and the thread's end.
   private let answers = DispatchSemaphore(value: 0)
   private var entries: [Entry] = []
   private(set) var changes = 0
 
-  /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws, and returns what
-  ///   goes on afterwards.
+  /// - Parameter transaction: opens the mirror's transaction and hands on its writer; commits unless that throws.
   init(
-    _ transaction:
-      @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Meanwhile<
-        Void
-      >?
+    _ transaction: @escaping @Sendable ((any MirrorWriter) throws -> Void) throws -> Afterwards
   ) {
     outcome = Meanwhile { [steps, answers] in
       defer {
@@ -58,8 +56,7 @@ final class MirrorThread: MirrorWriter {
   }
 
   /// Waits for the transaction's end.
-  /// - Returns: what goes on afterwards.
-  func wait() throws -> Meanwhile<Void>? { try outcome.value() }
+  func wait() throws -> Afterwards { try outcome.value() }
 
   // MARK: MirrorWriter
 

@@ -107,7 +107,7 @@ extension SiteDatabase {
   /// Brings a log into the file that is as large as one that SQLite would begin with by itself, see `connect`.
   private static func checkpoint(
     _ path: String, after before: Meanwhile<Void>?
-  ) -> Meanwhile<Void>? {
+  ) -> MirrorThread.Afterwards {
     let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
     guard let size = log?[.size] as? Int, size > 32_000_000 else { return nil }
     return Meanwhile(isPatient: true) {

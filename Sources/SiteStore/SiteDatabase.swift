@@ -57,7 +57,10 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   }
 
   /// The last connection that is closed takes the log away.
-  deinit { try? checkpoint?.value() }
+  deinit {
+    try? finishMirror()
+    try? checkpoint?.value()
+  }
 
   package func meanwhile<Value: Sendable>(
     _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value
