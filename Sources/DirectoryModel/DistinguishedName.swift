@@ -65,9 +65,9 @@ package struct DistinguishedName: Sendable, Hashable {
   /// Normalises names one after the other, most of which end like the one before: what follows the first part is taken over
   /// from there.
   package struct Normaliser: Sendable {
-    /// From the first comma on: as the last name had it, and then normalised.
+    /// What the last name had from its first comma on: as it was written, and then normalised.
     private var known: [UInt8] = []
-    /// How many bytes it had.
+    /// How many bytes of `known` are as written.
     private var written = 0
 
     package init() {}
@@ -88,11 +88,7 @@ package struct DistinguishedName: Sendable, Hashable {
       // An escaped comma separates nothing, but then the first part is not plain.
       let first = UnsafeBufferPointer(rebasing: bytes[..<end])
       let rest = UnsafeBufferPointer(rebasing: bytes[end...])
-      if !isKnown(rest) {
-        guard let new = plainRest(rest) else { return nil }
-        known = Array(rest) + new
-        written = rest.count
-      }
+      if !isKnown(rest), !learn(rest) { return nil }
       return known.withUnsafeBufferPointer { known in
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytes.count) { out in
           let (isPlain, count) = DistinguishedName.normalisePlain(first, into: out)
@@ -114,12 +110,20 @@ package struct DistinguishedName: Sendable, Hashable {
     }
 
     /// - Parameter rest: begins with a comma.
-    private func plainRest(_ rest: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
-      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: rest.count) { out in
+    /// - Returns: false where it is not plain.
+    private mutating func learn(_ rest: UnsafeBufferPointer<UInt8>) -> Bool {
+      known.removeAll(keepingCapacity: true)
+      known.append(contentsOf: rest)
+      known.append(comma)
+      written = rest.count
+      let isPlain = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: rest.count) { out in
         let (isPlain, count) = DistinguishedName.normalisePlain(
           UnsafeBufferPointer(rebasing: rest.dropFirst()), into: out)
-        return isPlain ? [comma] + out[..<count] : nil
+        known.append(contentsOf: UnsafeMutableBufferPointer(rebasing: out[..<count]))
+        return isPlain
       }
+      if !isPlain { written = 0 }
+      return isPlain
     }
   }
 }
