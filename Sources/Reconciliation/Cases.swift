@@ -140,7 +140,7 @@ struct Cases {
       }
       let doubts = entitlement.doubts
       if !doubts.isEmpty { all[index].doubts += doubts }
-      // In a first sync nobody has an account that could be theirs.
+      // As in a first sync: there is no account that could be anybody's.
       if world.accounts.isEmpty {
         all[index].email = entitlement.emails.first
         if entitlement.emails.isEmpty { all[index].doubts.append(Doubt.noEmail) }

@@ -76,11 +76,11 @@ package struct PlanBuilder {
 
   /// The directory id of a subject, or the email where there is none.
   package func personOfSubject(_ subject: Int) -> String {
-    plan.subjects.person(subject) ?? plan.subjects[subject].email
+    plan.subjects.person(subject) ?? plan.subjects.email(subject)
   }
 
   package func nameOfSubject(_ subject: Int) -> String {
-    "\(plan.subjects[subject].name) <\(plan.subjects[subject].email)>"
+    "\(plan.subjects.name(subject)) <\(plan.subjects.email(subject))>"
   }
 
   package mutating func hold(_ hold: Hold) { plan.holds.append(hold) }

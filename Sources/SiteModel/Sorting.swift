@@ -50,9 +50,9 @@ package func sortedByBytes(_ count: Int, bytes: (Int) -> UnsafeRawBufferPointer)
   }
 }
 
-/// - Parameter order: asked where the first bytes are the same.
+/// - Parameter rest: asked where the first bytes are the same.
 private func sorted(
-  _ count: Int, _ first: (Int) -> (high: UInt64, low: UInt64), by order: (Int, Int) -> Int
+  _ count: Int, _ first: (Int) -> (high: UInt64, low: UInt64), by rest: (Int, Int) -> Int
 ) -> [Int32] {
   var keyed: [(high: UInt64, low: UInt64, number: Int32)] = []
   keyed.reserveCapacity(count)
@@ -63,7 +63,7 @@ private func sorted(
   keyed.sort { left, right in
     if left.high != right.high { return left.high < right.high }
     if left.low != right.low { return left.low < right.low }
-    let order = order(Int(left.number), Int(right.number))
+    let order = rest(Int(left.number), Int(right.number))
     return order == 0 ? left.number < right.number : order < 0
   }
   return keyed.map(\.number)

@@ -42,8 +42,8 @@ extension Plan {
     package subscript(number: Int) -> Subject {
       let flags = flags[number]
       return Subject(
-        account: account(number), person: person(number), email: texts[4 * number + 1],
-        name: texts[4 * number + 2],
+        account: account(number), person: person(number), email: email(number),
+        name: name(number),
         username: flags.contains(.hasUsername) ? texts[4 * number + 3] : nil,
         portalOnly: flags.contains(.isPortalOnly),
         isEmailVerified: flags.contains(.isEmailVerified), isActive: flags.contains(.isActive))
@@ -57,6 +57,9 @@ extension Plan {
     package func person(_ number: Int) -> String? {
       flags[number].contains(.hasPerson) ? texts[4 * number] : nil
     }
+
+    package func email(_ number: Int) -> String { texts[4 * number + 1] }
+    package func name(_ number: Int) -> String { texts[4 * number + 2] }
 
     mutating func reserveCapacity(_ count: Int) {
       accounts.reserveCapacity(count)

@@ -151,7 +151,7 @@ private struct AccountPacker {
     let rights = PackedRights(held)
     guard zip(rights.held, rights.held.dropFirst()).allSatisfy({ $0.right != $1.right }) else {
       throw StorePlanIsStale(
-        reason: "\(plan.subjects[subject].email) would be given one right twice")
+        reason: "\(plan.subjects.email(subject)) would be given one right twice")
     }
     let givers = Int(plan.giversNumber(row))
     let flags = subjects.flags(subject)
@@ -163,7 +163,7 @@ private struct AccountPacker {
     if isFolded(email) {
       rows.add(text: email)
     } else {
-      rows.add(emailKey(plan.subjects[subject].email))
+      rows.add(emailKey(plan.subjects.email(subject)))
     }
     rows.add(text: subjects.name(subject))
     rows.add(text: subjects.username(subject))
@@ -181,7 +181,7 @@ private struct AccountPacker {
     guard held.giver != 0 else {
       throw StorePlanIsStale(
         reason:
-          "\(plan.subjects[gift.subject].email) would be given \(plan.allTexts[gift.name]) by nobody"
+          "\(plan.subjects.email(gift.subject)) would be given \(plan.allTexts[gift.name]) by nobody"
       )
     }
     counts.taken.add(1, to: held.right)

@@ -151,7 +151,7 @@ struct PlanWriter {
       guard case .field(let field, let value) = change.after else { return }
       try (field == "name" ? statements.name : statements.username).run(account, .text(value))
     case .changeEmail:
-      let email = plan.subjects[change.subject].email
+      let email = plan.subjects.email(change.subject)
       try statements.email.run(account, .text(email), .text(emailKey(email)))
     case .markPortalOnly, .unmarkPortalOnly, .convertAccount:
       let (before, after) = givers(of: change)
@@ -172,7 +172,7 @@ struct PlanWriter {
   private func stale(_ change: Change) -> StorePlanIsStale {
     StorePlanIsStale(
       reason:
-        "\(change.kind.rawValue) for \(plan.subjects[change.subject].email) does not fit the site any more"
+        "\(change.kind.rawValue) for \(plan.subjects.email(change.subject)) does not fit the site any more"
     )
   }
 
@@ -207,7 +207,7 @@ struct PlanWriter {
   }
 
   private func doubtful(_ subject: Int, _ what: String) -> StorePlanIsStale {
-    StorePlanIsStale(reason: "\(plan.subjects[subject].email) \(what)")
+    StorePlanIsStale(reason: "\(plan.subjects.email(subject)) \(what)")
   }
 
   private mutating func giveBack(_ change: Change) throws {

@@ -8,10 +8,10 @@ package enum PlanCSV {
     )
     for index in plan.rows.indices {
       let change = plan.change(at: index)
-      let subject = plan.subjects[change.subject]
       line(
         CSVText.row([
-          change.kind.rawValue, subject.account.map(String.init) ?? "", subject.email,
+          change.kind.rawValue, plan.subjects.account(change.subject).map(String.init) ?? "",
+          plan.subjects.email(change.subject),
           change.before?.text ?? "", change.after?.text ?? "", change.rule?.name ?? "",
           change.rule?.file ?? "", change.rule.map { String($0.line) } ?? "", change.reason ?? "",
         ]))

@@ -110,7 +110,7 @@ extension Plan {
   package var rowsBySubject: [(subject: Int, rows: [Int])] {
     var rows: [Int: [Int]] = [:]
     for (index, row) in self.rows.enumerated() { rows[subject(row), default: []].append(index) }
-    return rows.map { (key: emailKey(subjects[$0.key].email), subject: $0.key, rows: $0.value) }
+    return rows.map { (key: emailKey(subjects.email($0.key)), subject: $0.key, rows: $0.value) }
       .sorted { ($0.key, $0.subject) < ($1.key, $1.subject) }.map { ($0.subject, $0.rows) }
   }
 }

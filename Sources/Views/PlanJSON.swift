@@ -40,12 +40,12 @@ package enum PlanJSON {
     let reason: String?
 
     init(_ change: Change, _ subjects: Plan.Subjects) {
-      let subject = subjects[change.subject]
+      let email = subjects.email(change.subject)
       kind = change.kind.rawValue
-      account = subject.account
-      email = subject.email
+      account = subjects.account(change.subject)
+      self.email = email
       before = JSONValue(change.before)
-      after = JSONValue(change.after, email: subject.email)
+      after = JSONValue(change.after, email: email)
       rule = change.rule
       reason = change.reason
     }

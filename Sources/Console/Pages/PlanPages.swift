@@ -186,11 +186,11 @@ struct PeopleOfPlan {
     }
     subjects = rows.keys.filter { subject in
       guard let text else { return true }
-      let who = plan.subjects[subject]
-      return emailKey(who.email).contains(text) || emailKey(who.name).contains(text)
+      return emailKey(plan.subjects.email(subject)).contains(text)
+        || emailKey(plan.subjects.name(subject)).contains(text)
     }
     let keys = Dictionary(
-      uniqueKeysWithValues: subjects.map { ($0, emailKey(plan.subjects[$0].email)) })
+      uniqueKeysWithValues: subjects.map { ($0, emailKey(plan.subjects.email($0))) })
     subjects.sort { keys[$0] ?? "" < keys[$1] ?? "" }
     let chosen = (kind, rule)
     kinds = ChangeKind.allCases.compactMap { kind in
