@@ -138,7 +138,7 @@ extension DistinguishedName {
   /// One pass over names of plain ASCII without escapes: nearly all there are.
   /// - Parameter out: there is room for as many bytes; none of them becomes two.
   /// - Returns: whether it is such a name, and how many bytes were written.
-  fileprivate static func normalisePlain(
+  private static func normalisePlain(
     _ bytes: UnsafeBufferPointer<UInt8>, into out: UnsafeMutableBufferPointer<UInt8>
   ) -> (isPlain: Bool, count: Int) {
     var end = 0

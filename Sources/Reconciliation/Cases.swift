@@ -140,13 +140,7 @@ struct Cases {
       }
       let doubts = entitlement.doubts
       if !doubts.isEmpty { all[index].doubts += doubts }
-      // As in a first sync: there is no account that could be anybody's.
-      if world.accounts.isEmpty {
-        all[index].email = entitlement.emails.first
-        if entitlement.emails.isEmpty { all[index].doubts.append(Doubt.noEmail) }
-        continue
-      }
-      if all[index].account == nil, holdNewID(index) { continue }
+      if all[index].account == nil, !world.accounts.isEmpty, holdNewID(index) { continue }
       guard !entitlement.emails.isEmpty else {
         all[index].doubts.append(Doubt.noEmail)
         continue

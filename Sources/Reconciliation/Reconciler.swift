@@ -48,13 +48,12 @@ package struct Reconciler {
     let account = cases.all[index].account.map { world.accounts[$0] }
     guard cases.all[index].inScope else { return }
     if cases.all[index].isAwaited { return awaitMissing(entitlement, account) }
-    if !cases.all[index].doubts.isEmpty {
-      let doubts = cases.all[index].doubts
+    if cases.all[index].isHeld {
       builder.hold(
         Hold(
           person: entitlement.person, account: account?.id,
           email: cases.all[index].email ?? account?.email,
-          name: account?.name ?? entitlement.names.first, doubts: doubts))
+          name: account?.name ?? entitlement.names.first, doubts: cases.all[index].doubts))
       return
     }
     if let account, account.absentSince != nil, !entitlement.isLeaver {

@@ -8,8 +8,6 @@ package struct PackedTexts: Sendable, Hashable {
     for text in texts { append(text) }
   }
 
-  package var count: Int { ends.count }
-
   mutating func reserve(texts: Int, bytes size: Int) {
     ends.reserveCapacity(texts)
     bytes.reserveCapacity(size)

@@ -42,10 +42,9 @@ final class DatabaseMirrorWriter: MirrorWriter {
     groups = Blocks(db, directory, .group)
     findEntry = try db.makeStatement(
       sql: "SELECT entry, fingerprint, hashes, data FROM \(SiteDatabase.mirrored) WHERE entry = ?")
-    let lastEntry = try Self.last("id", of: "mirror_entry", in: db)
-    let lastKey = try Self.last("entry", of: "mirror_key", in: db)
-    nextEntry = max(lastEntry, lastKey) + 1
-    areNext = lastEntry == lastKey
+    let last = try Self.last(in: db)
+    nextEntry = max(last.entry, last.key) + 1
+    areNext = last.entry == last.key
     (newEntries, newKeys) = try Self.inserts(db, numbered: !areNext)
     updateEntry = try make("UPDATE mirror_entry SET data = ?, hashes = ? WHERE id = ?")
     updateKey = try make(
@@ -111,8 +110,12 @@ final class DatabaseMirrorWriter: MirrorWriter {
     }
   }
 
-  private static func last(_ column: String, of table: String, in db: Database) throws -> Int64 {
-    try Int64.fetchOne(db, sql: "SELECT max(\(column)) FROM \(table)") ?? 0
+  /// The last numbers that are taken; 0 where there is none.
+  private static func last(in db: Database) throws -> (entry: Int64, key: Int64) {
+    (
+      try Int64.fetchOne(db, sql: "SELECT max(id) FROM mirror_entry") ?? 0,
+      try Int64.fetchOne(db, sql: "SELECT max(entry) FROM mirror_key") ?? 0
+    )
   }
 
   private static func inserts(
@@ -170,10 +173,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
   func finish() throws {
     try flush()
     if areNext {
-      let last = try (
-        Self.last("id", of: "mirror_entry", in: db), Self.last("entry", of: "mirror_key", in: db)
-      )
-      guard last == (nextEntry - 1, nextEntry - 1) else {
+      guard try Self.last(in: db) == (nextEntry - 1, nextEntry - 1) else {
         throw DatabaseError(
           resultCode: .SQLITE_CORRUPT, message: "the mirror's entries and keys do not fit together")
       }
