@@ -19,4 +19,13 @@ struct BoundSource: Sendable {
     batch.forEachText(of: entry, slot: slot) { values.append($0) }
     return values
   }
+
+  /// The value of an attribute that has just one, where it is in ASCII and is taken as it is; nil: see `values`.
+  func plainValue(of entry: Int, in batch: EntryBatch) -> ArraySlice<UInt8>? {
+    guard let slot, let value = batch.onlyValue(of: entry, slot: slot), let first = value.first,
+      let last = value.last, first > 0x20, last > 0x20,
+      value.allSatisfy({ (0x20..<0x7F).contains($0) })
+    else { return nil }
+    return value
+  }
 }

@@ -31,7 +31,10 @@ package struct PersonEvaluator: Sendable {
   /// What templates would have produced of them, with the rule.
   package var refused: Set<String> = []
   private let groupTests: [CompiledFilter.GroupTest: Set<Int32>]
-  private var rulings: [RulingKey: Ruling] = [:]
+  /// The first is the last person's for whom nobody else's would do.
+  private var rulings = [Ruling(outcome: .nothing)]
+  private static let ownRuling = 0
+  private var rulingNumbers: [RulingKey: Int] = [:]
   /// What `each-group` conditions choose of each directory group, by rule and group; nil: not worked out yet.
   private var groupChoices: [[[GroupChoice]?]]
   /// Whether it is anything, by group, for each such rule; asked for everybody.
@@ -283,30 +286,58 @@ package struct PersonEvaluator: Sendable {
     _ entry: Int, of batch: EntryBatch, groups set: GroupSet, id: String?,
     fingerprint: UInt64, search: Int = 0
   ) -> Entitlement {
+    var one = Entitlements()
+    evaluate(
+      entry, of: batch, groups: set, id: id, fingerprint: fingerprint, search: search, into: &one)
+    return one[0]
+  }
+
+  /// The same, added to others.
+  /// - Parameter all: this evaluator's alone.
+  package mutating func evaluate(
+    _ entry: Int, of batch: EntryBatch, groups set: GroupSet, id: String?,
+    fingerprint: UInt64, search: Int = 0, into all: inout Entitlements
+  ) {
     let matched = matched(entry, of: batch, groups: set)
     let ruling = ruling(matched, entry, batch, set)
     let own = searches[search]
-    var doubts = ruling.doubts
-    if id == nil {
-      let count = batch.values(of: entry, slot: own.idSlot).count
-      doubts.append(
-        Doubt(
-          count == 0
-            ? "the entry has no value for \(own.account.id), its immutable id"
-            : "the entry has \(count) values for \(own.account.id), its immutable id",
-          remedy:
-            "let the reading account see \(own.account.id), or choose another `account.id`"))
+    all.begin(
+      id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
+      directory: directory, fingerprint: fingerprint)
+    if let email = own.emails.first?.plainValue(of: entry, in: batch), email.isUsablePlainEmail {
+      email.withUnsafeBytes { all.add(email: $0) }
+    } else {
+      all.addEmails(emails(of: entry, in: batch, search: search))
     }
-    return Entitlement(
-      person: id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
-      directory: directory,
-      emails: emails(of: entry, in: batch, search: search),
-      names: names(of: entry, in: batch, search: search),
-      username: own.username.flatMap { $0.values(of: entry, in: batch).min(by: bytewise) },
+    if let name = own.names.first?.plainValue(of: entry, in: batch) {
+      name.withUnsafeBytes { all.add(name: $0) }
+    } else {
+      all.addNames(names(of: entry, in: batch, search: search))
+    }
+    if let username = own.username?.plainValue(of: entry, in: batch) {
+      username.withUnsafeBytes { all.add(username: $0) }
+    } else {
+      all.addUsername(own.username.flatMap { $0.values(of: entry, in: batch).min(by: bytewise) })
+    }
+    var doubts = rulings[ruling].doubts
+    if id == nil { doubts.append(doubtfulID(entry, batch, own)) }
+    all.end(
+      ruling == Self.ownRuling
+        ? all.add(rulings[ruling].outcome) : all.add(rulings[ruling].outcome, as: ruling),
+      isActive: own.active.map { matches($0, entry, batch, set) } ?? true,
+      isByRule: rulings[ruling].isByRule,
       match: own.matchSlot.flatMap { batch.texts(of: entry, slot: $0).min(by: bytewise) },
-      isActive: own.active.map { matches($0, entry, batch, set) } ?? true, outcome: ruling.outcome,
-      isByRule: ruling.isByRule, doubts: doubts, denied: ruling.denied, fingerprint: fingerprint,
+      doubts: doubts, denied: rulings[ruling].denied,
       nextChange: hasTime ? nextChange(entry, batch, own) : nil)
+  }
+
+  private func doubtfulID(_ entry: Int, _ batch: EntryBatch, _ own: BoundSearch) -> Doubt {
+    let count = batch.values(of: entry, slot: own.idSlot).count
+    return Doubt(
+      count == 0
+        ? "the entry has no value for \(own.account.id), its immutable id"
+        : "the entry has \(count) values for \(own.account.id), its immutable id",
+      remedy: "let the reading account see \(own.account.id), or choose another `account.id`")
   }
 
   /// When a condition on a moment answers differently for this entry, in seconds since 1970.
@@ -438,19 +469,23 @@ package struct PersonEvaluator: Sendable {
     }
   }
 
+  /// - Returns: a number into `rulings`.
   private mutating func ruling(
     _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
-  ) -> Ruling {
-    if matched.contains(where: { conditions[$0].readsPerson }) {
-      return makeRuling(matched, entry, batch, set)
-    }
+  ) -> Int {
     let usesGroups = matched.contains { conditions[$0].chosen >= 0 }
     // People in many groups are each a case of their own.
-    if usesGroups, set.members.count > 8 { return makeRuling(matched, entry, batch, set) }
+    if usesGroups && set.members.count > 8
+      || matched.contains(where: { conditions[$0].readsPerson })
+    {
+      rulings[Self.ownRuling] = makeRuling(matched, entry, batch, set)
+      return Self.ownRuling
+    }
     let key = RulingKey(rules: matched, groups: usesGroups ? set.members : [])
-    if let known = rulings[key] { return known }
-    let made = makeRuling(matched, entry, batch, set)
-    rulings[key] = made
-    return made
+    if let known = rulingNumbers[key] { return known }
+    let number = rulings.count
+    rulings.append(makeRuling(matched, entry, batch, set))
+    rulingNumbers[key] = number
+    return number
   }
 }

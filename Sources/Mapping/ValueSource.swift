@@ -73,10 +73,7 @@ extension String {
 
   /// One @ with something on both sides, no spaces, nothing that is not shown.
   var isUsableEmail: Bool {
-    let at = UInt8(ascii: "@")
-    guard utf8.count <= 254, utf8.count(where: { $0 == at }) == 1, utf8.first != at,
-      utf8.last != at
-    else { return false }
+    guard utf8.hasOneAt else { return false }
     // Most are plain.
     if utf8.allSatisfy({ (0x21..<0x7F).contains($0) }) { return true }
     return unicodeScalars.allSatisfy { scalar in
@@ -85,4 +82,17 @@ extension String {
         : !scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
     }
   }
+}
+
+extension BidirectionalCollection<UInt8> {
+  /// One @ with something on both sides, and no more bytes than an email may have.
+  fileprivate var hasOneAt: Bool {
+    let at = UInt8(ascii: "@")
+    return count <= 254 && count(where: { $0 == at }) == 1 && first != at && last != at
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// Whether a value in ASCII without spaces at its ends is a usable email.
+  var isUsablePlainEmail: Bool { hasOneAt && !contains(UInt8(ascii: " ")) }
 }

@@ -27,12 +27,12 @@ struct AccountLinks {
       for (number, account) in world.accounts.enumerated() {
         numberOfID[Int(account.id)] = Int32(number)
       }
-      known = zip(world.likelyAccounts, world.entitlements).map { id, entitlement in
+      known = world.likelyAccounts.enumerated().map { entitlement, id in
         guard id > 0, id <= highest else { return -1 }
         let number = numberOfID[Int(id)]
-        guard number >= 0, world.accounts[Int(number)].person == entitlement.person else {
-          return -1
-        }
+        guard number >= 0,
+          world.accounts[Int(number)].person == world.entitlements.person(entitlement)
+        else { return -1 }
         isKnown[Int(number)] = true
         return number
       }
@@ -44,7 +44,7 @@ struct AccountLinks {
   /// The number of the account that is linked to the person of an entitlement; nil where there is none.
   mutating func account(ofEntitlement number: Int) -> Int? {
     if !known.isEmpty, known[number] >= 0 { return Int(known[number]) }
-    return account(of: world.entitlements[number].person)
+    return account(of: world.entitlements.person(number))
   }
 
   /// The number of the account that is linked to a person, by a directory id; nil where there is none.

@@ -2,10 +2,17 @@ import SiteModel
 
 /// One evaluated person with their account and the email they are to have.
 struct Case {
+  enum Email: Equatable {
+    /// People who get no account, and where no email is usable.
+    case none
+    /// The first of the entitlement.
+    case first
+    case other(String)
+  }
+
   /// Number in `World.accounts`: the linked account, or the one that will be linked.
   var account: Int?
-  /// nil for people who get no account, and where none is usable.
-  var email: String?
+  var email = Email.none
   var doubts: [Doubt] = []
   let inScope: Bool
   /// A directory that could not be read may say more of the person.
@@ -26,7 +33,7 @@ struct Cases {
   /// One for each of `World.entitlements`, by its number.
   private(set) var all: [Case] = []
   /// Numbers of cases by email, then directory id: the order of the plan.
-  private(set) var order: [Int] = []
+  private(set) var order: [Int32] = []
   /// Numbers of accounts whose people are gone.
   private(set) var absent: [Int] = []
   /// Of these, the accounts whose email a new id has: they do not age (R16).
@@ -44,16 +51,17 @@ struct Cases {
   private lazy var caseOfPerson: [String: Int] = {
     var found: [String: Int] = [:]
     found.reserveCapacity(all.count)
-    for (index, entitlement) in world.entitlements.enumerated() {
-      found[entitlement.person] = index
-      for other in otherIDs(entitlement) { found[other] = index }
+    for index in entitlements.indices {
+      found[entitlements.person(index)] = index
+      for other in otherIDs(index) { found[other] = index }
     }
     return found
   }()
+  private var entitlements: Entitlements { world.entitlements }
 
   init(world: World, heldBack: [String: Doubt]) {
     self.world = world
-    let accounts = world.accounts
+    let (accounts, entitlements) = (world.accounts, world.entitlements)
     var links = AccountLinks(world)
     var isClaimed = [Bool](repeating: false, count: accounts.count)
     for (index, account) in accounts.enumerated() where account.person == nil {
@@ -62,42 +70,54 @@ struct Cases {
       let known = accountOfUsername.updateValue(index, forKey: emailKey(username))
       if known != nil { accountOfUsername[emailKey(username)] = -1 }
     }
-    let entitlements = world.entitlements
     all.reserveCapacity(entitlements.count)
-    for (index, entitlement) in entitlements.enumerated() {
-      let missing = missing(entitlement)
+    for index in entitlements.indices {
+      let missing = missing(index)
       var linked: Int?
-      if entitlement.hasID, !accounts.isEmpty {
+      if entitlements.hasID(index), !accounts.isEmpty {
         linked =
           links.account(ofEntitlement: index)
-          ?? otherIDs(entitlement).lazy.compactMap { links.account(of: $0) }.first
+          ?? otherIDs(index).lazy.compactMap { links.account(of: $0) }.first
       }
       if let linked { isClaimed[linked] = true }
-      let isIgnored = linked.map { world.isIgnored(world.accounts[$0]) } ?? false
-      let isUnread = world.several.unread.contains(entitlement.person)
+      let isIgnored = linked.map { world.isIgnored(accounts[$0]) } ?? false
+      // A text for each is made only where it is asked for.
+      let isUnread =
+        !world.several.unread.isEmpty && world.several.unread.contains(entitlements.person(index))
       var new = Case(
         account: linked,
-        inScope: world.isInScope(entitlement.person) && !isIgnored && !isUnread)
+        inScope: world.isInScope(entitlements.person(index)) && !isIgnored && !isUnread)
       new.isUnread = isUnread
       new.hasMissing = missing.contains { $0.due(world.now) > world.now }
       // R20: whoever is inactive by the entries that are there does not wait.
-      new.isAwaited = new.hasMissing && entitlement.isActive
-      if world.doubled.contains(entitlement.person), linked != nil || entitlement.wantsAccount {
-        new.doubts.append(Doubt.sameID(entitlement.person))
+      new.isAwaited = new.hasMissing && entitlements.isActive(index)
+      if !world.doubled.isEmpty || !heldBack.isEmpty {
+        let person = entitlements.person(index)
+        if world.doubled.contains(person), linked != nil || entitlements.wantsAccount(index) {
+          new.doubts.append(Doubt.sameID(person))
+        }
+        if let doubt = heldBack[person] { new.doubts.append(doubt) }
       }
-      if let doubt = heldBack[entitlement.person] { new.doubts.append(doubt) }
       all.append(new)
     }
     chooseEmails()
     holdSharedAccounts()
     for index in all.indices { doubtRights(index) }
-    let keys = sort()
-    holdSharedEmails(keys)
+    for claimants in sort() { holdSharedEmail(claimants) }
     holdOccupiedEmails()
     for index in accounts.indices where !isClaimed[index] {
       if let person = accounts[index].person, isGone(person) { absent.append(index) }
     }
     absent.sort { world.accounts[$0].id < world.accounts[$1].id }
+  }
+
+  /// The email that somebody is to have; nil for people who get no account, and where none is usable.
+  func email(_ index: Int) -> String? {
+    switch all[index].email {
+    case .none: nil
+    case .first: entitlements.firstEmail(index)
+    case .other(let email): email
+    }
   }
 
   /// The number of the account with an email; nil where none has it. Without accounts no email is folded to find that out.
@@ -106,74 +126,98 @@ struct Cases {
   }
 
   /// Entries of the person that are gone from other directories.
-  private func missing(_ entitlement: Entitlement) -> [World.MissingEntry] {
-    world.several.missing.isEmpty ? [] : world.several.missing[entitlement.person] ?? []
+  private func missing(_ index: Int) -> [World.MissingEntry] {
+    world.several.missing.isEmpty ? [] : world.several.missing[entitlements.person(index)] ?? []
   }
 
   /// The ids of the person's entries in other directories, there or gone.
-  private func otherIDs(_ entitlement: Entitlement) -> [String] {
-    entitlement.others.map(\.person) + missing(entitlement).map(\.person)
+  private func otherIDs(_ index: Int) -> [String] {
+    entitlements.others(index).map(\.person) + missing(index).map(\.person)
   }
 
   private func account(_ index: Int) -> Account? { all[index].account.map { world.accounts[$0] } }
 
-  /// - Returns: of each case the key of the email.
-  private mutating func sort() -> [String] {
-    let emails = all.indices.map { emailKey(all[$0].email ?? account($0)?.email ?? "~") }
-    order = sortedByBytes(all.count) {
-      emails[$0]
-    } then: {
-      world.entitlements[$0].person
-    }.map(Int.init)
-    return emails
+  /// Puts the cases in order.
+  /// - Returns: those who are to have one email, as far as these are several: in the order they stand together.
+  private mutating func sort() -> [[Int]] {
+    // Most emails of people are their keys, and are compared where they lie.
+    var others: [String] = []
+    let places = all.indices.map { index -> Int32 in
+      let isKey =
+        all[index].email == .first
+        && entitlements.texts.withText(index, 1) { isFolded($0) }
+      if isKey { return -1 }
+      others.append(emailKey(email(index) ?? account(index)?.email ?? "~"))
+      return Int32(others.count - 1)
+    }
+    return entitlements.texts.withBytes { texts in
+      PackedTexts(others).withBytes { others in
+        func key(_ index: Int) -> UnsafeRawBufferPointer {
+          places[index] < 0 ? texts.text(index, 1) : others.text(Int(places[index]))
+        }
+        order = sortedByBytes(all.count, key) { texts.text($0) }
+        var sharing: [[Int]] = []
+        var same: [Int] = []
+        for index in order.lazy.map(Int.init) where all[index].email != .none {
+          if let last = same.last, !isSameBytes(key(last), key(index)) {
+            if same.count > 1 { sharing.append(same) }
+            same.removeAll(keepingCapacity: true)
+          }
+          same.append(index)
+        }
+        return same.count > 1 ? sharing + [same] : sharing
+      }
+    }
   }
 
   /// R15 and R16: the email stays while it is usable, and an unlinked account with the email of just one
   /// person is theirs.
   private mutating func chooseEmails() {
-    for index in all.indices {
-      let entitlement = world.entitlements[index]
-      guard entitlement.wantsAccount else { continue }
+    for index in all.indices where entitlements.wantsAccount(index) {
       if all[index].isUnread || all[index].isAwaited {
-        all[index].email = account(index)?.email
+        all[index].email = account(index).map { .other($0.email) } ?? .none
         continue
       }
-      let doubts = entitlement.doubts
+      let doubts = entitlements.doubts(index)
       if !doubts.isEmpty { all[index].doubts += doubts }
       if all[index].account == nil, !world.accounts.isEmpty, holdNewID(index) { continue }
-      guard !entitlement.emails.isEmpty else {
+      guard entitlements.hasEmail(index) else {
         all[index].doubts.append(Doubt.noEmail)
         continue
       }
-      if let account = account(index) {
-        all[index].email =
-          entitlement.emails.contains { isSameEmail($0, account.email) }
-          ? account.email : entitlement.emails[0]
-        continue
+      all[index].email = .first
+      if !world.accounts.isEmpty { chooseEmail(index, among: entitlements.emails(index)) }
+    }
+  }
+
+  /// Chooses another email than the first where an account says so.
+  private mutating func chooseEmail(_ index: Int, among emails: UsableValues) {
+    func keep(_ current: String) {
+      if emails.contains(where: { isSameEmail($0, current) }) { all[index].email = .other(current) }
+    }
+    if let account = account(index) { return keep(account.email) }
+    let unlinked = emails.filter { email in
+      bearer(of: email).map { world.accounts[$0].person == nil } ?? false
+    }
+    if let match = entitlements.match(index).flatMap({ accountOfUsername[emailKey($0)] }),
+      match >= 0
+    {
+      all[index].account = match
+      let current = world.accounts[match].email
+      keep(current)
+      if let other = unlinked.first(where: { bearer(of: $0) != match }) {
+        all[index].doubts.append(
+          Doubt.severalAccounts([current, other], person: entitlements.person(index)))
       }
-      let unlinked = entitlement.emails.filter { email in
-        bearer(of: email).map { world.accounts[$0].person == nil } ?? false
-      }
-      if let match = entitlement.match.flatMap({ accountOfUsername[emailKey($0)] }),
-        match >= 0
-      {
-        all[index].account = match
-        let current = world.accounts[match].email
-        all[index].email =
-          entitlement.emails.contains { isSameEmail($0, current) }
-          ? current : entitlement.emails[0]
-        if let other = unlinked.first(where: { bearer(of: $0) != match }) {
-          all[index].doubts.append(
-            Doubt.severalAccounts([current, other], person: entitlement.person))
-        }
-        continue
-      }
-      all[index].email = unlinked.first ?? entitlement.emails[0]
-      if unlinked.count > 1 {
-        all[index].doubts.append(Doubt.severalAccounts(unlinked, person: entitlement.person))
-      } else if let email = unlinked.first {
-        all[index].account = bearer(of: email)
-      }
+      return
+    }
+    guard let email = unlinked.first else { return }
+    all[index].email = .other(email)
+    if unlinked.count > 1 {
+      all[index].doubts.append(
+        Doubt.severalAccounts(unlinked, person: entitlements.person(index)))
+    } else {
+      all[index].account = bearer(of: email)
     }
   }
 
@@ -186,7 +230,7 @@ struct Cases {
       }
     }
     for (account, people) in claimants
-    where Set(people.map { world.entitlements[$0].person }).count > 1 {
+    where Set(people.map(entitlements.person)).count > 1 {
       for index in people {
         let others = people.filter { $0 != index }.map { label($0) }.sorted()
         all[index].doubts.append(
@@ -197,17 +241,16 @@ struct Cases {
 
   /// R16: somebody new, or without an id, bears an email of an account whose person is gone.
   private mutating func holdNewID(_ index: Int) -> Bool {
-    let entitlement = world.entitlements[index]
     var isHeld = false
-    for email in entitlement.emails {
+    for email in entitlements.emails(index) {
       guard let occupant = bearer(of: email),
         let person = world.accounts[occupant].person, isGone(person)
       else { continue }
       paused.insert(occupant)
       isHeld = true
-      if entitlement.hasID {
-        all[index].email = email
-        all[index].doubts.append(Doubt.newID(email, person: entitlement.person))
+      if entitlements.hasID(index) {
+        all[index].email = .other(email)
+        all[index].doubts.append(Doubt.newID(email, person: entitlements.person(index)))
       }
     }
     return isHeld
@@ -224,32 +267,30 @@ struct Cases {
 
   /// R14 and R17: what rules did not give stands against what the mapping asks.
   private mutating func doubtRights(_ index: Int) {
-    let entitlement = world.entitlements[index]
-    doubtBrokenRules(index, entitlement)
-    guard entitlement.wantsAccount, let account = account(index),
-      case .account(let portalOnly, let grants) = entitlement.outcome
-    else { return }
+    doubtBrokenRules(index)
+    guard let account = account(index), entitlements.wantsAccount(index) else { return }
     if !account.isActive, account.deactivatedBy != .sync {
       all[index].doubts.append(Doubt.deactivated(account))
     }
-    if portalOnly != nil {
+    if entitlements.portalOnly(index) != nil {
       let kept = account.holdings.filter {
         !world.site.policy.isWithdrawable($0) || world.isKept($0.right, of: account)
       }
       if !kept.isEmpty, world.site.transition == .before {
         all[index].doubts.append(Doubt.keepsRights(kept, email: account.email))
       }
-    } else if !grants.isEmpty, account.isPortalOnly, !account.mark.isRuleOnly {
+    } else if !entitlements.grants(index).isEmpty, account.isPortalOnly, !account.mark.isRuleOnly {
       all[index].doubts.append(
         world.site.transition == .after ? Doubt.needsConversion(account) : Doubt.marked(account))
     }
   }
 
   /// R22: what somebody has through a directory group that is gone is not taken away.
-  private mutating func doubtBrokenRules(_ index: Int, _ entitlement: Entitlement) {
-    guard !world.brokenRules.isEmpty, entitlement.isActive else { return }
+  private mutating func doubtBrokenRules(_ index: Int) {
+    guard !world.brokenRules.isEmpty, entitlements.isActive(index) else { return }
     let account = account(index)
-    if case .account(_, let grants) = entitlement.outcome, !world.brokenDenials.isEmpty {
+    let grants = entitlements.grants(index)
+    if !world.brokenDenials.isEmpty {
       for grant in grants where account?.holding(grant.right) == nil {
         let right = "\(grant.right.kind.rawValue) \(grant.right.key)"
         if world.brokenDenials.contains(right) {
@@ -259,12 +300,8 @@ struct Cases {
     }
     guard let account else { return }
     var given: [(rule: String, what: String)] = []
-    var isMarked = false
-    var granted: Set<Right> = []
-    if case .account(let portalOnly, let grants) = entitlement.outcome {
-      granted = Set(grants.map(\.right))
-      isMarked = portalOnly != nil
-    }
+    let isMarked = entitlements.portalOnly(index) != nil
+    let granted = Set(grants.map(\.right))
     for holding in account.holdings where holding.givers.isRuleOnly {
       if let rule = holding.givers.rule, !granted.contains(holding.right) {
         given.append((rule, "\(holding.right.kind.rawValue) \(holding.right.name)"))
@@ -279,43 +316,32 @@ struct Cases {
     }
   }
 
-  /// R15: two people with one email are both held. In the order they stand together.
-  private mutating func holdSharedEmails(_ keys: [String]) {
-    let claimants = order.filter { all[$0].email != nil }
-    var start = 0
-    while start < claimants.count {
-      var end = start + 1
-      while end < claimants.count, keys[claimants[end]] == keys[claimants[start]] { end += 1 }
-      if end > start + 1 { holdSharedEmail(claimants[start..<end]) }
-      start = end
-    }
-  }
-
-  private mutating func holdSharedEmail(_ claimants: ArraySlice<Int>) {
-    guard Set(claimants.map { world.entitlements[$0].person }).count > 1 else { return }
+  /// R15: people with one email are all held.
+  private mutating func holdSharedEmail(_ claimants: [Int]) {
+    guard Set(claimants.map(entitlements.person)).count > 1 else { return }
     for index in claimants {
       let others = claimants.filter { $0 != index }.map { label($0) }.sorted()
-      all[index].doubts.append(Doubt.sharedEmail(all[index].email ?? "", others: others))
+      all[index].doubts.append(Doubt.sharedEmail(email(index) ?? "", others: others))
     }
   }
 
   private func label(_ index: Int) -> String {
-    let entitlement = world.entitlements[index]
-    guard let name = entitlement.names.first else { return entitlement.person }
-    return "\(name) (\(entitlement.person))"
+    let person = entitlements.person(index)
+    return entitlements.firstName(index).map { "\($0) (\(person))" } ?? person
   }
 
   /// R15 and R16: an email that another account has, and will keep, cannot be taken.
   private mutating func holdOccupiedEmails() {
+    if world.accounts.isEmpty { return }
     var waitingFor: [Int: [Int]] = [:]
     var frozen: [Int] = []
     for index in all.indices {
-      guard let email = all[index].email, !isOwn(email, index),
+      guard let email = email(index), !isOwn(email, index),
         let occupant = bearer(of: email), occupant != all[index].account
       else { continue }
       let other = world.accounts[occupant]
       if let mover = other.person.flatMap({ caseOfPerson[$0] }),
-        let moved = all[mover].email,
+        let moved = self.email(mover),
         !isSameEmail(moved, email)
       {
         waitingFor[mover, default: []].append(index)
@@ -327,7 +353,7 @@ struct Cases {
     while let mover = frozen.popLast() {
       for index in waitingFor.removeValue(forKey: mover) ?? [] where !all[index].isFrozen {
         all[index].doubts.append(
-          Doubt.occupied(all[index].email ?? "", by: label(mover)))
+          Doubt.occupied(email(index) ?? "", by: label(mover)))
         frozen.append(index)
       }
     }
@@ -341,7 +367,7 @@ struct Cases {
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
     if let holder = caseOfPerson[person],
-      let own = all[holder].email, isSameEmail(own, email)
+      let own = self.email(holder), isSameEmail(own, email)
     {
       return  // Both claim it, and both are held as such.
     }

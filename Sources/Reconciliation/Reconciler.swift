@@ -27,7 +27,7 @@ package struct Reconciler {
 
   package consuming func plan() -> Plan {
     let decided = Cases(world: world, heldBack: heldBack)
-    for index in decided.order { settle(index, decided) }
+    for index in decided.order { settle(Int(index), decided) }
     for index in decided.absent {
       absent(world.accounts[index], isPaused: decided.paused.contains(index))
     }
@@ -44,66 +44,70 @@ package struct Reconciler {
 
   /// - Parameter index: the number of the case. Cases are looked at where they are: there is one for everybody.
   mutating func settle(_ index: Int, _ cases: Cases) {
-    let entitlement = world.entitlements[index]
-    let account = cases.all[index].account.map { world.accounts[$0] }
     guard cases.all[index].inScope else { return }
-    if cases.all[index].isAwaited { return awaitMissing(entitlement, account) }
+    let account = cases.all[index].account.map { world.accounts[$0] }
+    if cases.all[index].isAwaited { return awaitMissing(world.entitlements[index], account) }
     if cases.all[index].isHeld {
       builder.hold(
         Hold(
-          person: entitlement.person, account: account?.id,
-          email: cases.all[index].email ?? account?.email,
-          name: account?.name ?? entitlement.names.first, doubts: cases.all[index].doubts))
+          person: world.entitlements.person(index), account: account?.id,
+          email: cases.email(index) ?? account?.email,
+          name: account?.name ?? world.entitlements.firstName(index),
+          doubts: cases.all[index].doubts))
       return
     }
-    if let account, account.absentSince != nil, !entitlement.isLeaver {
+    if let account {
+      settle(world.entitlements[index], account, email: cases.email(index))
+    } else {
+      if !world.several.names.isEmpty { gather(world.entitlements[index], nil) }
+      create(index, email: cases.all[index].email)
+    }
+  }
+
+  /// Creates the account of somebody who has none and is to have one.
+  private mutating func create(_ index: Int, email: Case.Email) {
+    guard world.entitlements.wantsAccount(index), email != .none else { return }
+    var chosen: String?
+    if case .other(let text) = email { chosen = text }
+    let portalOnly = world.entitlements.portalOnly(index)
+    let grants = world.entitlements.grants(index)
+    let subject = builder.addNew(index, email: chosen, portalOnly: portalOnly != nil)
+    builder.add(
+      .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
+      reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil,
+      givers: portalOnly.map { GiversChange(to: Givers(rule: world.rules[$0].name)) })
+    for grant in grants { request(grant, subject) }
+  }
+
+  private mutating func settle(_ entitlement: Entitlement, _ account: Account, email: String?) {
+    if account.absentSince != nil, entitlement.outcome != .leaver {
       builder.absence(of: entitlement.person, since: nil)
     }
     if !world.several.names.isEmpty { gather(entitlement, account) }
     switch entitlement.outcome {
     case .account(let portalOnly, let grants) where entitlement.isActive:
-      provide(
-        cases.all[index].email, entitlement, account, portalOnly: portalOnly, grants: grants)
-    case .leaver:
-      if let account, entitlement.isActive { leaver(account, person: entitlement.person) }
-      if let account, !entitlement.isActive {
-        deactivate(account, of: entitlement.person, reason: Reason.inactive)
-      }
+      guard let email else { return }
+      provide(email, entitlement, account, portalOnly: portalOnly, grants: grants)
+    case .leaver where entitlement.isActive: leaver(account, person: entitlement.person)
     case .account(_, let grants):
-      guard let account else { break }
       let kept = Set(grants.map(\.right))
       deactivate(account, of: entitlement.person, keeping: kept, reason: Reason.inactive)
-    case .nothing:
-      guard let account else { break }
-      if entitlement.isActive {
-        let subject = addSubject(account, entitlement.person)
-        comeBack(account, subject)
-        releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: Reason.noRule)
-        unmarkRuleGiven(account, subject, reason: Reason.noRule)
-      } else {
-        deactivate(account, of: entitlement.person, reason: Reason.inactive)
-      }
+    case .nothing where entitlement.isActive:
+      let subject = addSubject(account, entitlement.person)
+      comeBack(account, subject)
+      releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: Reason.noRule)
+      unmarkRuleGiven(account, subject, reason: Reason.noRule)
+    case .leaver, .nothing:
+      deactivate(account, of: entitlement.person, reason: Reason.inactive)
     }
   }
 
-  /// Brings an account to what an active person is entitled to, creating or linking it if need be.
+  /// Brings an account to what an active person is entitled to, linking it if need be.
   mutating func provide(
-    _ email: String?, _ entitlement: Entitlement, _ account: Account?, portalOnly: Int?,
+    _ email: String, _ entitlement: Entitlement, _ account: Account, portalOnly: Int?,
     grants: [Grant]
   ) {
-    guard let email else { return }
-    let name = choose(account?.name, among: entitlement.names) ?? email
-    guard let account else {
-      let subject = builder.addSubject(
-        account: nil, person: entitlement.person, email: email, name: name,
-        username: entitlement.username, portalOnly: portalOnly != nil)
-      builder.add(
-        .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
-        reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil,
-        givers: portalOnly.map { GiversChange(to: Givers(rule: world.rules[$0].name)) })
-      for grant in grants { request(grant, subject) }
-      return
-    }
+    let name = choose(account.name, among: entitlement.names) ?? email
     let changesEmail = !isSameEmail(account.email, email)
     let subject = builder.addSubject(
       account: account.id, person: entitlement.person,
@@ -191,30 +195,35 @@ package struct Reconciler {
   // MARK: Afterwards
 
   mutating func rememberSettled(_ cases: Cases) {
-    for index in cases.order {
-      let entitlement = world.entitlements[index]
-      guard entitlement.hasID, cases.all[index].inScope || cases.all[index].isUnread else {
+    let entitlements = world.entitlements
+    for index in cases.order.lazy.map(Int.init) {
+      guard entitlements.hasID(index), cases.all[index].inScope || cases.all[index].isUnread else {
         continue
       }
       let account = cases.all[index].account
       let isFrozen = cases.all[index].isFrozen
       let isPinned = account.map { world.pins[world.accounts[$0].id] != nil } ?? false
-      if isFrozen || cases.all[index].hasMissing || isPinned
-        || waiting.contains(entitlement.person) || entitlement.isLeaver
+      if isFrozen || cases.all[index].hasMissing || isPinned || isWaiting(index)
+        || entitlements.isLeaver(index)
       {
-        for id in entitlement.ids { builder.unsettle(id) }
+        for id in entitlements[index].ids { builder.unsettle(id) }
       } else {
-        builder.settle(
-          entitlement.person, fingerprint: entitlement.fingerprint, due: entitlement.nextChange)
-        for other in entitlement.others {
+        builder.settle(index)
+        for other in entitlements.others(index) {
           builder.settle(other.person, fingerprint: other.fingerprint, due: other.nextChange)
         }
       }
       if !world.several.names.isEmpty {
         place(
-          entitlement, isLinked: account != nil || entitlement.wantsAccount, isFrozen: isFrozen)
+          entitlements[index], isLinked: account != nil || entitlements.wantsAccount(index),
+          isFrozen: isFrozen)
       }
     }
+  }
+
+  /// Whether somebody waits for a seat.
+  private func isWaiting(_ index: Int) -> Bool {
+    !waiting.isEmpty && waiting.contains(world.entitlements.person(index))
   }
 
   mutating func addSubject(_ account: Account, _ person: String?) -> Int {
@@ -251,8 +260,4 @@ enum Reason {
   static let match = "the only person whom account.match joins with this username"
   static let plain = "no rule gives a license or a group"
   static let returned = "active in the directory again"
-}
-
-extension Entitlement {
-  var isLeaver: Bool { if case .leaver = outcome { true } else { false } }
 }

@@ -6,15 +6,15 @@ package struct World {
   /// The accounts of evaluated and of absent people, and those that bear one of their emails.
   package let accounts: [Account]
   /// The people to decide about. Whoever is present and not among them is settled.
-  package let entitlements: [Entitlement]
+  package let entitlements: Entitlements
   package let rules: [RuleReference]
   package let leavers: LeaverPolicy
   /// The number of the leavers' policy in `rules`.
   package let leaversRule: Int
   /// Whether a person, by directory id, was seen in the directory.
   package let isPresent: (String) -> Bool
-  /// The people whom the plan is about, by directory id; the others stay as they are.
-  package let isInScope: (String) -> Bool
+  /// The people whom the plan is about, by directory id; the others stay as they are. nil: everybody.
+  package let scope: Set<String>?
   /// Ids that several entries of the directory bear.
   package let doubled: Set<String>
   /// People without an account who are gone.
@@ -48,9 +48,9 @@ package struct World {
   package let basis: Plan.Basis
 
   package init(
-    site: Site, accounts: [Account], entitlements: [Entitlement], rules: [RuleReference],
+    site: Site, accounts: [Account], entitlements: Entitlements, rules: [RuleReference],
     leavers: LeaverPolicy, leaversRule: Int, isPresent: @escaping (String) -> Bool,
-    isInScope: @escaping (String) -> Bool = { _ in true }, doubled: Set<String> = [],
+    scope: Set<String>? = nil, doubled: Set<String> = [],
     forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
     pins: [NamedPin] = [], brokenRules: [String: String] = [:],
     brokenDenials: Set<String> = [], warnings: [String] = [],
@@ -78,7 +78,7 @@ package struct World {
     self.leavers = leavers
     self.leaversRule = leaversRule
     self.isPresent = isPresent
-    self.isInScope = isInScope
+    self.scope = scope
     self.doubled = doubled
     self.forgotten = forgotten
     self.waitingSince = waitingSince
@@ -88,6 +88,10 @@ package struct World {
 
   /// Seconds since 1970.
   var now: Int64 { basis.createdAt }
+
+  func isInScope(_ person: @autoclosure () -> String) -> Bool {
+    scope.map { $0.contains(person()) } ?? true
+  }
 
   func isKept(_ right: Right, of account: Account) -> Bool {
     pins[account.id]?.contains { $0.keptRight == right } ?? false
@@ -99,25 +103,28 @@ package struct World {
 
   /// What people should have, as pins change it.
   private static func pinned(
-    _ entitlements: [Entitlement], accounts: [Account], pins: [Int64: [Pin]], pinRule: Int,
+    _ entitlements: Entitlements, accounts: [Account], pins: [Int64: [Pin]], pinRule: Int,
     several: Several
-  ) -> [Entitlement] {
+  ) -> Entitlements {
     if pins.isEmpty { return entitlements }
     var kinds: [String: Set<Pin.Kind>] = [:]
     for account in accounts {
       guard let person = account.person, let own = pins[account.id] else { continue }
       kinds[person] = Set(own.map(\.kind))
     }
-    return entitlements.map { entitlement in
-      let link = several.missing[entitlement.person]?.first { $0.isLink }
-      guard let own = kinds[link?.person ?? entitlement.person] else { return entitlement }
+    var changed = entitlements
+    for number in entitlements.indices {
+      let person = entitlements.person(number)
+      let link = several.missing[person]?.first { $0.isLink }
+      guard let own = kinds[link?.person ?? person] else { continue }
       if own.contains(.portalOnly) {
-        return entitlement.with(.account(portalOnly: pinRule, grants: []))
+        changed.change(number, to: .account(portalOnly: pinRule, grants: []))
+      } else if own.contains(.noPortalOnly),
+        case .account(_?, let grants) = entitlements.outcome(number)
+      {
+        changed.change(number, to: .account(portalOnly: nil, grants: grants))
       }
-      if own.contains(.noPortalOnly), case .account(_?, let grants) = entitlement.outcome {
-        return entitlement.with(.account(portalOnly: nil, grants: grants))
-      }
-      return entitlement
     }
+    return changed
   }
 }

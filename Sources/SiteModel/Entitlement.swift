@@ -22,9 +22,8 @@ package struct Grant: Sendable, Hashable {
   }
 }
 
-/// What the mapping says one person should have. A class, for there is one for everybody and it is handed on without
-/// copying; nothing of it changes.
-package final class Entitlement: Sendable {
+/// What the mapping says one person should have.
+package struct Entitlement: Sendable {
   package enum Outcome: Sendable, Hashable {
     /// An account: marked by a rule, or with these rights, or plain (R2).
     case account(portalOnly: Int?, grants: [Grant])
@@ -47,19 +46,20 @@ package final class Entitlement: Sendable {
   /// Likewise of the first name source.
   package let names: UsableValues
   package let username: String?
-  package let outcome: Outcome
+  package private(set) var outcome: Outcome
   /// Stands for the entry, its groups and the mapping, see *settled*.
   package let fingerprint: UInt64
-  /// What few people have, out of the way: there is one entitlement for everybody. At most one element.
-  private let rarities: [Rarity]
-
-  private struct Rarity: Sendable {
-    let match: String?
-    var doubts: [Doubt]
-    let denied: Set<Right>
-    let nextChange: Int64?
-    let others: [JoinedEntry]
-  }
+  /// What `account.match` names: joins entries of several directories, and is compared with an unlinked account's
+  /// username; nil mostly.
+  package let match: String?
+  /// Why the mapping itself cannot decide about this person; mostly empty.
+  package private(set) var doubts: [Doubt]
+  /// What rules take away from what other rules give; mostly empty.
+  package let denied: Set<Right>
+  /// When a condition on a moment answers differently for this person, in seconds since 1970; nil mostly.
+  package let nextChange: Int64?
+  /// The person's entries in other directories; mostly empty.
+  package let others: [JoinedEntry]
 
   /// Another entry of the same person, in another directory.
   package struct JoinedEntry: Sendable, Hashable {
@@ -78,18 +78,6 @@ package final class Entitlement: Sendable {
     }
   }
 
-  /// What `account.match` names: joins entries of several directories, and is compared with an unlinked account's
-  /// username; nil mostly.
-  package var match: String? { rarities.first?.match }
-  /// Why the mapping itself cannot decide about this person; mostly empty.
-  package var doubts: [Doubt] { rarities.first?.doubts ?? [] }
-  /// What rules take away from what other rules give; mostly empty.
-  package var denied: Set<Right> { rarities.first?.denied ?? [] }
-  /// When a condition on a moment answers differently for this person, in seconds since 1970; nil mostly.
-  package var nextChange: Int64? { rarities.first?.nextChange }
-  /// The person's entries in other directories; mostly empty.
-  package var others: [JoinedEntry] { rarities.first?.others ?? [] }
-
   package init(
     person: String, hasID: Bool = true, directory: UInt8 = 0, emails: UsableValues,
     names: UsableValues = .none, username: String? = nil, match: String? = nil,
@@ -97,63 +85,35 @@ package final class Entitlement: Sendable {
     outcome: Outcome, isByRule: Bool = true, doubts: [Doubt] = [], denied: Set<Right> = [],
     fingerprint: UInt64 = 0, nextChange: Int64? = nil, others: [JoinedEntry] = []
   ) {
-    rarities =
-      match == nil && doubts.isEmpty && denied.isEmpty && nextChange == nil && others.isEmpty
-      ? []
-      : [
-        Rarity(
-          match: match, doubts: doubts, denied: denied, nextChange: nextChange, others: others)
-      ]
     self.person = person
     self.hasID = hasID
     self.directory = directory
     self.emails = emails
     self.names = names
     self.username = username
+    self.match = match
     self.isActive = isActive
     self.outcome = outcome
     self.isByRule = isByRule
+    self.doubts = doubts
+    self.denied = denied
     self.fingerprint = fingerprint
-  }
-
-  private init(_ other: Entitlement, outcome: Outcome, rarities: [Rarity]) {
-    person = other.person
-    hasID = other.hasID
-    isByRule = other.isByRule
-    isActive = other.isActive
-    directory = other.directory
-    emails = other.emails
-    names = other.names
-    username = other.username
-    fingerprint = other.fingerprint
-    self.outcome = outcome
-    self.rarities = rarities
+    self.nextChange = nextChange
+    self.others = others
   }
 
   /// The same person with another outcome.
   package func with(_ outcome: Outcome) -> Entitlement {
-    Entitlement(self, outcome: outcome, rarities: rarities)
+    var changed = self
+    changed.outcome = outcome
+    return changed
   }
 
   /// The same person, who cannot be decided about.
   package func with(_ doubt: Doubt) -> Entitlement {
-    var own =
-      rarities.first
-      ?? Rarity(match: nil, doubts: [], denied: [], nextChange: nil, others: [])
-    own.doubts.append(doubt)
-    return Entitlement(self, outcome: outcome, rarities: [own])
-  }
-
-  /// Whether this person is to have an account that can be signed in to.
-  package var wantsAccount: Bool {
-    if case .account = outcome { return isActive }
-    return false
-  }
-
-  /// How many rights rules give.
-  var grantCount: Int {
-    if case .account(_, let grants) = outcome { return grants.count }
-    return 0
+    var changed = self
+    changed.doubts.append(doubt)
+    return changed
   }
 
   /// Of all entries of the person.

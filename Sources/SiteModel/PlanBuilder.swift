@@ -4,6 +4,7 @@ package struct PlanBuilder {
   private static let grantLicense = ChangeKind.grantLicense.number
 
   private var plan: Plan
+  private let entitlements: Entitlements
   private var releases: [Plan.Row] = []
   private var middle: [Plan.Row] = []
   private var grants: [Plan.Row] = []
@@ -16,16 +17,20 @@ package struct PlanBuilder {
 
   /// - Parameters:
   ///   - rules: the mapping's rules; changes name them by number.
-  ///   - entitlements: of the people who are decided about; room is made for what they may be given.
+  ///   - entitlements: of the people who are decided about, who may be named by number; room is made for what they may
+  ///     be given.
   package init(
     basis: Plan.Basis, rules: [RuleReference], warnings: [String] = [],
-    expecting entitlements: [Entitlement] = []
+    expecting entitlements: Entitlements = Entitlements()
   ) {
     plan = Plan(basis: basis)
+    self.entitlements = entitlements
+    plan.subjects = Plan.Subjects(sharing: entitlements.texts)
+    plan.memory.settled = Memory.SettledPeople(sharing: entitlements.texts)
+    // What is not used of it takes no memory.
     plan.subjects.reserveCapacity(entitlements.count)
     plan.memory.settled.reserveCapacity(entitlements.count)
-    // What is not used of it takes no memory.
-    grants.reserveCapacity(entitlements.reduce(entitlements.count) { $0 + $1.grantCount })
+    grants.reserveCapacity(entitlements.count + entitlements.grantCount)
     plan.rules = rules
     plan.warnings = warnings
     ruleGivers = [Int32](repeating: -1, count: rules.count)
@@ -41,6 +46,23 @@ package struct PlanBuilder {
       Plan.Subject(
         account: account, person: person, email: email, name: name, username: username,
         portalOnly: portalOnly, isEmailVerified: isEmailVerified, isActive: isActive))
+    return plan.subjects.count - 1
+  }
+
+  /// Adds a subject for the new account of somebody, and returns its number.
+  /// - Parameters:
+  ///   - number: of the entitlement.
+  ///   - email: nil: the entitlement's first.
+  package mutating func addNew(_ number: Int, email: String?, portalOnly: Bool) -> Int {
+    guard email == nil, entitlements.hasName(number) else {
+      let email = email ?? entitlements.firstEmail(number) ?? ""
+      return addSubject(
+        account: nil, person: entitlements.person(number), email: email,
+        name: entitlements.firstName(number) ?? email, username: entitlements.username(number),
+        portalOnly: portalOnly)
+    }
+    plan.subjects.append(
+      sharing: number, hasUsername: entitlements.hasUsername(number), portalOnly: portalOnly)
     return plan.subjects.count - 1
   }
 
@@ -91,6 +113,15 @@ package struct PlanBuilder {
   package mutating func settle(_ person: String, fingerprint: UInt64, due: Int64? = nil) {
     plan.memory.settled.append(person, fingerprint: fingerprint)
     if let due { plan.memory.due[person] = due }
+  }
+
+  /// Settles the person of an entitlement, by its number.
+  package mutating func settle(_ number: Int) {
+    plan.memory.settled.append(
+      sharing: number, fingerprint: entitlements.fingerprint(number))
+    if let due = entitlements.nextChange(number) {
+      plan.memory.due[entitlements.person(number)] = due
+    }
   }
 
   package mutating func unsettle(_ person: String) { plan.memory.unsettled.append(person) }

@@ -31,39 +31,21 @@ private func order(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPoint
 ///
 /// Most texts differ in their first sixteen bytes, which are compared as numbers.
 package func sortedByBytes(
-  _ count: Int, _ text: (Int) -> String, then next: (Int) -> String
-) -> [Int32] {
-  sorted(count) {
-    firstBytes(of: text($0))
-  } by: { left, right in
-    let first = order(text(left), text(right))
-    return first == 0 ? order(next(left), next(right)) : first
-  }
-}
-
-/// The same of texts where they lie.
-package func sortedByBytes(_ count: Int, bytes: (Int) -> UnsafeRawBufferPointer) -> [Int32] {
-  sorted(count) {
-    firstBytes(of: bytes($0))
-  } by: {
-    order(bytes($0), bytes($1))
-  }
-}
-
-/// - Parameter rest: asked where the first bytes are the same.
-private func sorted(
-  _ count: Int, _ first: (Int) -> (high: UInt64, low: UInt64), by rest: (Int, Int) -> Int
+  _ count: Int, _ bytes: (Int) -> UnsafeRawBufferPointer,
+  then next: (Int) -> UnsafeRawBufferPointer = { _ in UnsafeRawBufferPointer(start: nil, count: 0) }
 ) -> [Int32] {
   var keyed: [(high: UInt64, low: UInt64, number: Int32)] = []
   keyed.reserveCapacity(count)
   for number in 0..<count {
-    let (high, low) = first(number)
+    let (high, low) = firstBytes(of: bytes(number))
     keyed.append((high, low, Int32(number)))
   }
   keyed.sort { left, right in
     if left.high != right.high { return left.high < right.high }
     if left.low != right.low { return left.low < right.low }
-    let order = rest(Int(left.number), Int(right.number))
+    let (own, other) = (Int(left.number), Int(right.number))
+    let first = order(bytes(own), bytes(other))
+    let order = first == 0 ? order(next(own), next(other)) : first
     return order == 0 ? left.number < right.number : order < 0
   }
   return keyed.map(\.number)

@@ -22,7 +22,7 @@ extension Plan {
     private var accounts: [Int64] = []
     private var flags: [Flags] = []
     /// Of each subject person, email, name and username; empty where there is none.
-    private var texts = PackedTexts()
+    private var texts = SharedTexts()
 
     package struct Flags: OptionSet, Sendable {
       package let rawValue: UInt8
@@ -44,7 +44,7 @@ extension Plan {
       return Subject(
         account: account(number), person: person(number), email: email(number),
         name: name(number),
-        username: flags.contains(.hasUsername) ? texts[4 * number + 3] : nil,
+        username: flags.contains(.hasUsername) ? texts.text(number, 3) : nil,
         portalOnly: flags.contains(.isPortalOnly),
         isEmailVerified: flags.contains(.isEmailVerified), isActive: flags.contains(.isActive))
     }
@@ -55,17 +55,29 @@ extension Plan {
     }
 
     package func person(_ number: Int) -> String? {
-      flags[number].contains(.hasPerson) ? texts[4 * number] : nil
+      flags[number].contains(.hasPerson) ? texts.text(number) : nil
     }
 
-    package func email(_ number: Int) -> String { texts[4 * number + 1] }
-    package func name(_ number: Int) -> String { texts[4 * number + 2] }
+    package func email(_ number: Int) -> String { texts.text(number, 1) }
+    package func name(_ number: Int) -> String { texts.text(number, 2) }
+
+    /// - Parameter texts: of entitlements, of people who may get an account.
+    init(sharing texts: PackedTexts = PackedTexts()) { self.texts = SharedTexts(texts) }
 
     mutating func reserveCapacity(_ count: Int) {
       accounts.reserveCapacity(count)
       flags.reserveCapacity(count)
-      // What is not used of it takes no memory.
-      texts.reserve(texts: 4 * count, bytes: 128 * count)
+      texts.reserveCapacity(count)
+    }
+
+    /// Adds a coming account that has the email, name and username of an entitlement, by its number.
+    mutating func append(sharing entitlement: Int, hasUsername: Bool, portalOnly: Bool) {
+      accounts.append(0)
+      var flags: Flags = [.hasPerson, .isActive]
+      if hasUsername { flags.insert(.hasUsername) }
+      if portalOnly { flags.insert(.isPortalOnly) }
+      self.flags.append(flags)
+      texts.append(sharing: entitlement)
     }
 
     mutating func append(_ subject: Subject) {
@@ -77,10 +89,7 @@ extension Plan {
       if subject.isEmailVerified { flags.insert(.isEmailVerified) }
       if subject.isActive { flags.insert(.isActive) }
       self.flags.append(flags)
-      texts.append(subject.person ?? "")
-      texts.append(subject.email)
-      texts.append(subject.name)
-      texts.append(subject.username ?? "")
+      texts.append(subject.person ?? "", subject.email, subject.name, subject.username ?? "")
     }
 
     /// All subjects where they lie, for whoever looks at everybody.
@@ -98,7 +107,7 @@ extension Plan {
     package struct Bytes {
       fileprivate let accounts: UnsafeBufferPointer<Int64>
       fileprivate let flags: UnsafeBufferPointer<Flags>
-      fileprivate let texts: PackedTexts.Bytes
+      fileprivate let texts: SharedTexts.Bytes
 
       package var indices: Range<Int> { 0..<accounts.count }
       /// 0 before creation.
@@ -106,13 +115,13 @@ extension Plan {
       package func flags(_ number: Int) -> Flags { flags[number] }
       /// nil where there is none.
       package func person(_ number: Int) -> UnsafeRawBufferPointer? {
-        flags[number].contains(.hasPerson) ? texts[4 * number] : nil
+        flags[number].contains(.hasPerson) ? texts.text(number) : nil
       }
-      package func email(_ number: Int) -> UnsafeRawBufferPointer { texts[4 * number + 1] }
-      package func name(_ number: Int) -> UnsafeRawBufferPointer { texts[4 * number + 2] }
+      package func email(_ number: Int) -> UnsafeRawBufferPointer { texts.text(number, 1) }
+      package func name(_ number: Int) -> UnsafeRawBufferPointer { texts.text(number, 2) }
       /// nil where there is none.
       package func username(_ number: Int) -> UnsafeRawBufferPointer? {
-        flags[number].contains(.hasUsername) ? texts[4 * number + 3] : nil
+        flags[number].contains(.hasUsername) ? texts.text(number, 3) : nil
       }
     }
   }
@@ -120,6 +129,7 @@ extension Plan {
 
 extension Plan.Subjects: Codable {
   package init(from decoder: any Decoder) throws {
+    self.init()
     var list = try decoder.unkeyedContainer()
     while !list.isAtEnd { append(try list.decode(Plan.Subject.self)) }
   }
@@ -138,32 +148,53 @@ extension Memory {
   }
 
   /// Many of them, in columns.
-  package struct SettledPeople: Sendable, Hashable, RandomAccessCollection {
+  package struct SettledPeople: Sendable, RandomAccessCollection {
     package private(set) var fingerprints: [UInt64] = []
     /// Their directory ids.
-    package private(set) var people = PackedTexts()
+    private var people: SharedTexts
+
+    /// - Parameter texts: of entitlements, of people who may be settled.
+    init(sharing texts: PackedTexts = PackedTexts()) { people = SharedTexts(texts) }
 
     package var startIndex: Int { 0 }
     package var endIndex: Int { fingerprints.count }
 
     package subscript(number: Int) -> Settled {
-      Settled(person: people[number], fingerprint: fingerprints[number])
+      Settled(person: people.text(number), fingerprint: fingerprints[number])
     }
 
     mutating func reserveCapacity(_ count: Int) {
       fingerprints.reserveCapacity(count)
-      people.reserve(texts: count, bytes: 48 * count)
+      people.reserveCapacity(count)
     }
 
     mutating func append(_ person: String, fingerprint: UInt64) {
       people.append(person)
       fingerprints.append(fingerprint)
     }
+
+    /// Adds the person of an entitlement, by its number.
+    mutating func append(sharing entitlement: Int, fingerprint: UInt64) {
+      people.append(sharing: entitlement)
+      fingerprints.append(fingerprint)
+    }
+
+    /// All directory ids where they lie, see `SharedTexts.Bytes`.
+    package func withIDs<Result>(_ body: (SharedTexts.Bytes) throws -> Result) rethrows -> Result {
+      try people.withBytes(body)
+    }
   }
+}
+
+extension Memory.SettledPeople: Hashable {
+  package static func == (left: Self, right: Self) -> Bool { left.elementsEqual(right) }
+
+  package func hash(into hasher: inout Hasher) { for one in self { hasher.combine(one) } }
 }
 
 extension Memory.SettledPeople: Codable {
   package init(from decoder: any Decoder) throws {
+    self.init()
     var list = try decoder.unkeyedContainer()
     while !list.isAtEnd {
       let one = try list.decode(Memory.Settled.self)

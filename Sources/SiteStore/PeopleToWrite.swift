@@ -60,12 +60,12 @@ private struct PeoplePacker {
 
   /// Where the directory ids of people are.
   private struct Texts {
-    let settled: PackedTexts.Bytes
+    let settled: SharedTexts.Bytes
     let subjects: Plan.Subjects.Bytes
 
     func id(_ person: Person) -> UnsafeRawBufferPointer {
       person.settled >= 0
-        ? settled[Int(person.settled)]
+        ? settled.text(Int(person.settled))
         : subjects.person(Int(person.created)) ?? UnsafeRawBufferPointer(start: nil, count: 0)
     }
   }
@@ -76,7 +76,7 @@ private struct PeoplePacker {
   }
 
   func pack(handOn: (RowsToInsert) throws -> Void) throws {
-    try plan.memory.settled.people.withBytes { settled in
+    try plan.memory.settled.withIDs { settled in
       try plan.subjects.withBytes { subjects in
         try pack(Texts(settled: settled, subjects: subjects), handOn: handOn)
       }
@@ -120,7 +120,7 @@ private struct PeoplePacker {
         rows.removeAll()
       }
     }
-    for number in sortedByBytes(people.count, bytes: { texts.id(people[$0]) }) {
+    for number in sortedByBytes(people.count, { texts.id(people[$0]) }) {
       let person = people[Int(number)]
       if let before = waiting, isSameBytes(texts.id(before), texts.id(person)) {
         guard before.created < 0 || person.created < 0 else {

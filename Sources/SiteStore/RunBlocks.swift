@@ -91,7 +91,8 @@ private enum JournalPacker {
         let reason = plan.reason(row).map { reasons.number(of: $0) } ?? -1
         if reason < 0, let gift = gifts.gift(row) {
           block.append(
-            gift, kind: plan.kindNumber(row), account: account, name: texts[gift.name], rule: rule)
+            gift, kind: plan.kindNumber(row), account: account, name: texts.text(gift.name),
+            rule: rule)
         } else if gifts.isCreation(row) {
           block.append(
             new: plan.subject(row), of: subjects, account: account, rule: rule, reason: reason,

@@ -45,40 +45,39 @@ struct Candidate: Sendable {
     evaluator.selects(entry, of: batch, groups: groups, search: search)
   }
 
-  /// - Parameter id: the directory id, where it is known already.
+  /// Adds what the entry entitles to.
+  /// - Parameters:
+  ///   - id: the directory id, where it is known already.
+  ///   - all: the evaluator's alone.
   func evaluate(
     _ entry: Int, of batch: borrowing EntryBatch, _ evaluator: inout PersonEvaluator,
-    id: String? = nil
-  ) -> Entitlement {
+    id: String? = nil, into all: inout Entitlements
+  ) {
     evaluator.evaluate(
       entry, of: batch, groups: groups,
       id: id ?? evaluator.id(of: entry, in: batch, search: search), fingerprint: state,
-      search: search)
+      search: search, into: &all)
   }
 }
 
-/// All that can be said of an entry without asking what is remembered.
-struct PreparedPerson: Sendable {
-  let candidate: Candidate
-  /// nil when it is no person of the mapping.
-  let entitlement: Entitlement?
+/// All that can be said of a batch's entries without asking what is remembered.
+struct PreparedBatch: Sendable {
+  private(set) var candidates: [Candidate] = []
+  /// Of each its number in `entitlements`; nil when it is no person of the mapping.
+  private(set) var numbers: [Int?] = []
+  private(set) var entitlements = Entitlements()
 
   init(
-    _ entry: Int, of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
+    _ batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) {
-    candidate = Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
-    entitlement =
-      candidate.isPerson(entry, of: batch, evaluator)
-      ? candidate.evaluate(entry, of: batch, &evaluator) : nil
-  }
-
-  static func all(
-    of batch: borrowing EntryBatch, _ search: Int, hash: ByteHash, salt: UInt64,
-    _ evaluator: inout PersonEvaluator
-  ) -> [PreparedPerson] {
-    (0..<batch.count).map {
-      PreparedPerson($0, of: batch, search, hash: hash, salt: salt, &evaluator)
+    for entry in 0..<batch.count {
+      let candidate = Candidate(
+        entry, of: batch, search, hash: hash, salt: salt, &evaluator)
+      let isPerson = candidate.isPerson(entry, of: batch, evaluator)
+      candidates.append(candidate)
+      numbers.append(isPerson ? entitlements.count : nil)
+      if isPerson { candidate.evaluate(entry, of: batch, &evaluator, into: &entitlements) }
     }
   }
 }

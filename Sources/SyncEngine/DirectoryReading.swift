@@ -11,7 +11,7 @@ package struct MappingFaults: Error {
 
 /// What one complete read brought: the people to decide about, and who was seen.
 struct DirectoryReading {
-  var entitlements: [Entitlement] = []
+  var entitlements = Entitlements()
   /// For each the id of the account that the person is remembered with; 0: none.
   var likelyAccounts: [Int32] = []
   var index: PersonIndex
@@ -82,7 +82,7 @@ struct DirectoryReader {
       evaluatesEverybody
       ? EvaluationThread(evaluator, hash: hash, salt: reading.stateSalt) : nil
     for (search, asked) in mapping.personSearches.enumerated() {
-      func take(_ batch: borrowing EntryBatch, _ prepared: [PreparedPerson]? = nil) throws {
+      func take(_ batch: borrowing EntryBatch, _ prepared: PreparedBatch? = nil) throws {
         try read(batch, search, &evaluator, &reading, writer, prepared: prepared)
         progress("\(reading.peopleRead) people")
       }
@@ -90,8 +90,7 @@ struct DirectoryReader {
         guard let helper else { return try take(batch) }
         if try helper.takes(batch, search) { return }
         // What the other thread has came first.
-        let own = PreparedPerson.all(
-          of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
+        let own = PreparedBatch(batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
         if let earlier = try helper.taken() { try take(earlier.batch, earlier.people) }
         try take(batch, own)
       }
@@ -178,25 +177,22 @@ struct DirectoryReader {
   func read(
     _ batch: borrowing EntryBatch, _ search: Int, _ evaluator: inout PersonEvaluator,
     _ reading: inout DirectoryReading, _ writer: (any MirrorWriter)?,
-    prepared: [PreparedPerson]? = nil
+    prepared: PreparedBatch? = nil
   ) throws {
-    if let prepared {
-      for (entry, one) in prepared.enumerated() {
-        try read(one.candidate, entry, of: batch, &evaluator, &reading, writer, prepared: one)
-      }
-      return
-    }
+    var known: [Int32] = []
     for entry in 0..<batch.count {
-      let candidate = Candidate(
-        entry, of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
-      try read(candidate, entry, of: batch, &evaluator, &reading, writer)
+      let candidate =
+        prepared?.candidates[entry]
+        ?? Candidate(entry, of: batch, search, hash: hash, salt: reading.stateSalt, &evaluator)
+      try read(candidate, entry, of: batch, &evaluator, &reading, writer, prepared, &known)
     }
   }
 
+  /// - Parameter known: the numbers of the prepared rulings in `reading`, as far as they are there.
   private func read(
     _ candidate: Candidate, _ entry: Int, of batch: borrowing EntryBatch,
     _ evaluator: inout PersonEvaluator, _ reading: inout DirectoryReading,
-    _ writer: (any MirrorWriter)?, prepared: PreparedPerson? = nil
+    _ writer: (any MirrorWriter)?, _ prepared: PreparedBatch?, _ known: inout [Int32]
   ) throws {
     let search = candidate.search
     reading.personEntries += 1
@@ -205,11 +201,9 @@ struct DirectoryReader {
     if search > 0, reading.taken.contains(candidate.name) { return }
     let person = reading.index.row(of: candidate.key)
     let id = try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
-    if let prepared {
-      if prepared.entitlement == nil { return }
-    } else if !candidate.isPerson(entry, of: batch, evaluator) {
-      return
-    }
+    let isPerson =
+      prepared.map { $0.numbers[entry] != nil } ?? candidate.isPerson(entry, of: batch, evaluator)
+    if !isPerson { return }
     if mapping.searches.count > 1 { reading.taken.insert(candidate.name) }
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
@@ -222,18 +216,23 @@ struct DirectoryReader {
     }
     reading.index.evaluate(person)
     reading.likelyAccounts.append(reading.index.account(of: person))
-    reading.entitlements.append(
-      prepared?.entitlement ?? candidate.evaluate(entry, of: batch, &evaluator, id: id))
+    if let prepared, let number = prepared.numbers[entry] {
+      reading.entitlements.append(number, of: prepared.entitlements, &known)
+    } else {
+      candidate.evaluate(entry, of: batch, &evaluator, id: id, into: &reading.entitlements)
+    }
   }
 
-  /// What one entry entitles to, settled or not; nil when it is no person of the mapping.
-  func entitlement(
+  /// Adds what one entry entitles to, settled or not.
+  /// - Returns: the person; nil when it is no person of the mapping.
+  func evaluate(
     _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
-    _ evaluator: inout PersonEvaluator
-  ) -> Entitlement? {
-    PreparedPerson(
-      entry, of: batch, search, hash: hash, salt: salt, &evaluator
-    ).entitlement
+    _ evaluator: inout PersonEvaluator, into all: inout Entitlements
+  ) -> String? {
+    let candidate = Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
+    guard candidate.isPerson(entry, of: batch, evaluator) else { return nil }
+    candidate.evaluate(entry, of: batch, &evaluator, into: &all)
+    return all.person(all.count - 1)
   }
 
   /// What one entry would entitle to, a person of the mapping or not.
@@ -241,9 +240,10 @@ struct DirectoryReader {
     _ entry: Int, of batch: borrowing EntryBatch, search: Int, salt: UInt64,
     _ evaluator: inout PersonEvaluator
   ) -> Entitlement {
-    Candidate(
-      entry, of: batch, search, hash: hash, salt: salt, &evaluator
-    ).evaluate(entry, of: batch, &evaluator)
+    var one = Entitlements()
+    Candidate(entry, of: batch, search, hash: hash, salt: salt, &evaluator)
+      .evaluate(entry, of: batch, &evaluator, into: &one)
+    return one[0]
   }
 
   /// The key under which the mirror has an entry.

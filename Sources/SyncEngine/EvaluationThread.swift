@@ -5,7 +5,7 @@ import Ports
 /// Evaluates every other batch where everybody has to be evaluated. It has an evaluator of its own; the order of batches stays.
 final class EvaluationThread {
   private let batches = Handover<(batch: EntryBatch, search: Int)>(most: 1)
-  private let people = Handover<[PreparedPerson]>(most: 1)
+  private let people = Handover<PreparedBatch>(most: 1)
   private let refused: Meanwhile<Set<String>>
   private var current: EntryBatch?
 
@@ -15,7 +15,7 @@ final class EvaluationThread {
       defer { people.stop() }
       while let next = try batches.next() {
         try people.put(
-          PreparedPerson.all(of: next.batch, next.search, hash: hash, salt: salt, &evaluator))
+          PreparedBatch(next.batch, next.search, hash: hash, salt: salt, &evaluator))
       }
       return evaluator.refused
     }
@@ -37,7 +37,7 @@ final class EvaluationThread {
   }
 
   /// The batch that was handed over, with what came of it, which is waited for; nil when there is none.
-  func taken() throws -> (batch: EntryBatch, people: [PreparedPerson])? {
+  func taken() throws -> (batch: EntryBatch, people: PreparedBatch)? {
     guard let batch = current, let people = try people.next() else { return nil }
     current = nil
     return (batch, people)

@@ -105,7 +105,7 @@ package struct GuardDesk {
   ) throws -> World {
     let site = try site()
     return World(
-      site: site, accounts: accounts, entitlements: [], rules: [], leavers: .standard,
+      site: site, accounts: accounts, entitlements: Entitlements(), rules: [], leavers: .standard,
       leaversRule: 0, isPresent: { _ in true }, pins: try store.pins(),
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation, mappingDigest: "",

@@ -31,7 +31,7 @@ extension Planner {
     let before = try old.everybody(source, now: now, into: &findings)
     let after = try everybody(source, now: now, into: &findings)
     var people: [HeldChange] = []
-    for person in Set(before.keys).union(after.keys).sorted() {
+    for person in Set(before.numbers.keys).union(after.numbers.keys).sorted() {
       let was = before[person], will = after[person]
       let (old, new) = (meaning(was), meaning(will))
       guard old != new else { continue }
@@ -68,9 +68,23 @@ extension Planner {
     return (lost + gained).joined(separator: ", ")
   }
 
+  /// What a mapping says of everybody, by directory id.
+  private struct Everybody {
+    let entitlements: Entitlements
+    let numbers: [String: Int]
+
+    init(_ entitlements: Entitlements) {
+      self.entitlements = entitlements
+      numbers = Dictionary(
+        entitlements.indices.map { (entitlements.person($0), $0) }, uniquingKeysWith: { $1 })
+    }
+
+    subscript(person: String) -> Entitlement? { numbers[person].map { entitlements[$0] } }
+  }
+
   private func everybody(
     _ open: (() throws -> any DirectorySource)?, now: Int64, into findings: inout Findings
-  ) throws -> [String: Entitlement] {
+  ) throws -> Everybody {
     var source: any DirectorySource =
       try open?() ?? MirrorSource(mirror: store, directory: directory, mapping: mapping)
     let version = try mirrorVersion()
@@ -79,7 +93,7 @@ extension Planner {
         &$0, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil, into: &findings)
     }
     if open == nil { try refuseMirror(changedSince: version) }
-    return Dictionary(reading.entitlements.map { ($0.person, $0) }, uniquingKeysWith: { $1 })
+    return Everybody(reading.entitlements)
   }
 
   /// Whether the mirror holds all that this mapping asks.

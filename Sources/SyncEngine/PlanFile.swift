@@ -94,10 +94,10 @@ extension Plan {
     for text in allTexts { add(text) }
     for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }
     for rule in rules { add("\(rule.name) \(rule.file) \(rule.line)") }
-    memory.settled.people.withBytes { people in
+    memory.settled.withIDs { people in
       for (number, fingerprint) in memory.settled.fingerprints.enumerated() {
         add(fingerprint)
-        add(people[number])
+        add(people.text(number))
       }
     }
     for due in memory.due.sorted(by: { $0.key < $1.key }) { add("\(due.key) \(due.value)") }

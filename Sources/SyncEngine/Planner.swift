@@ -103,7 +103,8 @@ package struct Planner {
   /// Which state of the mirror a reading looked at; nil where somebody was in it whom the to-do list cannot name.
   func lookedAt(_ origin: Origin, _ reading: DirectoryReading) throws -> LookedAt? {
     if case .trial = origin { return nil }
-    guard reading.doubled.isEmpty, reading.entitlements.allSatisfy(\.hasID),
+    let entitlements = reading.entitlements
+    guard reading.doubled.isEmpty, entitlements.indices.allSatisfy(entitlements.hasID),
       let version = try reading.version ?? store.readEvidence(of: directory)?.version
     else { return nil }
     return LookedAt(directory: directory, version: version, salt: reading.stateSalt)
@@ -145,11 +146,13 @@ package struct Planner {
         &source, index: PersonIndex(hash: hash), groupFingerprints: [:], writer: nil,
         into: &findings)
     }
+    let entitlements = reading.entitlements
     var wishes: [String: String] = [:]
-    for entitlement in reading.entitlements where entitlement.isActive {
-      guard case .account(let rule?, _) = entitlement.outcome else { continue }
+    for number in entitlements.indices where entitlements.isActive(number) {
+      guard let rule = entitlements.portalOnly(number) else { continue }
       let reference = mapping.references[rule]
-      wishes[entitlement.person] = "\(reference.name) (\(reference.file):\(reference.line))"
+      wishes[entitlements.person(number)] =
+        "\(reference.name) (\(reference.file):\(reference.line))"
     }
     return wishes
   }
@@ -349,9 +352,9 @@ package struct Planner {
   /// Decides about people whom the read passed over, since nothing of theirs changed.
   func evaluate(
     _ people: [String], in reading: inout DirectoryReading, now: Int64
-  ) throws -> [Entitlement] {
-    guard !people.isEmpty, var evaluator = reading.evaluator else { return [] }
-    var added: [Entitlement] = []
+  ) throws -> Entitlements {
+    var added = Entitlements()
+    guard !people.isEmpty, var evaluator = reading.evaluator else { return added }
     let salt = reading.stateSalt
     let reader = try reader(now)
     if reading.isPartial { try addMembers(of: people, to: &evaluator) }
@@ -360,10 +363,10 @@ package struct Planner {
         of: directory, kind: .person, search: search, slots: evaluator.slots, keys: people
       ) { batch in
         for entry in 0..<batch.count {
-          if let one = reader.entitlement(entry, of: batch, search: search, salt: salt, &evaluator)
-          {
-            reading.index.evaluate(reading.index.row(of: reading.index.wide(one.person)))
-            added.append(one)
+          let person = reader.evaluate(
+            entry, of: batch, search: search, salt: salt, &evaluator, into: &added)
+          if let person {
+            reading.index.evaluate(reading.index.row(of: reading.index.wide(person)))
           }
         }
       }

@@ -94,9 +94,10 @@ extension SitePlanner {
       var twins: Set<String> = []
       for share in shares {
         let others = shares.filter { $0.planner.number != share.planner.number }
-        for entitlement in share.reading.entitlements
-        where others.contains(where: { $0.reading.index.isSeen(entitlement.person) }) {
-          twins.insert(entitlement.person)
+        let entitlements = share.reading.entitlements
+        for person in entitlements.indices.lazy.map(entitlements.person)
+        where others.contains(where: { $0.reading.index.isSeen(person) }) {
+          twins.insert(person)
         }
       }
       return twins
@@ -105,8 +106,8 @@ extension SitePlanner {
 
   /// Joins what the directories say of one person, and finds out which entries of people are missing.
   func join(
-    _ entitlements: [Entitlement], _ people: People, _ several: inout World.Several
-  ) -> [Entitlement] {
+    _ entitlements: Entitlements, _ people: People, _ several: inout World.Several
+  ) -> Entitlements {
     let known = people.known
     let firstRules = firstRules
     let joining = Joining(
@@ -160,7 +161,7 @@ extension SitePlanner {
       else { continue }
       several.leavers[id] = leavers(of: number, firstRules)
     }
-    return joined
+    return Entitlements(joined)
   }
 
   private func leavers(of number: Int, _ firstRules: [Int]) -> World.Leavers {

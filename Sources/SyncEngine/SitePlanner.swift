@@ -67,7 +67,7 @@ package struct SitePlanner {
 
   /// What a plan was made of.
   private struct Used: Sendable {
-    var entitlements: [Entitlement] = []
+    var entitlements = Entitlements()
     var accounts: [Account] = []
   }
 
@@ -111,7 +111,7 @@ package struct SitePlanner {
   }
 
   private func world(
-    of shares: [Share], _ people: People, _ accounts: [Account], _ entitlements: [Entitlement],
+    of shares: [Share], _ people: People, _ accounts: [Account], _ entitlements: Entitlements,
     doubled: Set<String>, movedOut: [String: String], warnings: [String],
     _ several: World.Several, only: String?, now: Int64
   ) throws -> World {
@@ -125,8 +125,7 @@ package struct SitePlanner {
       site: site, accounts: accounts, entitlements: entitlements, rules: rules,
       leavers: planners[0].mapping.leavers, leaversRule: planners[0].mapping.leaversRule,
       isPresent: { isSeveral ? !gone.contains($0) : indexes[0].isSeen($0) },
-      isInScope: { person in scope.map { $0.contains(person) } ?? true },
-      doubled: doubled, forgotten: people.forgotten,
+      scope: scope, doubled: doubled, forgotten: people.forgotten,
       waitingSince: try store.waitingSince(), pins: try store.pins(),
       brokenRules: bindings.reduce(into: [:]) { $0.merge($1.brokenRules) { first, _ in first } },
       brokenDenials: bindings.reduce(into: []) { $0.formUnion($1.brokenDenials) },
@@ -243,8 +242,8 @@ package struct SitePlanner {
       accounts += new
       return new
     }
-    func evaluate(_ wanted: [String], _ shares: inout [Share]) throws -> [Entitlement] {
-      var added: [Entitlement] = []
+    func evaluate(_ wanted: [String], _ shares: inout [Share]) throws -> Entitlements {
+      var added = Entitlements()
       for index in shares.indices {
         let planner = shares[index].planner
         try planner.see(wanted, in: &shares[index].reading)
@@ -252,10 +251,10 @@ package struct SitePlanner {
         let found = try planner.evaluate(others, in: &shares[index].reading, now: now)
         // With nothing to add, the entitlements of all are not copied.
         if !found.isEmpty {
-          shares[index].reading.entitlements += found
-          shares[index].reading.likelyAccounts += found.map { _ in 0 }
+          shares[index].reading.entitlements.append(contentsOf: found)
+          shares[index].reading.likelyAccounts += found.indices.map { _ in 0 }
+          added.append(contentsOf: found)
         }
-        added += found
       }
       return added
     }
@@ -264,15 +263,16 @@ package struct SitePlanner {
     while true {
       if people.isSeveral {
         let family = try store.family(
-          of: pending.map(\.person) + gone + people.goneEntries,
-          matches: pending.compactMap(\.match))
+          of: pending.indices.map(pending.person) + gone + people.goneEntries,
+          matches: pending.matches)
         people.add(family)
-        pending += try evaluate(family.map(\.person), &shares)
+        pending.append(contentsOf: try evaluate(family.map(\.person), &shares))
       }
       var found = add(
         try store.accounts(
-          ofPeople: pending.map(\.person) + gone, emails: pending.flatMap(\.emails)))
-      let matches = pending.compactMap(\.match)
+          ofPeople: pending.indices.map(pending.person) + gone,
+          emails: pending.indices.flatMap(pending.emails)))
+      let matches = pending.matches
       if !matches.isEmpty { found += add(try store.unlinkedAccounts(usernames: matches)) }
       pending = try evaluate(found.compactMap(\.person), &shares)
       gone = []
@@ -281,14 +281,15 @@ package struct SitePlanner {
   }
 
   /// Those of one directory are not copied; they may be many.
-  private static func entitlements(of shares: [Share]) -> [Entitlement] {
-    shares.count == 1
-      ? shares[0].reading.entitlements : shares.flatMap(\.reading.entitlements)
+  private static func entitlements(of shares: [Share]) -> Entitlements {
+    var all = shares[0].reading.entitlements
+    for share in shares.dropFirst() { all.append(contentsOf: share.reading.entitlements) }
+    return all
   }
 
   /// The people whom a plan for some alone is about.
   private func scope(
-    _ who: String, _ shares: [Share], _ entitlements: [Entitlement], _ accounts: [Account]
+    _ who: String, _ shares: [Share], _ entitlements: Entitlements, _ accounts: [Account]
   ) throws -> Set<String> {
     let key = emailKey(who)
     var people: Set<String> = shares.contains { $0.reading.index.isSeen(key) } ? [key] : []

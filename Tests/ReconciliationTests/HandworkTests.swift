@@ -188,7 +188,8 @@ func protecting(_ world: World, accounts: Set<String>, groups: [String: Int]) ->
         site: Site(
           name: "acme", lineage: "l", generation: 3, policy: policy, seatsTaken: [:],
           totals: world.site.totals),
-        accounts: accounts, entitlements: people, rules: rules, leavers: .standard, leaversRule: 4,
+        accounts: accounts, entitlements: Entitlements(people), rules: rules, leavers: .standard,
+        leaversRule: 4,
         isPresent: { _ in true }, basis: world.basis))
   }
 
@@ -218,7 +219,7 @@ func protecting(_ world: World, accounts: Set<String>, groups: [String: Int]) ->
     let world = world(accounts, people, now: now)
     return plan(
       World(
-        site: world.site, accounts: accounts, entitlements: people, rules: rules,
+        site: world.site, accounts: accounts, entitlements: Entitlements(people), rules: rules,
         leavers: LeaverPolicy(afterSeconds: 0, action: .deactivate), leaversRule: 4,
         isPresent: world.isPresent, pins: pins.map { NamedPin(pin: $0, email: "a@x") },
         basis: world.basis))

@@ -15,23 +15,15 @@ import Testing
       if own != other { return own.lexicographicallyPrecedes(other) }
       return (others[left], left) < (others[right], right)
     }
-    let sorted = sortedByBytes(texts.count) {
-      texts[$0]
-    } then: {
-      others[$0]
+    let all = PackedTexts(texts + others)
+    all.withBytes { all in
+      let sorted = sortedByBytes(texts.count) {
+        all.text($0)
+      } then: {
+        all.text(texts.count + $0)
+      }
+      #expect(sorted.map(Int.init) == expected)
     }
-    #expect(sorted.map(Int.init) == expected)
-    let byBytesAlone = texts.indices.sorted { left, right in
-      let (own, other) = (Array(texts[left].utf8), Array(texts[right].utf8))
-      return own == other ? left < right : own.lexicographicallyPrecedes(other)
-    }
-    let lying = texts.map { text in
-      let place = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
-      place.copyBytes(from: text.utf8)
-      return UnsafeRawBufferPointer(place)
-    }
-    defer { lying.forEach { $0.deallocate() } }
-    #expect(sortedByBytes(lying.count, bytes: { lying[$0] }).map(Int.init) == byBytesAlone)
   }
 }
 

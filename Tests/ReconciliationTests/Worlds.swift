@@ -65,8 +65,9 @@ func world(
       seatsTaken: taken,
       totals: totals
         ?? Site.Totals(activeAccounts: 0, licenses: 0, groupMemberships: 0, membersOfGroup: [:])),
-    accounts: accounts, entitlements: people, rules: rules, leavers: leavers, leaversRule: 4,
-    isPresent: { seen.contains($0) }, isInScope: { scope?.contains($0) ?? true }, doubled: doubled,
+    accounts: accounts, entitlements: Entitlements(people), rules: rules, leavers: leavers,
+    leaversRule: 4,
+    isPresent: { seen.contains($0) }, scope: scope, doubled: doubled,
     waitingSince: waitingSince, likelyAccounts: likelyAccounts,
     basis: Plan.Basis(
       site: "acme", lineage: "l", generation: 3, mappingDigest: "", createdAt: now, peopleRead: 0,
