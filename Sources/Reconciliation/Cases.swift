@@ -1,28 +1,33 @@
 import SiteModel
 
-/// One evaluated person with their account and the email they are to have.
+/// One evaluated person with their account and the email they are to have. Small, for there is one for everybody.
 struct Case {
-  enum Email: Equatable {
+  enum Email {
     /// People who get no account, and where no email is usable.
     case none
     /// The first of the entitlement.
     case first
-    case other(String)
+    /// One of `Cases.otherEmails`.
+    case other
   }
 
-  /// Number in `World.accounts`: the linked account, or the one that will be linked.
-  var account: Int?
-  var email = Email.none
-  var doubts: [Doubt] = []
-  let inScope: Bool
+  private var accountNumber: Int32 = -1
+  fileprivate(set) var email = Email.none
+  fileprivate(set) var inScope = true
+  fileprivate(set) var isHeld = false
   /// A directory that could not be read may say more of the person.
-  var isUnread = false
+  fileprivate(set) var isUnread = false
   /// An entry in another directory is gone, still in its grace period.
-  var hasMissing = false
+  fileprivate(set) var hasMissing = false
   /// The person stays as they are until it is over.
-  var isAwaited = false
+  fileprivate(set) var isAwaited = false
 
-  var isHeld: Bool { !doubts.isEmpty }
+  /// Number in `World.accounts`: the linked account, or the one that will be linked.
+  fileprivate(set) var account: Int? {
+    get { accountNumber < 0 ? nil : Int(accountNumber) }
+    set { accountNumber = newValue.map { Int32($0) } ?? -1 }
+  }
+
   /// Stays as they are, with the email their account has.
   var isFrozen: Bool { isHeld || !inScope || isAwaited }
 }
@@ -32,6 +37,10 @@ struct Cases {
   private let world: World
   /// One for each of `World.entitlements`, by its number.
   private(set) var all: [Case] = []
+  /// Why people are held, by the number of the case.
+  private(set) var doubts: [Int: [Doubt]] = [:]
+  /// The emails that are not the first of the entitlement, by the number of the case.
+  private var otherEmails: [Int: String] = [:]
   /// Numbers of cases by email, then directory id: the order of the plan.
   private(set) var order: [Int32] = []
   /// Numbers of accounts whose people are gone.
@@ -84,21 +93,21 @@ struct Cases {
       // A text for each is made only where it is asked for.
       let isUnread =
         !world.several.unread.isEmpty && world.several.unread.contains(entitlements.person(index))
-      var new = Case(
-        account: linked,
-        inScope: world.isInScope(entitlements.person(index)) && !isIgnored && !isUnread)
+      var new = Case()
+      new.account = linked
+      new.inScope = world.isInScope(entitlements.person(index)) && !isIgnored && !isUnread
       new.isUnread = isUnread
       new.hasMissing = missing.contains { $0.due(world.now) > world.now }
       // R20: whoever is inactive by the entries that are there does not wait.
       new.isAwaited = new.hasMissing && entitlements.isActive(index)
+      all.append(new)
       if !world.doubled.isEmpty || !heldBack.isEmpty {
         let person = entitlements.person(index)
         if world.doubled.contains(person), linked != nil || entitlements.wantsAccount(index) {
-          new.doubts.append(Doubt.sameID(person))
+          doubt(index, .sameID(person))
         }
-        if let doubt = heldBack[person] { new.doubts.append(doubt) }
+        if let known = heldBack[person] { doubt(index, known) }
       }
-      all.append(new)
     }
     chooseEmails()
     holdSharedAccounts()
@@ -116,8 +125,18 @@ struct Cases {
     switch all[index].email {
     case .none: nil
     case .first: entitlements.firstEmail(index)
-    case .other(let email): email
+    case .other: otherEmails[index]
     }
+  }
+
+  private mutating func choose(_ email: String, for index: Int) {
+    all[index].email = .other
+    otherEmails[index] = email
+  }
+
+  private mutating func doubt(_ index: Int, _ doubt: Doubt) {
+    all[index].isHeld = true
+    doubts[index, default: []].append(doubt)
   }
 
   /// The number of the account with an email; nil where none has it. Without accounts no email is folded to find that out.
@@ -175,27 +194,35 @@ struct Cases {
   private mutating func chooseEmails() {
     for index in all.indices where entitlements.wantsAccount(index) {
       if all[index].isUnread || all[index].isAwaited {
-        all[index].email = account(index).map { .other($0.email) } ?? .none
+        if let account = account(index) { choose(account.email, for: index) }
         continue
       }
-      let doubts = entitlements.doubts(index)
-      if !doubts.isEmpty { all[index].doubts += doubts }
+      for known in entitlements.doubts(index) { doubt(index, known) }
       if all[index].account == nil, !world.accounts.isEmpty, holdNewID(index) { continue }
       guard entitlements.hasEmail(index) else {
-        all[index].doubts.append(Doubt.noEmail)
+        doubt(index, Doubt.noEmail)
         continue
       }
       all[index].email = .first
-      if !world.accounts.isEmpty { chooseEmail(index, among: entitlements.emails(index)) }
+      if !world.accounts.isEmpty { chooseEmail(index) }
+    }
+  }
+
+  /// An account's email stays while it is one of the person's.
+  private mutating func keep(_ current: String, of index: Int) {
+    var current = current
+    let isFirst = current.withUTF8 { current in
+      entitlements.texts.withText(index, 1) { isSameBytes($0, UnsafeRawBufferPointer(current)) }
+    }
+    if !isFirst, entitlements.emails(index).contains(where: { isSameEmail($0, current) }) {
+      choose(current, for: index)
     }
   }
 
   /// Chooses another email than the first where an account says so.
-  private mutating func chooseEmail(_ index: Int, among emails: UsableValues) {
-    func keep(_ current: String) {
-      if emails.contains(where: { isSameEmail($0, current) }) { all[index].email = .other(current) }
-    }
-    if let account = account(index) { return keep(account.email) }
+  private mutating func chooseEmail(_ index: Int) {
+    if let account = account(index) { return keep(account.email, of: index) }
+    let emails = entitlements.emails(index)
     let unlinked = emails.filter { email in
       bearer(of: email).map { world.accounts[$0].person == nil } ?? false
     }
@@ -204,18 +231,16 @@ struct Cases {
     {
       all[index].account = match
       let current = world.accounts[match].email
-      keep(current)
+      keep(current, of: index)
       if let other = unlinked.first(where: { bearer(of: $0) != match }) {
-        all[index].doubts.append(
-          Doubt.severalAccounts([current, other], person: entitlements.person(index)))
+        doubt(index, Doubt.severalAccounts([current, other], person: entitlements.person(index)))
       }
       return
     }
     guard let email = unlinked.first else { return }
-    all[index].email = .other(email)
+    choose(email, for: index)
     if unlinked.count > 1 {
-      all[index].doubts.append(
-        Doubt.severalAccounts(unlinked, person: entitlements.person(index)))
+      doubt(index, Doubt.severalAccounts(unlinked, person: entitlements.person(index)))
     } else {
       all[index].account = bearer(of: email)
     }
@@ -233,8 +258,7 @@ struct Cases {
     where Set(people.map(entitlements.person)).count > 1 {
       for index in people {
         let others = people.filter { $0 != index }.map { label($0) }.sorted()
-        all[index].doubts.append(
-          Doubt.sharedAccount(world.accounts[account].email, others: others))
+        doubt(index, Doubt.sharedAccount(world.accounts[account].email, others: others))
       }
     }
   }
@@ -249,8 +273,8 @@ struct Cases {
       paused.insert(occupant)
       isHeld = true
       if entitlements.hasID(index) {
-        all[index].email = .other(email)
-        all[index].doubts.append(Doubt.newID(email, person: entitlements.person(index)))
+        choose(email, for: index)
+        doubt(index, Doubt.newID(email, person: entitlements.person(index)))
       }
     }
     return isHeld
@@ -270,17 +294,18 @@ struct Cases {
     doubtBrokenRules(index)
     guard let account = account(index), entitlements.wantsAccount(index) else { return }
     if !account.isActive, account.deactivatedBy != .sync {
-      all[index].doubts.append(Doubt.deactivated(account))
+      doubt(index, Doubt.deactivated(account))
     }
     if entitlements.portalOnly(index) != nil {
       let kept = account.holdings.filter {
         !world.site.policy.isWithdrawable($0) || world.isKept($0.right, of: account)
       }
       if !kept.isEmpty, world.site.transition == .before {
-        all[index].doubts.append(Doubt.keepsRights(kept, email: account.email))
+        doubt(index, Doubt.keepsRights(kept, email: account.email))
       }
     } else if !entitlements.grants(index).isEmpty, account.isPortalOnly, !account.mark.isRuleOnly {
-      all[index].doubts.append(
+      doubt(
+        index,
         world.site.transition == .after ? Doubt.needsConversion(account) : Doubt.marked(account))
     }
   }
@@ -294,7 +319,7 @@ struct Cases {
       for grant in grants where account?.holding(grant.right) == nil {
         let right = "\(grant.right.kind.rawValue) \(grant.right.key)"
         if world.brokenDenials.contains(right) {
-          all[index].doubts.append(Doubt.lostDenial(right))
+          doubt(index, Doubt.lostDenial(right))
         }
       }
     }
@@ -312,7 +337,7 @@ struct Cases {
     }
     for (rule, what) in given {
       guard let group = world.brokenRules[rule] else { continue }
-      all[index].doubts.append(Doubt.lostGroup(group, rule: rule, what: what))
+      doubt(index, Doubt.lostGroup(group, rule: rule, what: what))
     }
   }
 
@@ -321,7 +346,7 @@ struct Cases {
     guard Set(claimants.map(entitlements.person)).count > 1 else { return }
     for index in claimants {
       let others = claimants.filter { $0 != index }.map { label($0) }.sorted()
-      all[index].doubts.append(Doubt.sharedEmail(email(index) ?? "", others: others))
+      doubt(index, Doubt.sharedEmail(email(index) ?? "", others: others))
     }
   }
 
@@ -352,8 +377,7 @@ struct Cases {
     for index in all.indices where all[index].isFrozen { frozen.append(index) }
     while let mover = frozen.popLast() {
       for index in waitingFor.removeValue(forKey: mover) ?? [] where !all[index].isFrozen {
-        all[index].doubts.append(
-          Doubt.occupied(email(index) ?? "", by: label(mover)))
+        doubt(index, Doubt.occupied(email(index) ?? "", by: label(mover)))
         frozen.append(index)
       }
     }
@@ -362,7 +386,7 @@ struct Cases {
   private mutating func doubtOccupied(_ index: Int, email: String, occupant: Int) {
     let other = world.accounts[occupant]
     guard let person = other.person else {
-      all[index].doubts.append(Doubt.occupied(email, by: other.name))
+      doubt(index, Doubt.occupied(email, by: other.name))
       return
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
@@ -371,6 +395,6 @@ struct Cases {
     {
       return  // Both claim it, and both are held as such.
     }
-    all[index].doubts.append(Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))
+    doubt(index, Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))
   }
 }

@@ -53,25 +53,25 @@ package struct Reconciler {
           person: world.entitlements.person(index), account: account?.id,
           email: cases.email(index) ?? account?.email,
           name: account?.name ?? world.entitlements.firstName(index),
-          doubts: cases.all[index].doubts))
+          doubts: cases.doubts[index] ?? []))
       return
     }
     if let account {
       settle(world.entitlements[index], account, email: cases.email(index))
     } else {
       if !world.several.names.isEmpty { gather(world.entitlements[index], nil) }
-      create(index, email: cases.all[index].email)
+      create(index, cases)
     }
   }
 
   /// Creates the account of somebody who has none and is to have one.
-  private mutating func create(_ index: Int, email: Case.Email) {
+  private mutating func create(_ index: Int, _ cases: Cases) {
+    let email = cases.all[index].email
     guard world.entitlements.wantsAccount(index), email != .none else { return }
-    var chosen: String?
-    if case .other(let text) = email { chosen = text }
     let portalOnly = world.entitlements.portalOnly(index)
     let grants = world.entitlements.grants(index)
-    let subject = builder.addNew(index, email: chosen, portalOnly: portalOnly != nil)
+    let subject = builder.addNew(
+      index, email: email == .first ? nil : cases.email(index), portalOnly: portalOnly != nil)
     builder.add(
       .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
       reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil,

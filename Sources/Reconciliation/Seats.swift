@@ -3,7 +3,7 @@ import SiteModel
 /// A license or group that somebody is to have.
 struct SeatRequest {
   /// By number in `Reconciler.products`.
-  let product: Int
+  let product: Int32
   let subject: Int32
   /// A rule's number; what no rule gives anew is -1 for the first of `Reconciler.givenOtherwise`, -2 for the
   /// second, and so on.
@@ -28,11 +28,11 @@ extension Reconciler {
     }
   }
 
-  private mutating func number(of product: Right) -> Int {
+  private mutating func number(of product: Right) -> Int32 {
     // Catalogues are short.
-    if let known = products.firstIndex(of: product) { return known }
+    if let known = products.firstIndex(of: product) { return Int32(known) }
     products.append(product)
-    return products.count - 1
+    return Int32(products.count - 1)
   }
 
   /// A license that a hand or an import gives.
@@ -56,28 +56,29 @@ extension Reconciler {
   mutating func grantSeats() {
     var pools = products.map { pool(of: $0) }
     var wanted = [Int](repeating: 0, count: products.count)
-    for request in seatRequests { wanted[request.product] += 1 }
+    for request in seatRequests { wanted[Int(request.product)] += 1 }
     if zip(wanted, pools).contains(where: { $0 > $1.left }) {
       let waitingSince = world.waitingSince
       func rank(_ request: SeatRequest) -> (Int32, Int64, String) {
         let person = builder.personOfSubject(Int(request.subject))
-        let since = waitingSince[products[request.product].name]?[person] ?? .max
+        let since = waitingSince[products[Int(request.product)].name]?[person] ?? .max
         return (max(-1, request.rule), since, person)
       }
       seatRequests.sort { rank($0) < rank($1) }
     }
     for request in seatRequests {
-      guard pools[request.product].left > 0 else {
+      let number = Int(request.product)
+      guard pools[number].left > 0 else {
         let person = builder.personOfSubject(Int(request.subject))
-        pools[request.product].seats.waiting.append(person)
-        pools[request.product].seats.waitingNames.append(
+        pools[number].seats.waiting.append(person)
+        pools[number].seats.waitingNames.append(
           builder.nameOfSubject(Int(request.subject)))
         waiting.insert(person)
         continue
       }
-      pools[request.product].left -= 1
-      pools[request.product].takenByRule[Int(max(-1, request.rule)) + 1] += 1
-      let (product, subject) = (products[request.product], Int(request.subject))
+      pools[number].left -= 1
+      pools[number].takenByRule[Int(max(-1, request.rule)) + 1] += 1
+      let (product, subject) = (products[number], Int(request.subject))
       if request.rule >= 0 {
         builder.give(product, to: subject, rule: Int(request.rule))
         continue

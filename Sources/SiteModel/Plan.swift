@@ -42,20 +42,9 @@ package struct Plan: Sendable, Codable {
     }
   }
 
-  package struct Row: Sendable, Hashable, Codable {
-    @usableFromInline let kind: UInt8
-    @usableFromInline let keepsGivers: Bool
-    @usableFromInline let subject: Int32
-    let before: Int32
-    @usableFromInline let after: Int32
-    let rule: Int32
-    let reason: Int32
-    @usableFromInline let givers: Int32
-  }
-
   package internal(set) var basis: Basis
   package internal(set) var subjects = Subjects()
-  package internal(set) var rows: [Row] = []
+  package internal(set) var rows = Rows()
   package internal(set) var rules: [RuleReference] = []
   var texts: [String] = []
   /// What rows say of givers, each once.
@@ -369,85 +358,4 @@ extension Plan {
   package var allTexts: [String] { texts }
   /// What rows say of givers.
   package var allGivers: [GiversChange] { givers }
-}
-
-extension Plan.Row {
-  /// The numbers of rows one after the other, for hashing.
-  package static func bytes(of rows: ArraySlice<Plan.Row>) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: rows.count * 26) { buffer, count in
-      let out = UnsafeMutableRawBufferPointer(buffer)
-      func put(_ number: Int32) {
-        out.storeBytes(of: number.littleEndian, toByteOffset: count, as: Int32.self)
-        count += 4
-      }
-      for row in rows {
-        out[count] = row.kind
-        out[count + 1] = row.keepsGivers ? 1 : 0
-        count += 2
-        put(row.subject)
-        put(row.before)
-        put(row.after)
-        put(row.rule)
-        put(row.reason)
-        put(row.givers)
-      }
-    }
-  }
-}
-
-extension Plan {
-  /// A right that nobody gave before: most changes are of this kind.
-  package struct Gift: Sendable {
-    /// By number in `subjects`.
-    package let subject: Int
-    package let isGroup: Bool
-    /// The right's name, by number in `allTexts`.
-    package let name: Int
-    /// Who gives it, by number in `allGivers`.
-    package let givers: Int
-
-    @inlinable init(subject: Int, isGroup: Bool, name: Int, givers: Int) {
-      self.subject = subject
-      self.isGroup = isGroup
-      self.name = name
-      self.givers = givers
-    }
-  }
-
-  /// Tells which rows of a plan are gifts, and which are new accounts; made once, and inlinable, for millions of rows.
-  package struct Gifts {
-    @usableFromInline let createAccount = ChangeKind.createAccount.number
-    @usableFromInline let grantLicense = ChangeKind.grantLicense.number
-    @usableFromInline let joinGroup = ChangeKind.joinGroup.number
-    /// By number in `allGivers`, whether nobody gave the right before.
-    @usableFromInline let isNew: [Bool]
-
-    package init(of plan: Plan) { isNew = plan.givers.map(\.before.isEmpty) }
-
-    /// Whether a row creates an account.
-    @inlinable package func isCreation(_ row: Row) -> Bool { row.kind == createAccount }
-
-    /// The gift that a row is; nil for other changes.
-    @inlinable package func gift(_ row: Row) -> Gift? {
-      guard row.kind == joinGroup || row.kind == grantLicense, !row.keepsGivers, row.givers >= 0,
-        row.after >= 0, isNew[Int(row.givers)]
-      else { return nil }
-      return Gift(
-        subject: Int(row.subject), isGroup: row.kind == joinGroup, name: Int(row.after),
-        givers: Int(row.givers))
-    }
-  }
-
-  /// Whom a row is about, by number in `subjects`.
-  @inlinable package func subject(_ row: Row) -> Int { Int(row.subject) }
-  /// A row's kind by number in `ChangeKind.allCases`.
-  package func kindNumber(_ row: Row) -> UInt8 { row.kind }
-  /// A row's rule by number in `rules`; -1 for none.
-  package func ruleNumber(_ row: Row) -> Int32 { row.rule }
-  /// Why a row is, where no rule says it.
-  package func reason(_ row: Row) -> String? { row.reason < 0 ? nil : texts[Int(row.reason)] }
-  /// See `Change.keepsGivers`.
-  package func keepsGivers(_ row: Row) -> Bool { row.keepsGivers }
-  /// What a row says of givers by number in `allGivers`; -1 for nothing.
-  package func giversNumber(_ row: Row) -> Int32 { row.givers }
 }

@@ -1,19 +1,24 @@
 /// Puts a plan together, change by change.
 package struct PlanBuilder {
-  private static let joinGroup = ChangeKind.joinGroup.number
-  private static let grantLicense = ChangeKind.grantLicense.number
-
   private var plan: Plan
   private let entitlements: Entitlements
-  private var releases: [Plan.Row] = []
-  private var middle: [Plan.Row] = []
-  private var grants: [Plan.Row] = []
+  private var releases: [Plan.Rows.Cell] = []
+  private var middle: [Plan.Rows.Cell] = []
+  private var grants: [Plan.Rows.Cell] = []
+  private var contents = Plan.RowContents()
   private var textNumbers: [String: Int32] = [:]
-  /// The same for the names of rights, by number of the spelling; -1: not looked up yet.
-  private var nameNumbers: [Int32] = []
+  /// Of each right, by number of the spelling, the last gift of it.
+  private var lastGifts: [LastGift] = []
   private var giversNumbers: [GiversChange: Int32] = [:]
   /// For each rule the number of "from nobody to this rule", which most changes say.
   private var ruleGivers: [Int32]
+
+  private struct LastGift {
+    /// The number of the rule; -1: there is none yet.
+    var rule: Int32 = -1
+    /// By number in `contents`.
+    var content: Int32 = -1
+  }
 
   /// - Parameters:
   ///   - rules: the mapping's rules; changes name them by number.
@@ -75,25 +80,34 @@ package struct PlanBuilder {
     _ kind: ChangeKind, subject: Int, before: String? = nil, after: String? = nil,
     rule: Int? = nil, reason: String? = nil, givers: GiversChange? = nil, keepsGivers: Bool = false
   ) {
-    let row = Plan.Row(
-      kind: kind.number, keepsGivers: keepsGivers,
-      subject: Int32(subject), before: number(before), after: number(after),
+    let content = Plan.Row.Content(
+      kind, keepsGivers: keepsGivers, before: number(before), after: number(after),
       rule: Int32(rule ?? -1), reason: number(reason),
       givers: givers.map { number($0) } ?? (kind.isGift ? rule.map { given(by: $0) } : nil) ?? -1)
+    let cell = Plan.Rows.Cell(subject: Int32(subject), content: contents.number(of: content))
     switch kind {
-    case .revokeLicense, .leaveGroup, .deactivateAccount: releases.append(row)
-    case .grantLicense, .joinGroup: grants.append(row)
-    default: middle.append(row)
+    case .revokeLicense, .leaveGroup, .deactivateAccount: releases.append(cell)
+    case .grantLicense, .joinGroup: grants.append(cell)
+    default: middle.append(cell)
     }
   }
 
   /// Adds a right that a rule gives anew: most changes are such.
   package mutating func give(_ right: Right, to subject: Int, rule: Int) {
+    let spelling = right.spellingNumber
+    if spelling >= lastGifts.count {
+      let room = max(spelling + 1, 2 * lastGifts.count)
+      lastGifts += Array(repeating: LastGift(), count: room - lastGifts.count)
+    }
+    // Mostly one rule gives it to everybody.
+    if lastGifts[spelling].rule != Int32(rule) {
+      let content = Plan.Row.Content(
+        right.kind == .group ? .joinGroup : .grantLicense, after: number(right.name),
+        rule: Int32(rule), givers: given(by: rule))
+      lastGifts[spelling] = LastGift(rule: Int32(rule), content: contents.number(of: content))
+    }
     grants.append(
-      Plan.Row(
-        kind: right.kind == .group ? Self.joinGroup : Self.grantLicense,
-        keepsGivers: false, subject: Int32(subject), before: -1, after: number(right),
-        rule: Int32(rule), reason: -1, givers: given(by: rule)))
+      Plan.Rows.Cell(subject: Int32(subject), content: lastGifts[spelling].content))
   }
 
   /// The directory id of a subject, or the email where there is none.
@@ -163,11 +177,10 @@ package struct PlanBuilder {
     // The larger part stays where it is: it may be millions of rows.
     if grants.count > releases.count {
       grants.insert(contentsOf: releases, at: 0)
-      plan.rows = grants
     } else {
-      releases += grants
-      plan.rows = releases
+      grants = releases + grants
     }
+    plan.rows = Plan.Rows(grants, contents.all)
     (releases, middle, grants) = ([], [], [])
     return plan
   }
@@ -177,16 +190,6 @@ package struct PlanBuilder {
       ruleGivers[rule] = number(GiversChange(to: Givers(rule: plan.rules[rule].name)))
     }
     return ruleGivers[rule]
-  }
-
-  private mutating func number(_ right: Right) -> Int32 {
-    let spelling = right.spellingNumber
-    if spelling >= nameNumbers.count {
-      let room = max(spelling + 1, 2 * nameNumbers.count)
-      nameNumbers += Array(repeating: -1, count: room - nameNumbers.count)
-    }
-    if nameNumbers[spelling] < 0 { nameNumbers[spelling] = number(right.name) }
-    return nameNumbers[spelling]
   }
 
   private mutating func number(_ givers: GiversChange) -> Int32 {

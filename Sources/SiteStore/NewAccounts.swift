@@ -7,7 +7,7 @@ struct ComingAccounts: Sendable {
   /// The account of each subject of the plan.
   let accounts: [Int64]
   /// Subjects that are created, in the plan's order.
-  let created: [Int]
+  let created: [Int32]
   /// By number in `Plan.subjects`.
   let isCreated: [Bool]
 
@@ -16,12 +16,12 @@ struct ComingAccounts: Sendable {
       subjects.indices.map { subjects.account($0) }
     }
     var isCreated = [Bool](repeating: false, count: accounts.count)
-    var created: [Int] = []
+    var created: [Int32] = []
     let first = (try Int64.fetchOne(db, sql: "SELECT max(id) FROM account") ?? 0) + 1
     let gifts = Plan.Gifts(of: plan)
     for row in plan.rows where gifts.isCreation(row) {
       accounts[plan.subject(row)] = first + Int64(created.count)
-      created.append(plan.subject(row))
+      created.append(Int32(plan.subject(row)))
       isCreated[plan.subject(row)] = true
     }
     self.accounts = accounts
@@ -72,7 +72,7 @@ struct NewAccounts {
           email_verified, deactivated_by, rights)
         """, columns: 10)
     self.db = db
-    next = coming.created.first.map { coming.accounts[$0] } ?? 0
+    next = coming.created.first.map { coming.accounts[Int($0)] } ?? 0
     counts = Meanwhile { [packed] in
       var packer = AccountPacker(plan, coming, numbers: numbers)
       let result = Result { try packer.pack { try packed.put($0) } }

@@ -87,8 +87,8 @@ private struct PeoplePacker {
     var people: [Person] = []
     people.reserveCapacity(plan.memory.settled.count)
     // An import's accounts are nobody's yet.
-    var created = coming.created.filter { texts.subjects.person($0) != nil }.map {
-      Person(created: Int32($0))
+    var created = coming.created.filter { texts.subjects.person(Int($0)) != nil }.map {
+      Person(created: $0)
     }[...]
     for number in plan.memory.settled.indices {
       var person = Person(settled: Int32(number))

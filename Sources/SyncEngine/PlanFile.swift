@@ -89,7 +89,7 @@ extension Plan {
     }
     for start in stride(from: 0, to: rows.count, by: 2000) {
       hash.update(data: buffer)
-      buffer = Plan.Row.bytes(of: rows[start..<min(start + 2000, rows.count)])
+      buffer = rows.bytes(start..<min(start + 2000, rows.count))
     }
     for text in allTexts { add(text) }
     for givers in allGivers { add("\(givers.before.text) > \(givers.after.text)") }

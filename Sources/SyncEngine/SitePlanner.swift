@@ -52,28 +52,22 @@ package struct SitePlanner {
     _ origins: [Planner.Origin], only: String? = nil, now: Int64, waits: Bool = true,
     into findings: inout Findings
   ) throws -> Outcome {
-    var used = Used()
+    var used: [Account] = []
     // Mirrors are written meanwhile.
     let made = Result { try make(origins, only: only, now: now, into: &findings, &used) }
     let isMade = if case .success = made { true } else { false }
     let isWritten = Result { if waits || !isMade { try store.finishMirror() } }
-    // Freed on another thread: of a million people that takes a tenth of the plan's time.
-    let all = consume used
-    _ = Meanwhile { withExtendedLifetime(all) {} }
+    // Freed on another thread: of a million accounts that takes a tenth of the plan's time.
+    let accounts = consume used
+    _ = Meanwhile { withExtendedLifetime(accounts) {} }
     let outcome = try made.get()
     try isWritten.get()
     return outcome
   }
 
-  /// What a plan was made of.
-  private struct Used: Sendable {
-    var entitlements = Entitlements()
-    var accounts: [Account] = []
-  }
-
   private func make(
     _ origins: [Planner.Origin], only: String?, now: Int64, into findings: inout Findings,
-    _ used: inout Used
+    _ used: inout [Account]
   ) throws -> Outcome {
     let start = ContinuousClock.now
     // By another mapping everybody is decided about anew.
@@ -102,10 +96,12 @@ package struct SitePlanner {
       entitlements = join(entitlements, people, &several)
       if !twins.isEmpty { people.cannotNameAll = true }
     }
-    used = Used(entitlements: entitlements, accounts: accounts)
+    used = accounts
     let world = try world(
       of: shares, people, accounts, entitlements, doubled: doubled, movedOut: movedOut,
       warnings: warnings(shares, people, failures) + blind, several, only: only, now: now)
+    // What else was read of everybody takes as much memory as the plan.
+    shares = []
     return Outcome(
       verdict: try desk.planGuard(now: now).plan(world), failures: failures, readTime: readTime)
   }
@@ -118,13 +114,14 @@ package struct SitePlanner {
     let site = try desk.site()
     let scope = try only.map { try self.scope($0, shares, entitlements, accounts) }
     let gone = Set(people.gone)
-    let indexes = shares.map(\.reading.index)
+    // Of nobody without an account it is asked; in a first run the index takes as much memory as the accounts.
+    let index = accounts.isEmpty ? nil : shares[0].reading.index
     let isSeveral = people.isSeveral
     let bindings = shares.compactMap { $0.reading.evaluator?.binding }
     return World(
       site: site, accounts: accounts, entitlements: entitlements, rules: rules,
       leavers: planners[0].mapping.leavers, leaversRule: planners[0].mapping.leaversRule,
-      isPresent: { isSeveral ? !gone.contains($0) : indexes[0].isSeen($0) },
+      isPresent: { isSeveral ? !gone.contains($0) : index?.isSeen($0) ?? true },
       scope: scope, doubled: doubled, forgotten: people.forgotten,
       waitingSince: try store.waitingSince(), pins: try store.pins(),
       brokenRules: bindings.reduce(into: [:]) { $0.merge($1.brokenRules) { first, _ in first } },

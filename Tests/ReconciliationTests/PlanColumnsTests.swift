@@ -43,4 +43,36 @@ import Testing
       }
     }
   }
+
+  @Test func rowsAreWhatWasAddedAndComeBackFromAFile() throws {
+    var builder = PlanBuilder(
+      basis: Plan.empty(site: "s", now: 1).basis,
+      rules: ["a", "b"].map { RuleReference(name: $0, file: "f", line: 1) })
+    let subject = builder.addSubject(
+      account: 1, person: nil, email: "a@x", name: "A", username: nil)
+    let rights = [Right(.group, "g"), Right(.license, "l"), Right(.group, "g")]
+    var expected: [(ChangeKind, String, String)] = []
+    // One right by several rules in turn.
+    for (right, rule) in [0, 1, 0, 1, 1].flatMap({ rule in rights.map { ($0, rule) } }) {
+      builder.give(right, to: subject, rule: rule)
+      expected.append(
+        (right.kind == .group ? .joinGroup : .grantLicense, right.name, "ab".map(String.init)[rule])
+      )
+    }
+    builder.add(.leaveGroup, subject: subject, before: "h", reason: "why", keepsGivers: true)
+    let plan = builder.finish()
+    let decoder = JSONDecoder()
+    let again = try decoder.decode(Plan.self, from: JSONEncoder().encode(plan))
+    for plan in [plan, again] {
+      let first = plan.change(at: 0)
+      #expect(first.kind == .leaveGroup && first.before == .text("h") && first.reason == "why")
+      #expect(first.keepsGivers && plan.rows.count == expected.count + 1 && plan.isWhole)
+      for (index, one) in expected.enumerated() {
+        let change = plan.change(at: index + 1)
+        #expect(change.kind == one.0 && change.after == .text(one.1) && change.rule?.name == one.2)
+        #expect(change.givers?.after.rule == one.2 && change.givers?.before.isEmpty == true)
+      }
+    }
+    #expect(plan.rows.bytes(0..<plan.rows.count) == again.rows.bytes(0..<plan.rows.count))
+  }
 }
