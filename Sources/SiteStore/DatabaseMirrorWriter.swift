@@ -69,7 +69,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
       place = known[0]
       let before = WideHash.all(in: known[2])
       if before != entry.hashes {
-        blocks(of: kind).names.note(removed: before, added: entry.hashes, place)
+        try blocks(of: kind).names.note(removed: before, added: entry.hashes, place)
       }
       try updateEntry.run(.bytes(entry.entry), .bytes(WideHash.bytes(of: own)), .int(place))
       try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
@@ -79,8 +79,8 @@ final class DatabaseMirrorWriter: MirrorWriter {
       newEntries.waiting.add(entry.entry)
       newEntries.waiting.addBlob { WideHash.append(own, to: &$0) }
       try newEntries.endRow()
-      blocks(of: kind).names.note(added: entry.hashes, place)
-      blocks(of: kind).keys.note(added: [hash.wide(key)], place)
+      try blocks(of: kind).names.note(added: entry.hashes, place)
+      try blocks(of: kind).keys.note(added: [hash.wide(key)], place)
       if !areNext { newKeys.waiting.add(place) }
       newKeys.waiting.add(directory)
       newKeys.waiting.add(Int64(kind.rawValue))
@@ -99,8 +99,8 @@ final class DatabaseMirrorWriter: MirrorWriter {
     guard let known = try row(kind, key) else { return }
     found = nil
     changes += 1
-    blocks(of: kind).names.note(removed: WideHash.all(in: known[2]), known[0])
-    blocks(of: kind).keys.note(removed: [hash.wide(key)], known[0])
+    try blocks(of: kind).names.note(removed: WideHash.all(in: known[2]), known[0])
+    try blocks(of: kind).keys.note(removed: [hash.wide(key)], known[0])
     try removeEntry.run(.int(known[0]))
     if kind == .group { try removeMembers.run(.int(known[0])) }
     try removeKey.run(.int(known[0]))

@@ -19,6 +19,8 @@ final class MirrorBlocks {
   private static let pairBytes = 24
   /// What blocks hold at most where several are made at once, and what one may come to hold.
   private static let filled = 144, full = 160
+  /// How many pairs are noted in memory; a first read brings some for each person.
+  private static let noted = 25_000
 
   private let db: Database
   private let directory: String
@@ -29,6 +31,8 @@ final class MirrorBlocks {
   private var finders: (before: RapidStatement, after: RapidStatement)?
   /// What was noted; of one pair the last that was noted counts.
   private var added: [HashedEntry] = []
+  /// What was noted before that, all of it added; nil mostly.
+  private var runs: HashedRuns?
   private var removed: [(pair: HashedEntry, before: Int)] = []
 
   /// By the keys by which groups know people, and their members.
@@ -48,17 +52,35 @@ final class MirrorBlocks {
   }
 
   /// Notes that an entry no longer has hashes, and has others from now on.
-  func note(removed gone: [WideHash] = [], added new: [WideHash] = [], _ entry: Int64) {
+  func note(removed gone: [WideHash] = [], added new: [WideHash] = [], _ entry: Int64) throws {
     for hash in gone {
       removed.append((HashedEntry(hash: hash, entry: entry), before: added.count))
     }
     for hash in new { added.append(HashedEntry(hash: hash, entry: entry)) }
+    if added.count >= Self.noted, removed.isEmpty { try putAside() }
+  }
+
+  private func putAside() throws {
+    var pairs: [HashedEntry] = []
+    swap(&pairs, &added)
+    added.reserveCapacity(Self.noted)
+    pairs.sortByHash { $0.hash.high }
+    let kept = try runs ?? HashedRuns(in: folder())
+    try kept.add(pairs)
+    runs = kept
+  }
+
+  /// Where the store lies.
+  private func folder() throws -> String {
+    let file = try String.fetchOne(
+      db, sql: "SELECT file FROM pragma_database_list WHERE name = 'main'")
+    return URL(fileURLWithPath: file ?? "").deletingLastPathComponent().path
   }
 
   /// Where hashes are of one entry each: the entry that has this one, by what was noted, too.
   func entry(under hash: WideHash) throws -> Int64? {
     // More than one would look through for each hash.
-    if added.count + removed.count > 1000 { try make() }
+    if added.count + removed.count > 1000 || runs != nil { try make() }
     let gone = removed.last { $0.pair.hash == hash }
     if let place = added.lastIndex(where: { $0.hash == hash }), place >= gone?.before ?? 0 {
       return added[place].entry
@@ -113,13 +135,24 @@ final class MirrorBlocks {
 
   /// Writes what was noted.
   func make() throws {
-    defer { (added, removed) = ([], []) }
-    if added.isEmpty, removed.isEmpty { return }
+    defer { (added, removed, runs) = ([], [], nil) }
     let gone = gone
-    var changes: [HashedEntry] = []
-    swap(&changes, &added)
-    changes += gone
-    changes.sortByHash { $0.hash.high }
+    added += gone
+    if let runs {
+      try putAside()
+      try runs.inOrder { try write($0, without: gone) }
+    } else if !added.isEmpty {
+      var changes: [HashedEntry] = []
+      swap(&changes, &added)
+      changes.sortByHash { $0.hash.high }
+      try write(changes, without: gone)
+    }
+  }
+
+  /// - Parameters:
+  ///   - changes: in order, what is removed among them.
+  ///   - gone: what of them is removed.
+  private func write(_ changes: [HashedEntry], without gone: Set<HashedEntry>) throws {
     let before = try statement(
       "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
     )

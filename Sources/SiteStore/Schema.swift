@@ -67,7 +67,7 @@ enum Schema {
           db, sql: "SELECT key, entry FROM mirror_key WHERE directory = ? AND kind = ?",
           arguments: [directory, kind.rawValue])
         while let row = try rows.next() {
-          blocks.note(added: [hash.wide(row[0] as String)], row[1])
+          try blocks.note(added: [hash.wide(row[0] as String)], row[1])
         }
         try blocks.make()
       }

@@ -80,7 +80,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
       try db.execute(
         sql:
-          "PRAGMA synchronous = FULL; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 8000")
+          "PRAGMA synchronous = FULL; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 8000")
     }
     return try DatabaseQueue(path: path, configuration: configuration)
   }

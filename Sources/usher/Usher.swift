@@ -1,6 +1,7 @@
 /// The commands. Here, and only here, everything is put together; what is decided is decided elsewhere.
 
 import ArgumentParser
+import CMalloc
 
 @main
 struct Usher: ParsableCommand {
@@ -24,4 +25,10 @@ struct Usher: ParsableCommand {
       Approve.self, Runs.self, Undo.self, Erase.self, TransitionCommand.self, ImportCommand.self,
       Backup.self, Serve.self, TokenCommand.self,
     ])
+
+  static func main() {
+    // The memory of what is large goes back to the system when it is freed; by itself the library would keep much of it.
+    mallopt(M_MMAP_THRESHOLD, 1 << 21)
+    main(nil)
+  }
 }

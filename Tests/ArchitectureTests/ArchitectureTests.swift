@@ -25,10 +25,11 @@ private let allowed: [String: Set<String>] = [
     "NIOCore", "NIOSSL",
   ],
   "CLDAP": [],
+  "CMalloc": [],
   "usher": [
     "Diagnostics", "DirectoryModel", "SiteModel", "Mapping", "Settings", "Reconciliation", "Ports",
     "SyncEngine", "LDAPClient", "SiteStore", "Views", "Console", "ArgumentParser",
-    "AsyncHTTPClient", "Crypto",
+    "AsyncHTTPClient", "Crypto", "CMalloc",
   ],
 ]
 

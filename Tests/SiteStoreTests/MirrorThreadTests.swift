@@ -65,8 +65,9 @@ import Testing
       try store.mirrorKeys(of: "d", kind: .person, among: [], hashes: entry(9).hashes) == ["p9"])
   }
 
-  /// An entry comes and goes under its key within one transaction, also where thousands came before.
-  @Test(arguments: [3, 2500])
+  /// An entry comes and goes under its key within one transaction, also where thousands came before: of more than 25,000 the
+  /// hashes are put aside in a file.
+  @Test(arguments: [3, 2500, 60_000])
   func entriesAreFoundByTheirKeysAtOnce(before: Int) throws {
     try store.updateMirror(of: "d", description: description) { writer in
       try fill(0..<before, writer)
@@ -92,6 +93,18 @@ import Testing
         == ["p1", "p2"])
     #expect(try fingerprints(store)["p1"] == 5)
     #expect(try fingerprints(store).count == before - 1)
+    for number in Array(stride(from: 3, to: before, by: 997)) + [before - 1] where number > 2 {
+      #expect(
+        try store.mirrorKeys(of: "d", kind: .person, among: [], hashes: entry(number).hashes)
+          == ["p\(number)"])
+      #expect(
+        try store.mirrorHashes(of: "d", kind: .person, keys: ["p\(number)"])
+          == entry(number).hashes)
+    }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy {
+        $0.hasPrefix("usher.db")
+      })
   }
 
   /// New entries have the numbers that SQLite gives them, where these are the same in both tables; here another program wrote
