@@ -12,7 +12,7 @@ package struct DirectoryGroups: Sendable {
   /// The groups' entries less their members; group numbers are entry numbers of this batch.
   package private(set) var entries: EntryBatch
   private let hash: ByteHash
-  /// For the names of people, who come one after the other.
+  /// For the names of groups and of people, who come one after the other.
   private var normaliser = DistinguishedName.Normaliser()
   private let idSlot: Int?
   private let nested: Bool
@@ -102,12 +102,11 @@ package struct DirectoryGroups: Sendable {
   package mutating func add(_ entry: Int, of batch: EntryBatch) -> [WideHash] {
     let group = Int32(entries.count)
     entries.appendEntry(entry, of: batch, leavingOut: membership.all)
-    named.add(Membership(key: batch.nameKey(of: entry, hash), group: group))
+    named.add(Membership(key: nameKey(of: entry, in: batch), group: group))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
     for key in keys { members.add(Membership(key: key, group: group)) }
-    for slot in [membership.uid, membership.sid].compactMap(\.self) where batch.has(entry, slot) {
-      knowsOtherKeys = true
-    }
+    if let slot = membership.uid, batch.has(entry, slot) { knowsOtherKeys = true }
+    if let slot = membership.sid, batch.has(entry, slot) { knowsOtherKeys = true }
     return keys
   }
 
@@ -230,7 +229,7 @@ package struct DirectoryGroups: Sendable {
     return found.distinct
   }
 
-  /// The key by which groups know a person's name; asked for one after the other.
+  /// The key of an entry's name; asked for one after the other.
   package mutating func nameKey(of entry: Int, in batch: EntryBatch) -> WideHash {
     batch.nameKey(of: entry, hash, &normaliser)
   }

@@ -87,6 +87,22 @@ extension Plan {
       return Row(contents[Int(cell.content)], subject: cell.subject)
     }
 
+    /// Here for its speed: what a collection has by itself is not specialised in other rooms.
+    @inlinable package func makeIterator() -> Iterator { Iterator(rows: self) }
+
+    package struct Iterator: IteratorProtocol {
+      @usableFromInline let rows: Rows
+      @usableFromInline var place = 0
+
+      @inlinable init(rows: Rows) { self.rows = rows }
+
+      @inlinable package mutating func next() -> Row? {
+        if place == rows.endIndex { return nil }
+        defer { place += 1 }
+        return rows[place]
+      }
+    }
+
     /// The numbers of some rows one after the other, for hashing.
     package func bytes(_ range: Range<Int>) -> [UInt8] {
       [UInt8](unsafeUninitializedCapacity: range.count * 26) { buffer, count in

@@ -29,11 +29,33 @@ final class MirrorBlocks {
   private let isUnique: Bool
   /// Find the block in which a pair would be, and the one after it; made when asked.
   private var finders: (before: RapidStatement, after: RapidStatement)?
+  /// Write blocks; made when first needed.
+  private var writers: Writers?
   /// What was noted; of one pair the last that was noted counts.
   private var added: [HashedEntry] = []
   /// What was noted before that, all of it added; nil mostly.
   private var runs: HashedRuns?
   private var removed: [(pair: HashedEntry, before: Int)] = []
+
+  private struct Writers {
+    /// Find the block in which a pair belongs, and where the one after it begins.
+    let before, after: Statement
+    let update, insert: RapidStatement
+
+    init(_ db: Database) throws {
+      before = try db.makeStatement(
+        sql:
+          "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+      )
+      after = try db.makeStatement(
+        sql:
+          "SELECT first FROM mirror_block WHERE directory = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1"
+      )
+      update = try RapidStatement(db, "UPDATE mirror_block SET pairs = ? WHERE id = ?")
+      insert = try RapidStatement(
+        db, "INSERT INTO mirror_block (directory, kind, first, pairs) VALUES (?, ?, ?, ?)")
+    }
+  }
 
   /// By the keys by which groups know people, and their members.
   init(_ db: Database, directory: String, kind: MirrorKind) {
@@ -61,13 +83,11 @@ final class MirrorBlocks {
   }
 
   private func putAside() throws {
-    var pairs: [HashedEntry] = []
-    swap(&pairs, &added)
-    added.reserveCapacity(Self.noted)
-    pairs.sortByHash { $0.hash.high }
     let kept = try runs ?? HashedRuns(in: folder())
-    try kept.add(pairs)
     runs = kept
+    added.sortByHash { $0.hash.high }
+    try kept.add(added)
+    added.removeAll(keepingCapacity: true)
   }
 
   /// Where the store lies.
@@ -153,25 +173,18 @@ final class MirrorBlocks {
   ///   - changes: in order, what is removed among them.
   ///   - gone: what of them is removed.
   private func write(_ changes: [HashedEntry], without gone: Set<HashedEntry>) throws {
-    let before = try statement(
-      "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-    )
-    let after = try statement(
-      "SELECT first FROM mirror_block WHERE directory = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1"
-    )
-    let update = try RapidStatement(db, "UPDATE mirror_block SET pairs = ? WHERE id = ?")
-    let insert = try RapidStatement(
-      db, "INSERT INTO mirror_block (directory, kind, first, pairs) VALUES (?, ?, ?, ?)")
+    let own = try writers ?? Writers(db)
+    writers = own
     var next = changes.startIndex
     while next < changes.endIndex {
       let start = Self.bytes(of: changes[next])
-      before.setUncheckedArguments([directory, kind, Data(start)])
-      let known = try Row.fetchOne(before)
+      own.before.setUncheckedArguments([directory, kind, Data(start)])
+      let known = try Row.fetchOne(own.before)
       let id: Int64? = known?[0]
       // The first block begins before every pair.
       let first: Data = known?[1] ?? Data(count: Self.pairBytes)
-      after.setUncheckedArguments([directory, kind, first])
-      let limit = try Data.fetchOne(after).flatMap { Self.pairs(in: $0).first }
+      own.after.setUncheckedArguments([directory, kind, first])
+      let limit = try Data.fetchOne(own.after).flatMap { Self.pairs(in: $0).first }
       var end = next
       while end < changes.endIndex, limit.map({ changes[end] < $0 }) ?? true { end += 1 }
       let old = known.map { Self.pairs(in: $0[2] as Data) } ?? []
@@ -185,13 +198,13 @@ final class MirrorBlocks {
       let pieces = merged.count > Self.full ? (merged.count - 1) / Self.filled + 1 : 1
       let size = max(1, (merged.count + pieces - 1) / pieces)
       for piece in stride(from: 0, to: max(1, merged.count), by: size) {
-        let own = merged.dropFirst(piece).prefix(size)
-        let bytes = Self.bytes(of: own)
+        let pairs = merged.dropFirst(piece).prefix(size)
+        let bytes = Self.bytes(of: pairs)
         if piece == 0, let id {
-          try update.run(.bytes(bytes), .int(id))
+          try own.update.run(.bytes(bytes), .int(id))
         } else {
-          let from = piece == 0 ? Array(first) : Self.bytes(of: own.prefix(1))
-          try insert.run(.text(directory), .int(Int64(kind)), .bytes(from), .bytes(bytes))
+          let from = piece == 0 ? Array(first) : Self.bytes(of: pairs.prefix(1))
+          try own.insert.run(.text(directory), .int(Int64(kind)), .bytes(from), .bytes(bytes))
         }
       }
     }
@@ -234,8 +247,6 @@ final class MirrorBlocks {
     }
     return merged[...]
   }
-
-  private func statement(_ sql: String) throws -> Statement { try db.makeStatement(sql: sql) }
 
   /// The number of the first pair that is not below a hash.
   private static func place(of hash: WideHash, in pairs: UnsafeRawBufferPointer) -> Int {

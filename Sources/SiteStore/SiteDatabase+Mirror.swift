@@ -104,12 +104,12 @@ extension SiteDatabase {
     checkpoint = try thread.wait() ?? checkpoint
   }
 
-  /// Brings a log into the file that is as large as one that SQLite would begin with by itself, see `connect`.
+  /// Brings a large log into the file: whoever closes the store would have to do it alone.
   private static func checkpoint(
     _ path: String, after before: Meanwhile<Void>?
   ) -> MirrorThread.Afterwards {
     let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
-    guard let size = log?[.size] as? Int, size > 32_000_000 else { return nil }
+    guard let size = log?[.size] as? Int, size > 8_000_000 else { return nil }
     return Meanwhile(isPatient: true) {
       try? before?.value()
       try connect(path).writeWithoutTransaction {
