@@ -9,8 +9,10 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   private var rulingNumbers: [Int32] = []
   private var rulings: [Ruling] = []
   private var grants: [Grant] = []
-  /// What few people have, by number.
-  private var rarities: [Int: Rarity] = [:]
+  /// Of each the number in `rarities`; -1: none.
+  private var rarityNumbers: [Int32] = []
+  /// What few people have.
+  private var rarities: [Rarity] = []
   /// Numbers of rulings, by those that whoever evaluates has for them; -1: not here yet.
   private var known: [Int32] = []
   /// What was said so far of the person who was begun with last.
@@ -24,7 +26,6 @@ package struct Entitlements: Sendable, RandomAccessCollection {
     static let hasEmail = Flags(rawValue: 8)
     static let hasName = Flags(rawValue: 16)
     static let hasUsername = Flags(rawValue: 32)
-    static let hasRarity = Flags(rawValue: 64)
   }
 
   private enum Kind: UInt8 { case account, nothing, leaver }
@@ -58,7 +59,12 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   package init() {}
 
   package init(_ all: some Sequence<Entitlement>) {
-    for one in all { append(one) }
+    var known: [Entitlement.Outcome: Int32] = [:]
+    for one in all {
+      let ruling = known[one.outcome] ?? add(one.outcome)
+      known[one.outcome] = ruling
+      append(one, ruling)
+    }
   }
 
   package var startIndex: Int { 0 }
@@ -114,7 +120,7 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   package func others(_ number: Int) -> [Entitlement.JoinedEntry] { rarity(number)?.others ?? [] }
 
   /// The values of `account.match` that there are, in no particular order.
-  package var matches: [String] { rarities.values.compactMap(\.match) }
+  package var matches: [String] { rarities.compactMap(\.match) }
 
   /// Whether this person is to have an account that can be signed in to.
   package func wantsAccount(_ number: Int) -> Bool {
@@ -151,19 +157,19 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   private func ruling(_ number: Int) -> Ruling { rulings[Int(rulingNumbers[number])] }
 
   private func rarity(_ number: Int) -> Rarity? {
-    flags[number].contains(.hasRarity) ? rarities[number] : nil
+    rarityNumbers[number] < 0 ? nil : rarities[Int(rarityNumbers[number])]
   }
 
   // MARK: Adding
 
-  package mutating func append(_ one: Entitlement) {
+  private mutating func append(_ one: Entitlement, _ ruling: Int32) {
     begin(
       one.person, hasID: one.hasID, directory: one.directory, fingerprint: one.fingerprint)
     addEmails(one.emails)
     addNames(one.names)
     addUsername(one.username)
     end(
-      add(one.outcome), isActive: one.isActive, isByRule: one.isByRule, match: one.match,
+      ruling, isActive: one.isActive, isByRule: one.isByRule, match: one.match,
       doubts: one.doubts, denied: one.denied, nextChange: one.nextChange, others: one.others)
   }
 
@@ -176,7 +182,7 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   /// - Parameter known: the numbers here of the other one's rulings, as far as they are here; empty at first.
   package mutating func append(_ number: Int, of other: Entitlements, _ known: inout [Int32]) {
     texts.append(record: number, of: other.texts)
-    if let rarity = other.rarity(number) { rarities[flags.count] = rarity }
+    add(other.rarity(number))
     flags.append(other.flags[number])
     directories.append(other.directories[number])
     fingerprints.append(other.fingerprints[number])
@@ -212,8 +218,7 @@ package struct Entitlements: Sendable, RandomAccessCollection {
     texts.append(emails.first ?? "")
   }
 
-  /// Likewise, where there is one.
-  /// - Parameter email: in UTF-8.
+  /// The same of one that lies somewhere, in UTF-8.
   package mutating func add(email: UnsafeRawBufferPointer) {
     open.flags.insert(.hasEmail)
     texts.append(email)
@@ -248,19 +253,24 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   ) {
     if isActive { open.flags.insert(.isActive) }
     if isByRule { open.flags.insert(.isByRule) }
-    if match != nil || !doubts.isEmpty || !denied.isEmpty || nextChange != nil || !others.isEmpty
+    let isRare =
+      match != nil || !doubts.isEmpty || !denied.isEmpty || nextChange != nil || !others.isEmpty
       || !open.emails.isEmpty || !open.names.isEmpty
-    {
-      open.flags.insert(.hasRarity)
-      rarities[flags.count] = Rarity(
-        emails: open.emails, names: open.names, match: match, doubts: doubts, denied: denied,
-        nextChange: nextChange, others: others)
-    }
+    add(
+      isRare
+        ? Rarity(
+          emails: open.emails, names: open.names, match: match, doubts: doubts, denied: denied,
+          nextChange: nextChange, others: others) : nil)
     flags.append(open.flags)
     rulingNumbers.append(ruling)
   }
 
-  /// Adds an outcome that nobody else has.
+  private mutating func add(_ rarity: Rarity?) {
+    rarityNumbers.append(rarity == nil ? -1 : Int32(rarities.count))
+    if let rarity { rarities.append(rarity) }
+  }
+
+  /// Adds an outcome.
   package mutating func add(_ outcome: Entitlement.Outcome) -> Int32 {
     switch outcome {
     case .account(let portalOnly, let grants):

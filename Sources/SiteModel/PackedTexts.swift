@@ -16,11 +16,6 @@ package struct PackedTexts: Sendable {
 
   package var count: Int { starts.count }
 
-  mutating func reserve(records: Int, bytes size: Int) {
-    starts.reserveCapacity(records)
-    bytes.reserveCapacity(size)
-  }
-
   mutating func beginRecord() { starts.append(bytes.count) }
 
   /// Adds a text to the record begun last.

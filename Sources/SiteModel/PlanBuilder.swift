@@ -84,7 +84,9 @@ package struct PlanBuilder {
       kind, keepsGivers: keepsGivers, before: number(before), after: number(after),
       rule: Int32(rule ?? -1), reason: number(reason),
       givers: givers.map { number($0) } ?? (kind.isGift ? rule.map { given(by: $0) } : nil) ?? -1)
-    let cell = Plan.Rows.Cell(subject: Int32(subject), content: contents.number(of: content))
+    let isPersonal = kind == .linkAccount || kind == .changeEmail || kind == .updateProfile
+    let cell = Plan.Rows.Cell(
+      subject: Int32(subject), content: contents.number(of: content, isPersonal: isPersonal))
     switch kind {
     case .revokeLicense, .leaveGroup, .deactivateAccount: releases.append(cell)
     case .grantLicense, .joinGroup: grants.append(cell)
@@ -181,7 +183,7 @@ package struct PlanBuilder {
       grants = releases + grants
     }
     plan.rows = Plan.Rows(grants, contents.all)
-    (releases, middle, grants) = ([], [], [])
+    (releases, middle, grants, contents) = ([], [], [], Plan.RowContents())
     return plan
   }
 

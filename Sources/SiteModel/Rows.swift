@@ -56,7 +56,7 @@ extension Plan {
     }
   }
 
-  /// The rows of a plan in eight bytes each.
+  /// The rows of a plan, of which most are eight bytes each.
   package struct Rows: Sendable, RandomAccessCollection {
     @usableFromInline struct Cell: Sendable {
       @usableFromInline let subject: Int32
@@ -132,11 +132,12 @@ extension Plan {
     private(set) var all: [Row.Content] = []
     private var numbers: [Row.Content: Int32] = [:]
 
-    mutating func number(of content: Row.Content) -> Int32 {
-      if let known = numbers[content] { return known }
+    /// - Parameter isPersonal: nobody else's row says it, so that it is not looked for.
+    mutating func number(of content: Row.Content, isPersonal: Bool = false) -> Int32 {
+      if !isPersonal, let known = numbers[content] { return known }
       let number = Int32(all.count)
       all.append(content)
-      numbers[content] = number
+      if !isPersonal { numbers[content] = number }
       return number
     }
   }

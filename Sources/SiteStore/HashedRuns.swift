@@ -20,7 +20,7 @@ final class HashedRuns {
     let descriptor = mkstemp(&path)
     guard descriptor >= 0 else {
       throw DatabaseError(
-        resultCode: errno == ENOSPC ? .SQLITE_FULL : .SQLITE_CANTOPEN,
+        resultCode: errno == ENOSPC || errno == EDQUOT ? .SQLITE_FULL : .SQLITE_IOERR,
         message: String(cString: strerror(errno)))
     }
     unlink(path)

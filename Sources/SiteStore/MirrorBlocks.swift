@@ -19,7 +19,7 @@ final class MirrorBlocks {
   private static let pairBytes = 24
   /// What blocks hold at most where several are made at once, and what one may come to hold.
   private static let filled = 144, full = 160
-  /// How many pairs are noted in memory; a first read brings some for each person.
+  /// How many pairs are noted in memory where none is removed; a first read brings some for each person.
   private static let noted = 25_000
 
   private let db: Database

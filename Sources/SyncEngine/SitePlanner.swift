@@ -57,7 +57,7 @@ package struct SitePlanner {
     let made = Result { try make(origins, only: only, now: now, into: &findings, &used) }
     let isMade = if case .success = made { true } else { false }
     let isWritten = Result { if waits || !isMade { try store.finishMirror() } }
-    // Freed on another thread: of a million accounts that takes a tenth of the plan's time.
+    // Freed on another thread: a million accounts are as many objects.
     let accounts = consume used
     _ = Meanwhile { withExtendedLifetime(accounts) {} }
     let outcome = try made.get()
@@ -271,6 +271,8 @@ package struct SitePlanner {
           emails: pending.indices.flatMap(pending.emails)))
       let matches = pending.matches
       if !matches.isEmpty { found += add(try store.unlinkedAccounts(usernames: matches)) }
+      // What is not held twice is not copied when it grows.
+      pending = Entitlements()
       pending = try evaluate(found.compactMap(\.person), &shares)
       gone = []
       if pending.isEmpty { return accounts }
