@@ -304,20 +304,22 @@ package struct PersonEvaluator: Sendable {
     all.begin(
       id ?? String(decoding: batch.dn(of: entry), as: UTF8.self), hasID: id != nil,
       directory: directory, fingerprint: fingerprint)
-    if let email = own.emails.first?.plainValue(of: entry, in: batch), email.isUsablePlainEmail {
-      email.withUnsafeBytes { all.add(email: $0) }
-    } else {
-      all.addEmails(emails(of: entry, in: batch, search: search))
+    /// - Parameter plain: taken as it lies where there is one.
+    func add(
+      _ field: Entitlements.Field, _ plain: ArraySlice<UInt8>?, else values: () -> UsableValues
+    ) {
+      guard let plain else { return all.add(field, values()) }
+      plain.withUnsafeBytes { all.add(field, $0) }
     }
-    if let name = own.names.first?.plainValue(of: entry, in: batch) {
-      name.withUnsafeBytes { all.add(name: $0) }
-    } else {
-      all.addNames(names(of: entry, in: batch, search: search))
+    let email = own.emails.first?.plainValue(of: entry, in: batch)
+    add(.email, email?.isUsablePlainEmail == true ? email : nil) {
+      emails(of: entry, in: batch, search: search)
     }
-    if let username = own.username?.plainValue(of: entry, in: batch) {
-      username.withUnsafeBytes { all.add(username: $0) }
-    } else {
-      all.addUsername(own.username.flatMap { $0.values(of: entry, in: batch).min(by: bytewise) })
+    add(.name, own.names.first?.plainValue(of: entry, in: batch)) {
+      names(of: entry, in: batch, search: search)
+    }
+    add(.username, own.username?.plainValue(of: entry, in: batch)) {
+      own.username?.values(of: entry, in: batch).min(by: bytewise).map { .one($0) } ?? .none
     }
     var doubts = rulings[ruling].doubts
     if id == nil { doubts.append(doubtfulID(entry, batch, own)) }

@@ -28,6 +28,9 @@ package struct Entitlements: Sendable, RandomAccessCollection {
     static let hasUsername = Flags(rawValue: 32)
   }
 
+  /// What a person is called; of usernames there is one at most.
+  package enum Field { case email, name, username }
+
   private enum Kind: UInt8 { case account, nothing, leaver }
 
   /// An outcome; many people share one.
@@ -165,9 +168,9 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   private mutating func append(_ one: Entitlement, _ ruling: Int32) {
     begin(
       one.person, hasID: one.hasID, directory: one.directory, fingerprint: one.fingerprint)
-    addEmails(one.emails)
-    addNames(one.names)
-    addUsername(one.username)
+    add(.email, one.emails)
+    add(.name, one.names)
+    add(.username, one.username.map { .one($0) } ?? .none)
     end(
       ruling, isActive: one.isActive, isByRule: one.isByRule, match: one.match,
       doubts: one.doubts, denied: one.denied, nextChange: one.nextChange, others: one.others)
@@ -201,7 +204,7 @@ package struct Entitlements: Sendable, RandomAccessCollection {
     rulingNumbers[number] = add(outcome)
   }
 
-  /// Begins with another person; emails, names and the username follow, and the end.
+  /// Begins with another person; each `Field` follows, and the end.
   package mutating func begin(
     _ person: String, hasID: Bool, directory: UInt8, fingerprint: UInt64
   ) {
@@ -212,37 +215,26 @@ package struct Entitlements: Sendable, RandomAccessCollection {
     fingerprints.append(fingerprint)
   }
 
-  package mutating func addEmails(_ emails: UsableValues) {
-    if !emails.isEmpty { open.flags.insert(.hasEmail) }
-    if emails.count > 1 { open.emails = emails }
-    texts.append(emails.first ?? "")
+  /// Adds what a person is called; fields come in their order.
+  package mutating func add(_ field: Field, _ values: UsableValues) {
+    if values.count > 1 {
+      if field == .email { open.emails = values } else { open.names = values }
+    }
+    if var first = values.first {
+      first.withUTF8 { add(field, UnsafeRawBufferPointer($0)) }
+    } else {
+      texts.append("")
+    }
   }
 
-  /// The same of one that lies somewhere, in UTF-8.
-  package mutating func add(email: UnsafeRawBufferPointer) {
-    open.flags.insert(.hasEmail)
-    texts.append(email)
-  }
-
-  package mutating func addNames(_ names: UsableValues) {
-    if !names.isEmpty { open.flags.insert(.hasName) }
-    if names.count > 1 { open.names = names }
-    texts.append(names.first ?? "")
-  }
-
-  package mutating func add(name: UnsafeRawBufferPointer) {
-    open.flags.insert(.hasName)
-    texts.append(name)
-  }
-
-  package mutating func addUsername(_ username: String?) {
-    if username != nil { open.flags.insert(.hasUsername) }
-    texts.append(username ?? "")
-  }
-
-  package mutating func add(username: UnsafeRawBufferPointer) {
-    open.flags.insert(.hasUsername)
-    texts.append(username)
+  /// The same of one value, in UTF-8.
+  package mutating func add(_ field: Field, _ value: UnsafeRawBufferPointer) {
+    switch field {
+    case .email: open.flags.insert(.hasEmail)
+    case .name: open.flags.insert(.hasName)
+    case .username: open.flags.insert(.hasUsername)
+    }
+    texts.append(value)
   }
 
   /// Ends with a person.

@@ -75,7 +75,7 @@ package struct Plan: Sendable, Codable {
   /// How many changes of each kind; kinds without any are absent.
   package var summary: [ChangeKind: Int] {
     var counts = [Int](repeating: 0, count: ChangeKind.byNumber.count)
-    for row in rows { counts[Int(row.kind)] += 1 }
+    for row in rows { counts[Int(row.content.kind)] += 1 }
     var summary: [ChangeKind: Int] = [:]
     for (index, kind) in ChangeKind.byNumber.enumerated() where counts[index] > 0 {
       summary[kind] = counts[index]
@@ -83,19 +83,21 @@ package struct Plan: Sendable, Codable {
     return summary
   }
 
-  package func kind(at index: Int) -> ChangeKind { ChangeKind.byNumber[Int(rows[index].kind)] }
+  package func kind(at index: Int) -> ChangeKind { ChangeKind.byNumber[Int(rows[index].content.kind)] }
 
   /// One change. `index` counts from 0 in the order in which the changes are made.
   package func change(at index: Int) -> Change {
     let row = rows[index]
-    let kind = ChangeKind.byNumber[Int(row.kind)]
+    let kind = ChangeKind.byNumber[Int(row.content.kind)]
     return Change(
-      kind: kind, subject: Int(row.subject), before: value(row.before, kind, isAfter: false),
+      kind: kind, subject: Int(row.subject),
+      before: value(row.content.before, kind, isAfter: false),
       after: kind == .createAccount
-        ? profile(subjects[Int(row.subject)]) : value(row.after, kind, isAfter: true),
-      rule: row.rule < 0 ? nil : rules[Int(row.rule)],
+        ? profile(subjects[Int(row.subject)]) : value(row.content.after, kind, isAfter: true),
+      rule: row.content.rule < 0 ? nil : rules[Int(row.content.rule)],
       reason: reason(row),
-      givers: row.givers < 0 ? nil : givers[Int(row.givers)], keepsGivers: row.keepsGivers)
+      givers: row.content.givers < 0 ? nil : givers[Int(row.content.givers)],
+      keepsGivers: row.content.keepsGivers)
   }
 
   private func profile(_ new: Subject) -> Change.Value {
@@ -347,10 +349,10 @@ extension Plan {
   package var isWhole: Bool {
     func isIn(_ index: Int32, _ count: Int) -> Bool { index >= -1 && Int(index) < count }
     return rows.allSatisfy { row in
-      Int(row.kind) < ChangeKind.byNumber.count && row.subject >= 0
-        && isIn(row.subject, subjects.count) && isIn(row.before, texts.count)
-        && isIn(row.after, texts.count) && isIn(row.reason, texts.count)
-        && isIn(row.rule, rules.count) && isIn(row.givers, givers.count)
+      Int(row.content.kind) < ChangeKind.byNumber.count && row.subject >= 0
+        && isIn(row.subject, subjects.count) && isIn(row.content.before, texts.count)
+        && isIn(row.content.after, texts.count) && isIn(row.content.reason, texts.count)
+        && isIn(row.content.rule, rules.count) && isIn(row.content.givers, givers.count)
     }
   }
 

@@ -1,28 +1,16 @@
 extension Plan {
   /// One change by numbers; what each is about is in the plan.
-  package struct Row: Sendable, Hashable, Codable {
-    @usableFromInline let kind: UInt8
-    @usableFromInline let keepsGivers: Bool
+  package struct Row: Sendable, Hashable {
+    @usableFromInline let content: Content
     @usableFromInline let subject: Int32
-    @usableFromInline let before: Int32
-    @usableFromInline let after: Int32
-    @usableFromInline let rule: Int32
-    @usableFromInline let reason: Int32
-    @usableFromInline let givers: Int32
 
     @inlinable init(_ content: Content, subject: Int32) {
-      kind = content.kind
-      keepsGivers = content.keepsGivers
+      self.content = content
       self.subject = subject
-      before = content.before
-      after = content.after
-      rule = content.rule
-      reason = content.reason
-      givers = content.givers
     }
 
     /// What a row says but of whom: millions of rows say the same few.
-    @usableFromInline struct Content: Sendable, Hashable {
+    @usableFromInline struct Content: Sendable, Hashable, Codable {
       @usableFromInline let kind: UInt8
       @usableFromInline let keepsGivers: Bool
       @usableFromInline let before: Int32
@@ -42,16 +30,6 @@ extension Plan {
         self.rule = rule
         self.reason = reason
         self.givers = givers
-      }
-
-      fileprivate init(_ row: Row) {
-        kind = row.kind
-        keepsGivers = row.keepsGivers
-        before = row.before
-        after = row.after
-        rule = row.rule
-        reason = row.reason
-        givers = row.givers
       }
     }
   }
@@ -113,15 +91,15 @@ extension Plan {
         }
         for index in range {
           let row = self[index]
-          out[count] = row.kind
-          out[count + 1] = row.keepsGivers ? 1 : 0
+          out[count] = row.content.kind
+          out[count + 1] = row.content.keepsGivers ? 1 : 0
           count += 2
           put(row.subject)
-          put(row.before)
-          put(row.after)
-          put(row.rule)
-          put(row.reason)
-          put(row.givers)
+          put(row.content.before)
+          put(row.content.after)
+          put(row.content.rule)
+          put(row.content.reason)
+          put(row.content.givers)
         }
       }
     }
@@ -143,13 +121,29 @@ extension Plan {
   }
 }
 
+/// In a file the numbers of a row stand side by side.
+extension Plan.Row: Codable {
+  private enum CodingKeys: CodingKey { case subject }
+
+  package init(from decoder: any Decoder) throws {
+    content = try Content(from: decoder)
+    subject = try decoder.container(keyedBy: CodingKeys.self).decode(Int32.self, forKey: .subject)
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    try content.encode(to: encoder)
+    var own = encoder.container(keyedBy: CodingKeys.self)
+    try own.encode(subject, forKey: .subject)
+  }
+}
+
 extension Plan.Rows: Codable {
   package init(from decoder: any Decoder) throws {
     var list = try decoder.unkeyedContainer()
     var contents = Plan.RowContents()
     while !list.isAtEnd {
       let row = try list.decode(Plan.Row.self)
-      cells.append(Cell(subject: row.subject, content: contents.number(of: .init(row))))
+      cells.append(Cell(subject: row.subject, content: contents.number(of: row.content)))
     }
     self.contents = contents.all
   }
@@ -190,29 +184,33 @@ extension Plan {
     package init(of plan: Plan) { isNew = plan.givers.map(\.before.isEmpty) }
 
     /// Whether a row creates an account.
-    @inlinable package func isCreation(_ row: Row) -> Bool { row.kind == createAccount }
+    @inlinable package func isCreation(_ row: Row) -> Bool { row.content.kind == createAccount }
 
     /// The gift that a row is; nil for other changes.
     @inlinable package func gift(_ row: Row) -> Gift? {
-      guard row.kind == joinGroup || row.kind == grantLicense, !row.keepsGivers, row.givers >= 0,
-        row.after >= 0, isNew[Int(row.givers)]
+      guard row.content.kind == joinGroup || row.content.kind == grantLicense,
+        !row.content.keepsGivers, row.content.givers >= 0,
+        row.content.after >= 0, isNew[Int(row.content.givers)]
       else { return nil }
       return Gift(
-        subject: Int(row.subject), isGroup: row.kind == joinGroup, name: Int(row.after),
-        givers: Int(row.givers))
+        subject: Int(row.subject), isGroup: row.content.kind == joinGroup,
+        name: Int(row.content.after),
+        givers: Int(row.content.givers))
     }
   }
 
   /// Whom a row is about, by number in `subjects`.
   @inlinable package func subject(_ row: Row) -> Int { Int(row.subject) }
   /// A row's kind by number in `ChangeKind.allCases`.
-  package func kindNumber(_ row: Row) -> UInt8 { row.kind }
+  package func kindNumber(_ row: Row) -> UInt8 { row.content.kind }
   /// A row's rule by number in `rules`; -1 for none.
-  package func ruleNumber(_ row: Row) -> Int32 { row.rule }
+  package func ruleNumber(_ row: Row) -> Int32 { row.content.rule }
   /// Why a row is, where no rule says it.
-  package func reason(_ row: Row) -> String? { row.reason < 0 ? nil : texts[Int(row.reason)] }
+  package func reason(_ row: Row) -> String? {
+    row.content.reason < 0 ? nil : texts[Int(row.content.reason)]
+  }
   /// See `Change.keepsGivers`.
-  package func keepsGivers(_ row: Row) -> Bool { row.keepsGivers }
+  package func keepsGivers(_ row: Row) -> Bool { row.content.keepsGivers }
   /// What a row says of givers by number in `allGivers`; -1 for nothing.
-  package func giversNumber(_ row: Row) -> Int32 { row.givers }
+  package func giversNumber(_ row: Row) -> Int32 { row.content.givers }
 }

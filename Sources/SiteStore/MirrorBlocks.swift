@@ -27,9 +27,8 @@ final class MirrorBlocks {
   private let kind: Int
   /// Whether a hash is of one entry.
   private let isUnique: Bool
-  /// Find the block in which a pair would be, and the one after it; made when asked.
-  private var finders: (before: RapidStatement, after: RapidStatement)?
-  /// Write blocks; made when first needed.
+  /// Made when first needed.
+  private var finders: Finders?
   private var writers: Writers?
   /// What was noted; of one pair the last that was noted counts.
   private var added: [HashedEntry] = []
@@ -37,20 +36,26 @@ final class MirrorBlocks {
   private var runs: HashedRuns?
   private var removed: [(pair: HashedEntry, before: Int)] = []
 
+  /// Find the block in which a pair would be, and the one after it: its id, first pair and pairs.
+  private struct Finders {
+    let before, after: RapidStatement
+
+    init(_ db: Database) throws {
+      func block(_ which: String) throws -> RapidStatement {
+        try RapidStatement(
+          db,
+          "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first \(which) LIMIT 1"
+        )
+      }
+      before = try block("<= ? ORDER BY first DESC")
+      after = try block("> ? ORDER BY first")
+    }
+  }
+
   private struct Writers {
-    /// Find the block in which a pair belongs, and where the one after it begins.
-    let before, after: Statement
     let update, insert: RapidStatement
 
     init(_ db: Database) throws {
-      before = try db.makeStatement(
-        sql:
-          "SELECT id, first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-      )
-      after = try db.makeStatement(
-        sql:
-          "SELECT first FROM mirror_block WHERE directory = ? AND kind = ? AND first > ? ORDER BY first LIMIT 1"
-      )
       update = try RapidStatement(db, "UPDATE mirror_block SET pairs = ? WHERE id = ?")
       insert = try RapidStatement(
         db, "INSERT INTO mirror_block (directory, kind, first, pairs) VALUES (?, ?, ?, ?)")
@@ -110,24 +115,17 @@ final class MirrorBlocks {
 
   /// The entries that blocks have under any of these hashes.
   func find(_ hashes: [WideHash]) throws -> [HashedEntry] {
-    func block(_ which: String) throws -> RapidStatement {
-      try RapidStatement(
-        db,
-        "SELECT first, pairs FROM mirror_block WHERE directory = ? AND kind = ? AND first \(which) LIMIT 1"
-      )
-    }
-    let (before, after) =
-      try finders ?? (block("<= ? ORDER BY first DESC"), block("> ? ORDER BY first"))
-    finders = (before, after)
+    let own = try finders ?? Finders(db)
+    finders = own
     var found: [HashedEntry] = []
     for hash in Set(hashes).sorted() {
       var next: [UInt8]? = Self.bytes(of: HashedEntry(hash: hash, entry: 0))
-      var statement = before
+      var statement = own.before
       // One hash may run over several blocks.
       while let place = next {
         next =
           try statement.first(.text(directory), .int(Int64(kind)), .bytes(place)) { row in
-            let pairs = row.bytes(1)
+            let pairs = row.bytes(2)
             var number = Self.place(of: hash, in: pairs)
             while number < pairs.count / Self.pairBytes {
               let pair = Self.pair(number, in: pairs)
@@ -135,9 +133,9 @@ final class MirrorBlocks {
               found.append(pair)
               number += 1
             }
-            return Array(row.bytes(0))
+            return Array(row.bytes(1))
           } ?? nil
-        statement = after
+        statement = own.after
       }
     }
     return found
@@ -162,10 +160,8 @@ final class MirrorBlocks {
       try putAside()
       try runs.inOrder { try write($0, without: gone) }
     } else if !added.isEmpty {
-      var changes: [HashedEntry] = []
-      swap(&changes, &added)
-      changes.sortByHash { $0.hash.high }
-      try write(changes, without: gone)
+      added.sortByHash { $0.hash.high }
+      try write(added, without: gone)
     }
   }
 
@@ -173,22 +169,21 @@ final class MirrorBlocks {
   ///   - changes: in order, what is removed among them.
   ///   - gone: what of them is removed.
   private func write(_ changes: [HashedEntry], without gone: Set<HashedEntry>) throws {
-    let own = try writers ?? Writers(db)
-    writers = own
+    let (find, own) = try (finders ?? Finders(db), writers ?? Writers(db))
+    (finders, writers) = (find, own)
     var next = changes.startIndex
     while next < changes.endIndex {
-      let start = Self.bytes(of: changes[next])
-      own.before.setUncheckedArguments([directory, kind, Data(start)])
-      let known = try Row.fetchOne(own.before)
-      let id: Int64? = known?[0]
+      let known = try find.before.first(
+        .text(directory), .int(Int64(kind)), .bytes(Self.bytes(of: changes[next]))
+      ) { (id: $0.int(0), first: Array($0.bytes(1)), pairs: Self.pairs(in: $0.bytes(2))) }
       // The first block begins before every pair.
-      let first: Data = known?[1] ?? Data(count: Self.pairBytes)
-      own.after.setUncheckedArguments([directory, kind, first])
-      let limit = try Data.fetchOne(own.after).flatMap { Self.pairs(in: $0).first }
+      let first = known?.first ?? Array(repeating: 0, count: Self.pairBytes)
+      let limit = try find.after.first(.text(directory), .int(Int64(kind)), .bytes(first)) {
+        Self.pair(0, in: $0.bytes(1))
+      }
       var end = next
       while end < changes.endIndex, limit.map({ changes[end] < $0 }) ?? true { end += 1 }
-      let old = known.map { Self.pairs(in: $0[2] as Data) } ?? []
-      let merged = Self.merge(old, changes[next..<end], without: gone)
+      let merged = Self.merge(known?.pairs ?? [], changes[next..<end], without: gone)
       if isUnique, zip(merged, merged.dropFirst()).contains(where: { $0.hash == $1.hash }) {
         throw DatabaseError(
           resultCode: .SQLITE_CONSTRAINT, message: "an entry is twice in the mirror of \(directory)"
@@ -200,10 +195,10 @@ final class MirrorBlocks {
       for piece in stride(from: 0, to: max(1, merged.count), by: size) {
         let pairs = merged.dropFirst(piece).prefix(size)
         let bytes = Self.bytes(of: pairs)
-        if piece == 0, let id {
+        if piece == 0, let id = known?.id {
           try own.update.run(.bytes(bytes), .int(id))
         } else {
-          let from = piece == 0 ? Array(first) : Self.bytes(of: pairs.prefix(1))
+          let from = piece == 0 ? first : Self.bytes(of: pairs.prefix(1))
           try own.insert.run(.text(directory), .int(Int64(kind)), .bytes(from), .bytes(bytes))
         }
       }
