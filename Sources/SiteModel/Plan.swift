@@ -83,7 +83,9 @@ package struct Plan: Sendable, Codable {
     return summary
   }
 
-  package func kind(at index: Int) -> ChangeKind { ChangeKind.byNumber[Int(rows[index].content.kind)] }
+  package func kind(at index: Int) -> ChangeKind {
+    ChangeKind.byNumber[Int(rows[index].content.kind)]
+  }
 
   /// One change. `index` counts from 0 in the order in which the changes are made.
   package func change(at index: Int) -> Change {
