@@ -73,6 +73,9 @@ extension SiteDatabase {
     _ body: (any MirrorWriter) throws -> Void
   ) throws {
     try finishMirror()
+    returnToLog()
+    let isAlone = try Self.reporting(path) { try leaveLog() }
+    if isAlone { asItWas = try Self.reporting(path) { try copyInMemory() } }
     let (path, before) = (path, checkpoint)
     let thread = MirrorThread { body in
       try Self.reporting(path) {
@@ -93,6 +96,7 @@ extension SiteDatabase {
       try thread.finish()
     } catch {
       thread.cancel()
+      asItWas = nil
       throw error
     }
     mirrorThread = thread
@@ -101,7 +105,14 @@ extension SiteDatabase {
   package func finishMirror() throws {
     guard let thread = mirrorThread else { return }
     mirrorThread = nil
+    defer { asItWas = nil }
     checkpoint = try thread.wait() ?? checkpoint
+  }
+
+  private func copyInMemory() throws -> DatabaseQueue {
+    let copy = try Self.connect(":memory:")
+    try queue.backup(to: copy)
+    return copy
   }
 
   /// Brings a large log into the file: whoever closes the store would have to do it alone.

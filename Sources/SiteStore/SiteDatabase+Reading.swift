@@ -188,6 +188,7 @@ extension SiteDatabase {
   package func expectAllAccounts() throws {
     let highest = try read { try Int.fetchOne($0, sql: "SELECT max(id) FROM account") ?? 0 }
     if highest < 1000 { return }
+    returnToLog()
     let path = path
     allAccounts = Meanwhile {
       try Self.connect(path).read { db in

@@ -18,6 +18,10 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   var mirrorThread: MirrorThread?
   /// Brings the mirror from the log into the file, while others write.
   var checkpoint: Meanwhile<Void>?
+  /// What an empty store held, while its file is filled and lets nobody read.
+  var asItWas: DatabaseQueue?
+  /// Whether the file is written without a log, see `leaveLog`.
+  private var isWithoutLog = false
 
   /// Opens a store, or creates it; an older one is brought up to date.
   /// - Parameter audit: the key of the journal's chain.
@@ -49,8 +53,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       } else if found.version < Schema.version {
         try queue.write { try Schema.migrate($0, from: found.version) }
       }
-      // A backup that was put in the place of the store has none yet.
-      if found.tables > 0, !found.isLogged { try writeAheadLog() }
+      // A backup that was put in the place of the store has none yet; while somebody fills it, it has none.
+      if found.tables > 0, !found.isLogged { try? writeAheadLog() }
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
     }
@@ -60,11 +64,48 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   deinit {
     try? finishMirror()
     try? checkpoint?.value()
+    returnToLog()
+  }
+
+  /// Gives up the log while an empty store is filled: pages that are new go into the file once, instead of into the log and
+  /// from there into the file. A run that ends before its time leaves a journal by which SQLite takes it back.
+  /// - Returns: false where the store is not empty, or others have it open: they read on while the log is written.
+  func leaveLog() throws -> Bool {
+    guard try isEmpty() else { return false }
+    do {
+      try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
+    } catch DatabaseError.SQLITE_BUSY { return false }
+    isWithoutLog = true
+    return true
+  }
+
+  /// Goes back to the log, before there is another connection. Where that fails, whoever opens the store next does.
+  func returnToLog() {
+    guard isWithoutLog else { return }
+    isWithoutLog = false
+    try? writeAheadLog()
+  }
+
+  private func isEmpty() throws -> Bool {
+    try read {
+      try Bool.fetchOne(
+        $0,
+        sql: """
+          SELECT NOT EXISTS (SELECT 1 FROM account) AND NOT EXISTS (SELECT 1 FROM person)
+            AND NOT EXISTS (SELECT 1 FROM mirror)
+          """) == true
+    }
   }
 
   package func meanwhile<Value: Sendable>(
     _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value
   ) -> Meanwhile<Value> {
+    // An empty store answers at once, and whoever fills it must be alone with it.
+    if (try? isEmpty()) == true {
+      let answer = Result { try ask(self) }
+      return Meanwhile { try answer.get() }
+    }
+    returnToLog()
     let (path, audit) = (path, audit)
     return Meanwhile { try ask(SiteDatabase(path: path, audit: audit)) }
   }
@@ -80,7 +121,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
       try db.execute(
         sql:
-          "PRAGMA synchronous = FULL; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 8000")
+          "PRAGMA synchronous = EXTRA; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 8000")
     }
     return try DatabaseQueue(path: path, configuration: configuration)
   }
@@ -120,7 +161,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   // MARK: Errors
 
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    try Self.reporting(path) { try queue.read(body) }
+    try Self.reporting(path) { try (asItWas ?? queue).read(body) }
   }
 
   func write<Value>(_ body: (Database) throws -> Value) throws -> Value {

@@ -7,7 +7,7 @@ struct Backup: ParsableCommand {
     abstract: "Writes a copy of the site as it is at one moment; runs may go on meanwhile.",
     discussion: """
       The copy is a whole store: to go back to it, stop what runs usher, and put the copy in the place of the store, \
-      without the files beside it that end in -wal and -shm. Plans that were saved since are stale then.
+      without the files beside it that end in -wal, -shm or -journal. Plans that were saved since are stale then.
       """)
 
   @OptionGroup var common: CommonOptions

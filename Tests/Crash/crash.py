@@ -75,9 +75,9 @@ class Failed(Exception):
 
 
 class Place:
-    """A folder in which usher runs, with the store before and what is expected of it after."""
+    """A folder in which usher runs, with the store before, empty or synced, and what is expected of it after."""
 
-    def __init__(self, folder, usher, people):
+    def __init__(self, folder, usher, people, is_empty=False):
         self.folder, self.usher_path, self.people = folder, usher, people
         folder.mkdir(parents=True)
         (folder / "usher.yaml").write_text(CONFIGURATION)
@@ -85,8 +85,12 @@ class Place:
         (folder / "audit-key").write_text("a key\n")
         (folder / "audit-key").chmod(0o600)
         (folder / "store").mkdir()
-        self.show(later=False)
-        self.usher("sync")
+        if is_empty:
+            # A plan without a mirror fails, and leaves the store that it made.
+            self.usher("plan", "--offline", expect=5)
+        else:
+            self.show(later=False)
+            self.usher("sync")
         self.before = self.export()
         shutil.copytree(folder / "store", folder / "saved")
         self.show(later=True)
@@ -293,13 +297,19 @@ class Crash:
     def run(self):
         large = Place(self.folder / "large", self.arguments.usher, self.arguments.people)
         small = Place(self.folder / "small", self.arguments.usher, 10)
+        # An empty store is filled without a log.
+        first = Place(self.folder / "first", self.arguments.usher, self.arguments.people, is_empty=True)
+        first_small = Place(self.folder / "first-small", self.arguments.usher, 10, is_empty=True)
         start = time.monotonic()
-        self.kills(large)
-        self.kill_at_calls(small)
-        self.errors_at_calls(small)
-        self.two_at_once(large)
+        for name, place, few in [("", large, small), ("first sync: ", first, first_small)]:
+            shown = len(self.table)
+            self.kills(place)
+            self.kill_at_calls(few)
+            self.errors_at_calls(few)
+            self.two_at_once(place)
+            self.table[shown:] = [(name + row, result) for row, result in self.table[shown:]]
         for name, result in self.table:
-            print(f"{name:32} {result}")
+            print(f"{name:44} {result}")
         print(f"{time.monotonic() - start:.0f} s; a clean sync of {self.arguments.people} people takes {large.seconds:.2f} s")
         print(f"{self.passed} passed, {self.failed} failed")
         if not self.failed:

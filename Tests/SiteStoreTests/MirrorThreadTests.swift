@@ -154,17 +154,77 @@ import Testing
     let path = folder.path + "/closed.db"
     do {
       let closed = try SiteDatabase(path: path)
-      try closed.fillMirror(of: "d", description: description) { writer in
-        for number in 0..<200 {
-          try writer.write(
-            .person, key: "p\(number)", search: 0, isNew: true,
-            entry: MirroredEntry(
-              fingerprint: 1, entry: [UInt8](repeating: 7, count: 200_000), hashes: []))
-        }
-      }
+      try closed.fillMirror(of: "other", description: description) { try fill(0..<1, $0) }
+      try closed.fillMirror(of: "d", description: description) { try fillLarge(0..<40, $0) }
     }
     #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
-    #expect(try fingerprints(try SiteDatabase(path: path)).count == 200)
+    #expect(try fingerprints(try SiteDatabase(path: path)).count == 40)
+  }
+
+  /// More than a connection keeps in memory.
+  private func fillLarge(_ numbers: Range<Int>, _ writer: any MirrorWriter) throws {
+    for number in numbers {
+      try writer.write(
+        .person, key: "p\(number)", search: 0, isNew: true,
+        entry: MirroredEntry(
+          fingerprint: UInt64(number), entry: [UInt8](repeating: 7, count: 1_000_000), hashes: []))
+    }
+    // What was written so far has gone its way.
+    _ = try writer.keys(.person)
+  }
+
+  private func has(_ end: String) -> Bool {
+    FileManager.default.fileExists(atPath: folder.path + "/usher.db" + end)
+  }
+
+  private func journalMode() throws -> String? {
+    try DatabaseQueue(path: folder.path + "/usher.db").read {
+      try String.fetchOne($0, sql: "PRAGMA journal_mode")
+    }
+  }
+
+  @Test func anEmptyStoreIsFilledWithoutALog() throws {
+    try store.fillMirror(of: "d", description: description) { writer in
+      try fillLarge(0..<10, writer)
+      #expect(has("-journal") && !has("-wal"))
+      // The file lets nobody read; the site is told as it was.
+      #expect(try store.site(name: "acme", policy: SitePolicy(ceilings: [:])).generation == 0)
+      #expect(try store.meanwhile { try $0.pins().count }.value() == 0)
+    }
+    let run = RunRecord(command: "sync", user: "t", startedAt: 1, planHash: "")
+    _ = try store.apply(plan(for: store, "a@x"), run: run)
+    #expect(try fingerprints(store).count == 10)
+    #expect(try store.accounts(ids: [1]).map(\.email) == ["a@x"])
+    // From then on others may read meanwhile.
+    #expect(try store.meanwhile { try $0.accounts(ids: [1]).count }.value() == 1)
+    #expect(try journalMode() == "wal" && !has("-journal"))
+    try store.fillMirror(of: "d", description: description) { writer in
+      try fillLarge(10..<20, writer)
+      #expect(try store.meanwhile { try $0.accounts(ids: [1]).count }.value() == 1)
+    }
+  }
+
+  @Test func anEmptyStoreThatOthersHaveOpenKeepsItsLog() throws {
+    let other = try SiteDatabase(path: folder.path + "/usher.db")
+    try store.fillMirror(of: "d", description: description) { writer in
+      try fillLarge(0..<10, writer)
+      #expect(has("-wal"))
+      #expect(try fingerprints(other).isEmpty)
+    }
+    try store.finishMirror()
+    #expect(try fingerprints(other).count == 10)
+  }
+
+  @Test func whatFailsWhileAnEmptyStoreIsFilledLeavesItEmpty() throws {
+    #expect(throws: Broken.self) {
+      try store.fillMirror(of: "d", description: description) { writer in
+        try fillLarge(0..<10, writer)
+        throw Broken()
+      }
+    }
+    #expect(try store.mirrorDescription(of: "d") == nil)
+    try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
+    #expect(try fingerprints(store).count == 10)
   }
 
   @Test func ofAGroupThatIsWrittenTwiceTheLastMembersStay() throws {
@@ -235,18 +295,12 @@ import Testing
     #expect(try fingerprints(store).count == 10)
   }
 
-  /// More than 32 MB go over from the log into the file while the site is written.
+  /// Much goes over from the log into the file while the site is written.
   @Test func aLargeMirrorAndTheSiteAreWrittenBesideEachOther() throws {
-    let large = [UInt8](repeating: 7, count: 1_000_000)
     do {
       let store = try SiteDatabase(path: folder.path + "/large.db")
-      try store.fillMirror(of: "d", description: description) { writer in
-        for number in 0..<40 {
-          try writer.write(
-            .person, key: "p\(number)", search: 0, isNew: true,
-            entry: MirroredEntry(fingerprint: UInt64(number), entry: large, hashes: []))
-        }
-      }
+      try store.fillMirror(of: "other", description: description) { try fill(0..<1, $0) }
+      try store.fillMirror(of: "d", description: description) { try fillLarge(0..<40, $0) }
       let run = RunRecord(command: "sync", user: "t", startedAt: 1, planHash: "")
       for number in 0..<3 { _ = try store.apply(plan(for: store, "\(number)@x"), run: run) }
       #expect(try fingerprints(store).count == 40)
