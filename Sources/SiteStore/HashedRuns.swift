@@ -27,16 +27,24 @@ final class HashedRuns {
     file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   }
 
-  /// - Parameter pairs: in order.
   func add(_ pairs: [HashedEntry]) throws {
+    func part(_ pair: HashedEntry) -> Int { Int(pair.hash.high >> (64 - Self.bits)) }
+    var next = [Int](repeating: 0, count: Self.parts + 1)
+    for pair in pairs { next[part(pair) + 1] += 1 }
+    for part in 0..<Self.parts { next[part + 1] += next[part] }
     let start = runs.last?.last ?? 0
-    let places = (0..<Self.parts).map { part in
-      pairs.indices.first(after: { Int(pairs[$0].hash.high >> (64 - Self.bits)) < part })
+    runs.append(next.map { start + $0 })
+    let parted = [HashedEntry](unsafeUninitializedCapacity: pairs.count) { buffer, count in
+      for pair in pairs {
+        let part = part(pair)
+        buffer.initializeElement(at: next[part], to: pair)
+        next[part] += 1
+      }
+      count = pairs.count
     }
-    runs.append((places + [pairs.count]).map { start + $0 })
     try Self.reporting {
       try file.seek(toOffset: UInt64(start * Self.pairBytes))
-      try pairs.withUnsafeBytes { try file.write(contentsOf: $0) }
+      try parted.withUnsafeBytes { try file.write(contentsOf: $0) }
     }
   }
 
@@ -48,7 +56,8 @@ final class HashedRuns {
         let bytes = try read(run[part]..<run[part + 1])
         bytes.withUnsafeBytes { pairs += $0.bindMemory(to: HashedEntry.self) }
       }
-      pairs.sortByHash { $0.hash.high }
+      // Their first bits are the same.
+      pairs.sortByHash { $0.hash.high << Self.bits }
       if !pairs.isEmpty { try body(pairs) }
     }
   }

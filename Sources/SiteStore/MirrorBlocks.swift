@@ -90,7 +90,6 @@ final class MirrorBlocks {
   private func putAside() throws {
     let kept = try runs ?? HashedRuns(in: folder())
     runs = kept
-    added.sortByHash { $0.hash.high }
     try kept.add(added)
     added.removeAll(keepingCapacity: true)
   }

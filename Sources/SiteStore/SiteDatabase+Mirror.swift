@@ -73,7 +73,6 @@ extension SiteDatabase {
     _ body: (any MirrorWriter) throws -> Void
   ) throws {
     try finishMirror()
-    returnToLog()
     let isAlone = try Self.reporting(path) { try leaveLog() }
     if isAlone { asItWas = try Self.reporting(path) { try copyInMemory() } }
     let (path, before) = (path, checkpoint)
@@ -282,6 +281,8 @@ extension SiteDatabase {
     guard let description = try mirrorDescription(of: directory) else { return }
     let stored = kind == .person ? description.personAttributes : description.groupAttributes
     let places = stored.map { slots.slot(of: $0) }
+    // Others may write meanwhile.
+    returnToLog()
     try readMirror { db in
       var arguments: StatementArguments = [directory]
       // Everybody is read as the entries lie, which by keys would be here and there all over the file.

@@ -20,7 +20,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   var checkpoint: Meanwhile<Void>?
   /// What an empty store held, while its file is filled and lets nobody read.
   var asItWas: DatabaseQueue?
-  /// Whether the file is written without a log, see `leaveLog`.
+  /// Whether the file is written without a log, see `leaveLog`; a new one is.
   private var isWithoutLog = false
 
   /// Opens a store, or creates it; an older one is brought up to date.
@@ -43,8 +43,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
         )
       }
       if found.tables == 0, isNew || found.application == 0 {
-        try writeAheadLog()
         try queue.write { try Schema.create($0) }
+        isWithoutLog = true
       } else if found.application != Schema.applicationID {
         throw StoreFailure.notOurs(path: path)
       } else if found.version > Schema.version {
@@ -67,11 +67,15 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     returnToLog()
   }
 
-  /// Gives up the log while an empty store is filled: pages that are new go into the file once, instead of into the log and
+  /// Gives up the log for an empty store: pages that are new go into the file once, instead of into the log and
   /// from there into the file. A run that ends before its time leaves a journal by which SQLite takes it back.
   /// - Returns: false where the store is not empty, or others have it open: they read on while the log is written.
   func leaveLog() throws -> Bool {
-    guard try isEmpty() else { return false }
+    guard try isEmpty() else {
+      returnToLog()
+      return false
+    }
+    if isWithoutLog { return true }
     do {
       try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
     } catch DatabaseError.SQLITE_BUSY { return false }
@@ -79,7 +83,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     return true
   }
 
-  /// Goes back to the log, before there is another connection. Where that fails, whoever opens the store next does.
+  /// Goes back to the log, before there is another connection and before much is read. Where that fails, whoever opens the
+  /// store next does.
   func returnToLog() {
     guard isWithoutLog else { return }
     isWithoutLog = false
