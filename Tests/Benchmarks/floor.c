@@ -1,6 +1,6 @@
 /* The floor: what it costs merely to receive what a sync has to read.
 
-   floor -H URI -D BIND-DN -y PASSWORD-FILE [-p PAGE] [-r READAHEAD] [-g GATHER]
+   floor -H URI -D BIND-DN -y PASSWORD-FILE [-p PAGE] [-r READAHEAD] [-g GATHER] [-w WINDOW]
          BASE FILTER ATTRIBUTE,ATTRIBUTE... [BASE FILTER ATTRIBUTES]...
 
    Does the searches one after the other on one connection, touches every byte of every DN and
@@ -9,8 +9,11 @@
 
    -p  entries a page (RFC 2696); 0, the default, asks for everything at once
    -r  bytes of read-ahead below libldap; 0, the default, leaves libldap's own two reads a message
-   -g  microseconds to wait, when the read-ahead is empty in mid-answer, before reading on: the
-       server then writes many entries for each time that it wakes us (needs -r)
+   -g  microseconds to wait at most, when the read-ahead is empty in mid-answer, before reading on:
+       the server then writes many entries for each time that it wakes us (needs -r); at first four
+       for each entry that has come
+   -w  bytes that the system takes in before they are read; once it is full the server's system
+       gathers what the server writes
 
    cc -O2 floor.c -o floor -lldap -llber */
 #define _GNU_SOURCE
@@ -20,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { MAX_ATTRIBUTES = 64, TIMEOUT_SECONDS = 60 };
@@ -29,6 +33,7 @@ struct options {
   int page;
   ber_len_t readahead;
   useconds_t gather;
+  int window;
 };
 
 struct search {
@@ -56,14 +61,14 @@ static void check(int code, const char *what) {
 
 static _Noreturn void usage(void) {
   fputs("usage: floor -H URI -D BIND-DN -y PASSWORD-FILE [-p PAGE] [-r READAHEAD] [-g GATHER]"
-        " BASE FILTER ATTRIBUTES...\n", stderr);
+        " [-w WINDOW] BASE FILTER ATTRIBUTES...\n", stderr);
   exit(64);
 }
 
 static struct options parse_options(int argc, char **argv) {
   struct options options = {0};
   int option;
-  while ((option = getopt(argc, argv, "H:D:y:p:r:g:")) != -1) {
+  while ((option = getopt(argc, argv, "H:D:y:p:r:g:w:")) != -1) {
     switch (option) {
     case 'H': options.uri = optarg; break;
     case 'D': options.bind_dn = optarg; break;
@@ -71,6 +76,7 @@ static struct options parse_options(int argc, char **argv) {
     case 'p': options.page = atoi(optarg); break;
     case 'r': options.readahead = strtoul(optarg, NULL, 10); break;
     case 'g': options.gather = strtoul(optarg, NULL, 10); break;
+    case 'w': options.window = atoi(optarg); break;
     default: usage();
     }
   }
@@ -112,9 +118,13 @@ static LDAP *open_connection(const struct options *options) {
 }
 
 /* The socket below libldap, with the read-ahead in place where one is asked for. */
-static Sockbuf *open_socket_buffer(LDAP *ld, ber_len_t readahead) {
+static Sockbuf *open_socket_buffer(LDAP *ld, ber_len_t readahead, int window) {
   Sockbuf *socket = NULL;
+  int descriptor = -1;
   check(ldap_get_option(ld, LDAP_OPT_SOCKBUF, &socket), "socket buffer");
+  check(ldap_get_option(ld, LDAP_OPT_DESC, &descriptor), "descriptor");
+  if (window && setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &window, sizeof window) != 0)
+    fail("no window of %d bytes", window);
   if (readahead && ber_sockbuf_add_io(socket, &ber_sockbuf_io_readahead,
                                       LBER_SBIOD_LEVEL_PROVIDER + 1, &readahead) != 0)
     fail("no read-ahead of %lu bytes", (unsigned long)readahead);
@@ -181,7 +191,7 @@ static void receive_page(LDAP *ld, Sockbuf *socket, int id, const struct options
     LDAPMessage *message = NULL;
     struct timeval timeout = {.tv_sec = TIMEOUT_SECONDS};
     if (options->gather && !first && !ber_sockbuf_ctrl(socket, LBER_SB_OPT_DATA_READY, NULL))
-      usleep(options->gather);
+      usleep(counts->entries * 4 < options->gather ? counts->entries * 4 : options->gather);
     switch (ldap_result(ld, id, LDAP_MSG_ONE, &timeout, &message)) {
     case LDAP_RES_SEARCH_ENTRY:
       receive_entry(ld, message, counts);
@@ -202,7 +212,7 @@ static void receive_page(LDAP *ld, Sockbuf *socket, int id, const struct options
 int main(int argc, char **argv) {
   struct options options = parse_options(argc, argv);
   LDAP *ld = open_connection(&options);
-  Sockbuf *socket = open_socket_buffer(ld, options.readahead);
+  Sockbuf *socket = open_socket_buffer(ld, options.readahead, options.window);
   for (char **arguments = argv + optind; *arguments; arguments += 3) {
     struct search search = parse_search(arguments);
     struct counts counts = {0};
