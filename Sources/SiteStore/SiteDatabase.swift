@@ -112,7 +112,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     }
     returnToLog()
     let (path, audit) = (path, audit)
-    return Meanwhile(isPatient: true) { try ask(SiteDatabase(path: path, audit: audit)) }
+    return Meanwhile { try ask(SiteDatabase(path: path, audit: audit)) }
   }
 
   static func connect(_ path: String) throws -> DatabaseQueue {

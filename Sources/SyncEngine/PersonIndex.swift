@@ -84,19 +84,9 @@ struct PersonIndex {
     return row
   }
 
-  /// The rows of many keys' hashes: all are looked for where they most likely are before the first is held against what is
-  /// there, so that the processor waits for many places of the memory at a time.
-  mutating func rows(of hashes: [WideHash]) -> [Int] {
-    let likely = zip(next..., hashes).map { next, hash in
-      next < rows.count && rows[next].hash == hash
-        ? Int32(next) : places[Int(truncatingIfNeeded: hash.low) & (places.count - 1)]
-    }
-    let found = zip(hashes, likely).map { hash, row in
-      row >= 0 && rows[Int(row)].hash == hash ? Int(row) : self.row(of: hash)
-    }
-    if let last = found.last { next = last + 1 }
-    return found
-  }
+  /// The rows of many keys' hashes: looked for one right after the other, the processor waits for several places of the
+  /// memory at a time.
+  mutating func rows(of hashes: [WideHash]) -> [Int] { hashes.map { row(of: $0) } }
 
   private mutating func put(_ row: Int) {
     var place = Int(truncatingIfNeeded: rows[row].hash.low) & (places.count - 1)
