@@ -29,7 +29,7 @@ static inline int usher_ldap_holds_data(Sockbuf *sb) {
   return ber_sockbuf_ctrl(sb, LBER_SB_OPT_DATA_READY, NULL);
 }
 
-/// Whether the other end of a connection is on this machine.
+/// Whether the other end of a TCP connection is on this machine: the server, or somebody who stands for it.
 static inline int usher_ldap_is_local(Sockbuf *sb) {
   ber_socket_t fd = -1;
   struct sockaddr_storage own = {0}, other = {0};

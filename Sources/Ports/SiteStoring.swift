@@ -3,7 +3,7 @@ import SiteModel
 
 /// The site: accounts with what they hold, the people behind them, and the journal of runs.
 package protocol SiteStoring: AnyObject {
-  /// Has another thread ask the store something, over a connection of its own.
+  /// Has another thread ask the store something, over a connection of its own; an empty store is asked at once.
   func meanwhile<Value: Sendable>(
     _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value
   ) -> Meanwhile<Value>

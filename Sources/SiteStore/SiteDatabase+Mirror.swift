@@ -81,8 +81,10 @@ extension SiteDatabase {
         let queue = try Self.connect(path)
         // Neither the disk nor the checkpoint is waited for: the log is synchronised with the first change of the site at
         // the latest, and the checkpoint goes on while the plan is made and applied.
-        try queue.writeWithoutTransaction {
-          try $0.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")
+        if !isAlone {
+          try queue.writeWithoutTransaction {
+            try $0.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")
+          }
         }
         try Self.write(over: queue) {
           try Self.updateMirror(of: directory, description: description, in: $0, body)

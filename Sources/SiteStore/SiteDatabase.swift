@@ -54,7 +54,9 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
         try queue.write { try Schema.migrate($0, from: found.version) }
       }
       // A backup that was put in the place of the store has none yet; while somebody fills it, it has none.
-      if found.tables > 0, !found.isLogged { try? writeAheadLog() }
+      if found.tables > 0, !found.isLogged {
+        do { try writeAheadLog() } catch DatabaseError.SQLITE_BUSY {}
+      }
     } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
     }
@@ -75,7 +77,6 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       returnToLog()
       return false
     }
-    if isWithoutLog { return true }
     do {
       try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
     } catch DatabaseError.SQLITE_BUSY { return false }
@@ -85,10 +86,12 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
 
   /// Goes back to the log, before there is another connection and before much is read. Where that fails, whoever opens the
   /// store next does.
-  func returnToLog() {
+  package func returnToLog() {
     guard isWithoutLog else { return }
-    isWithoutLog = false
-    try? writeAheadLog()
+    do {
+      try writeAheadLog()
+      isWithoutLog = false
+    } catch {}
   }
 
   private func isEmpty() throws -> Bool {
@@ -124,6 +127,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       db.add(function: Self.folded)
       db.add(function: Self.fits)
       // A run writes pages more than once; they go over from the log into the file when it is closed, or from 32 MB on.
+      // Without a log, taking away the journal is the commit: EXTRA has the folder know of it.
       try db.execute(
         sql:
           "PRAGMA synchronous = EXTRA; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 8000")
@@ -132,7 +136,11 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   }
 
   private func writeAheadLog() throws {
-    try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+    try queue.writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA journal_mode = WAL")
+      // Whoever has read in the log keeps it from being left.
+      _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema")
+    }
   }
 
   /// Writes a copy as of one moment, while others read and write; it is there whole or not at all.

@@ -106,6 +106,13 @@ final class House: ConsoleHouse {
     return try body(office(session, session.store()))
   }
 
+  /// The store, where no sync has been yet: while somebody has it open, the first one does not keep others from reading.
+  func storeToKeepOpen() -> SiteDatabase? {
+    guard let store = try? session().store(), (try? store.lastSync()) == nil else { return nil }
+    store.returnToLog()
+    return store
+  }
+
   func holdingSite<Value>(_ body: (Office) throws -> Value) throws -> Value {
     let session = session()
     return try session.holdingSite { try body(office(session, $0)) }

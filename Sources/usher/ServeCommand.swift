@@ -1,7 +1,9 @@
 import ArgumentParser
 import Console
 import Foundation
+import Ports
 import Settings
+import SiteStore
 import Synchronization
 import Views
 
@@ -53,6 +55,8 @@ final class Service {
     let program: StartedProgram
     let began: Int64
     let isFull: Bool
+    /// Kept open meanwhile.
+    let store: SiteDatabase?
   }
 
   init(_ options: CommonOptions, _ terminal: Terminal, metrics: String?) throws {
@@ -91,11 +95,16 @@ final class Service {
     }
     let session = Session(
       terminal: terminal, configuration: configuration, command: "serve", now: now)
-    let store = try session.store()
-    let full = try configuration.directories.map {
-      try store.readEvidence(of: $0.name)?.fullReadAt ?? 0
+    do {
+      let store = try session.store()
+      let full = try configuration.directories.map {
+        try store.readEvidence(of: $0.name)?.fullReadAt ?? 0
+      }
+      return (try store.lastSync(), full.min())
+    } catch StoreFailure.busy {
+      // Somebody fills the store.
+      return (nil, nil)
     }
-    return (try store.lastSync(), full.min())
   }
 
   private static var now: Int64 { Int64(Date().timeIntervalSince1970) }
@@ -152,8 +161,9 @@ final class Service {
     if options.verbose { words.append("--verbose") }
     if options.log != .text { words += ["--log", options.log.rawValue] }
     manager.tell("STATUS=Syncing")
+    let store = house.storeToKeepOpen()
     let program = try StartedProgram("/proc/self/exe", words) { [events] in events.add(.syncEnded) }
-    sync = Running(program: program, began: Self.now, isFull: due == .full)
+    sync = Running(program: program, began: Self.now, isFull: due == .full, store: store)
   }
 
   private func ended(_ running: Running) {

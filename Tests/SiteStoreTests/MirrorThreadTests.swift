@@ -204,6 +204,16 @@ import Testing
     }
   }
 
+  @Test func aFillGoesOnWhereOthersTurnTheLogOnMeanwhile() throws {
+    try store.fillMirror(of: "d", description: description) { try fillLarge(0..<10, $0) }
+    try store.finishMirror()
+    #expect(try fingerprints(SiteDatabase(path: folder.path + "/usher.db")).count == 10)
+    let run = RunRecord(command: "sync", user: "t", startedAt: 1, planHash: "")
+    _ = try store.apply(plan(for: store, "a@x"), run: run)
+    #expect(try journalMode() == "wal")
+    #expect(try SiteDatabase(path: folder.path + "/usher.db").accounts(ids: [1]).count == 1)
+  }
+
   @Test func anEmptyStoreThatOthersHaveOpenKeepsItsLog() throws {
     let other = try SiteDatabase(path: folder.path + "/usher.db")
     try store.fillMirror(of: "d", description: description) { writer in
