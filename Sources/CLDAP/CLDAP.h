@@ -2,9 +2,6 @@
 // What Swift cannot import from libldap: macros with casts, and the address of an I/O layer.
 #include <lber.h>
 #include <ldap.h>
-#include <netinet/in.h>
-#include <string.h>
-#include <sys/socket.h>
 
 enum {
   usher_res_bind = 0x61,
@@ -27,31 +24,6 @@ static inline Sockbuf *usher_ldap_read_ahead(LDAP *ld, ber_len_t size) {
 /// Whether something was read from a socket that no message has been made of yet.
 static inline int usher_ldap_holds_data(Sockbuf *sb) {
   return ber_sockbuf_ctrl(sb, LBER_SB_OPT_DATA_READY, NULL);
-}
-
-/// Whether the other end of a TCP connection is on this machine: the server, or somebody who stands for it.
-static inline int usher_ldap_is_local(Sockbuf *sb) {
-  ber_socket_t fd = -1;
-  struct sockaddr_storage own = {0}, other = {0};
-  socklen_t own_size = sizeof own, other_size = sizeof other;
-  if (ber_sockbuf_ctrl(sb, LBER_SB_OPT_GET_FD, &fd) != 1 ||
-      getsockname(fd, (struct sockaddr *)&own, &own_size) != 0 ||
-      getpeername(fd, (struct sockaddr *)&other, &other_size) != 0 || own.ss_family != other.ss_family)
-    return 0;
-  const struct sockaddr_in *own4 = (void *)&own, *other4 = (void *)&other;
-  const struct sockaddr_in6 *own6 = (void *)&own, *other6 = (void *)&other;
-  switch (own.ss_family) {
-    case AF_INET: return own4->sin_addr.s_addr == other4->sin_addr.s_addr;
-    case AF_INET6: return memcmp(&own6->sin6_addr, &other6->sin6_addr, sizeof own6->sin6_addr) == 0;
-    default: return 0;
-  }
-}
-
-/// Limits how many bytes the system takes in before they are read.
-static inline int usher_ldap_limit_received(Sockbuf *sb, int bytes) {
-  ber_socket_t fd = -1;
-  if (ber_sockbuf_ctrl(sb, LBER_SB_OPT_GET_FD, &fd) != 1) return -1;
-  return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
 
 /// LDAP_OPT_ON, a macro with a cast.

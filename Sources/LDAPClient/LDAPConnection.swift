@@ -72,8 +72,10 @@ final class LDAPConnection {
     watch.end()
     limitSocketWaits()
     socket = usher_ldap_read_ahead(handle, 1 << 20)
-    if let socket, usher_ldap_is_local(socket) == 1 {
-      isLocal = usher_ldap_limit_received(socket, Self.localWindow) == 0
+    if let descriptor, isOnThisMachine {
+      var window = Self.localWindow
+      let size = socklen_t(MemoryLayout.size(ofValue: window))
+      isLocal = setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &window, size) == 0
     }
   }
 
@@ -249,12 +251,24 @@ final class LDAPConnection {
   }
 
   /// The address of the server at the other end, as the system has it; empty where it has none.
-  var peer: [UInt8] {
+  var peer: [UInt8] { address(getpeername) }
+
+  /// Whether the other end of a TCP connection is on this machine: the server, or somebody who stands for it.
+  private var isOnThisMachine: Bool {
+    let (own, other) = (address(getsockname), peer)
+    // After the family comes the port, and then the address.
+    return own.count > 4 && own.prefix(2) == other.prefix(2)
+      && own.dropFirst(4) == other.dropFirst(4)
+  }
+
+  private func address(
+    _ ask: (Int32, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> Int32
+  ) -> [UInt8] {
     guard let descriptor else { return [] }
     var address = sockaddr_storage()
     var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
     let found = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &size) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { ask(descriptor, $0, &size) }
     }
     return found == 0 ? withUnsafeBytes(of: address) { Array($0.prefix(Int(size))) } : []
   }
