@@ -47,7 +47,7 @@ package struct DirectoryGroups: Sendable {
 
   /// Groups by keys: filled, then closed, then asked.
   private struct KeyedGroups: Sendable {
-    private var pairs: [Membership] = []
+    private(set) var pairs: [Membership] = []
     /// Where the pairs begin whose keys begin with the same bits: keys are spread evenly, so that few share a place.
     private var starts: [Int32] = []
     private var shift: UInt64 = 64
@@ -219,6 +219,9 @@ package struct DirectoryGroups: Sendable {
     ancestors = Array(repeating: nil, count: entries.count)
     fingerprints = Array(repeating: 0, count: entries.count)
   }
+
+  /// Who is in the groups, in order; once they are closed.
+  package var memberships: [Membership] { members.pairs }
 
   /// The groups that a group is a direct member of.
   private func parents(of group: Int32) -> [Int32] {

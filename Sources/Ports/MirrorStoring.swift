@@ -67,6 +67,13 @@ package protocol MirrorStoring: AnyObject {
 
 package enum MirrorKind: Int, Sendable { case person, group }
 
+/// Whether the mirror has an entry that is written.
+package enum MirrorPlace: Sendable {
+  case known, new
+  /// One of the first groups of all. Who is in them is told of all together once they are written, see `MirrorWriter`.
+  case first
+}
+
 /// Whom changes of the directory have touched since everybody was looked at.
 package struct Touched: Sendable, Hashable {
   /// People, by key.
@@ -154,10 +161,13 @@ package protocol MirrorWriter: AnyObject {
   /// How many entries were written or removed.
   var changes: Int { get }
   /// - Parameters:
-  ///   - isNew: the mirror has nothing under this key.
+  ///   - place: whether the mirror has something under this key.
   ///   - entry: its hashes are the keys by which groups know a person, or those of a group's members.
   func write(
-    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry) throws
+    _ kind: MirrorKind, key: String, search: Int, as place: MirrorPlace, entry: MirroredEntry)
+    throws
+  /// The members of the first groups, in order; groups are numbered as they were written.
+  func write(membersOfFirst members: [DirectoryGroups.Membership]) throws
   func remove(_ kind: MirrorKind, key: String) throws
   /// An entry as it is in the mirror; nil when it is not there.
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry?

@@ -15,6 +15,9 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// The entry that was asked for last, which is mostly the one that is written next.
   private var found: (kind: MirrorKind, key: String, row: Row)?
   private var newEntries, newKeys: RapidInsert
+  /// The entries of the first groups, and who is in them; nil: nobody told.
+  private var firstGroups: [Int64] = []
+  private var firstMembers: [DirectoryGroups.Membership]?
   /// The number of the next new entry.
   private var nextEntry: Int64
   /// Whether SQLite would give new rows these numbers by itself, the next ones after the last. Then it does: it need not look
@@ -57,31 +60,35 @@ final class DatabaseMirrorWriter: MirrorWriter {
   }
 
   func write(
-    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry
+    _ kind: MirrorKind, key: String, search: Int, as place: MirrorPlace, entry: MirroredEntry
   ) throws {
     changes += 1
     let fingerprint = Int64(bitPattern: entry.fingerprint)
     let own = kind == .group ? [] : entry.hashes
-    let place: Int64
-    let known = isNew ? nil : try row(kind, key)
+    let row: Int64
+    let known = place == .known ? try self.row(kind, key) : nil
     found = nil
     if let known {
-      place = known[0]
+      row = known[0]
       let before = WideHash.all(in: known[2])
       if before != entry.hashes {
-        try blocks(of: kind).names.note(removed: before, added: entry.hashes, place)
+        try blocks(of: kind).names.note(removed: before, added: entry.hashes, row)
       }
-      try updateEntry.run(.bytes(entry.entry), .bytes(WideHash.bytes(of: own)), .int(place))
-      try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(place))
+      try updateEntry.run(.bytes(entry.entry), .bytes(WideHash.bytes(of: own)), .int(row))
+      try updateKey.run(.int(fingerprint), .int(Int64(search)), .int(row))
     } else {
-      place = nextEntry
-      if !areNext { newEntries.waiting.add(place) }
+      row = nextEntry
+      if !areNext { newEntries.waiting.add(row) }
       newEntries.waiting.add(entry.entry)
       newEntries.waiting.addBlob { WideHash.append(own, to: &$0) }
       try newEntries.endRow()
-      try blocks(of: kind).names.note(added: entry.hashes, place)
-      try blocks(of: kind).keys.note(added: [hash.wide(key)], place)
-      if !areNext { newKeys.waiting.add(place) }
+      if place == .first {
+        firstGroups.append(row)
+      } else {
+        try blocks(of: kind).names.note(added: entry.hashes, row)
+      }
+      try blocks(of: kind).keys.note(added: [hash.wide(key)], row)
+      if !areNext { newKeys.waiting.add(row) }
       newKeys.waiting.add(directory)
       newKeys.waiting.add(Int64(kind.rawValue))
       newKeys.waiting.add(key)
@@ -91,8 +98,12 @@ final class DatabaseMirrorWriter: MirrorWriter {
       nextEntry += 1
     }
     if kind == .group {
-      try keepMembers.run(.int(place), .bytes(WideHash.bytes(of: entry.hashes)))
+      try keepMembers.run(.int(row), .bytes(WideHash.bytes(of: entry.hashes)))
     }
+  }
+
+  func write(membersOfFirst members: [DirectoryGroups.Membership]) throws {
+    firstMembers = members
   }
 
   func remove(_ kind: MirrorKind, key: String) throws {
@@ -178,10 +189,27 @@ final class DatabaseMirrorWriter: MirrorWriter {
           resultCode: .SQLITE_CORRUPT, message: "the mirror's entries and keys do not fit together")
       }
     }
+    try writeFirstMembers()
     try people.names.make()
     try groups.names.make()
     try people.keys.make()
     try groups.keys.make()
+  }
+
+  private func writeFirstMembers() throws {
+    guard !firstGroups.isEmpty else { return }
+    guard let members = firstMembers else {
+      throw DatabaseError(
+        resultCode: .SQLITE_MISUSE, message: "nobody told who is in the first groups")
+    }
+    var next = members[...]
+    while !next.isEmpty {
+      try groups.names.make(
+        next.prefix(MirrorBlocks.noted).map {
+          HashedEntry(hash: $0.key, entry: firstGroups[Int($0.group)])
+        })
+      next = next.dropFirst(MirrorBlocks.noted)
+    }
   }
 
   private func blocks(of kind: MirrorKind) -> Blocks { kind == .person ? people : groups }

@@ -20,7 +20,7 @@ final class MirrorBlocks {
   /// What blocks hold at most where several are made at once, and what one may come to hold.
   private static let filled = 144, full = 160
   /// How many pairs are noted in memory where none is removed; a first read brings some for each person.
-  private static let noted = 25_000
+  static let noted = 25_000
 
   private let db: Database
   private let directory: String
@@ -164,12 +164,15 @@ final class MirrorBlocks {
     }
   }
 
+  /// Writes pairs that come in order, beside what was noted.
+  func make(_ pairs: [HashedEntry]) throws { try write(pairs, without: []) }
+
   /// - Parameters:
   ///   - changes: in order, what is removed among them.
   ///   - gone: what of them is removed.
   private func write(_ changes: [HashedEntry], without gone: Set<HashedEntry>) throws {
-    let (find, own) = try (finders ?? Finders(db), writers ?? Writers(db))
-    (finders, writers) = (find, own)
+    let (find, writer) = try (finders ?? Finders(db), writers ?? Writers(db))
+    (finders, writers) = (find, writer)
     var next = changes.startIndex
     while next < changes.endIndex {
       let known = try find.before.first(
@@ -182,7 +185,13 @@ final class MirrorBlocks {
       }
       var end = next
       while end < changes.endIndex, limit.map({ changes[end] < $0 }) ?? true { end += 1 }
-      let merged = Self.merge(known?.pairs ?? [], changes[next..<end], without: gone)
+      // What comes behind a block that is filled goes into blocks of its own.
+      let last = (known?.pairs ?? []).dropFirst(Self.filled / 2).last
+      let isBehind =
+        gone.isEmpty && end - next >= Self.filled
+        && (last.map { $0.hash < changes[next].hash } ?? false)
+      let own = isBehind ? nil : known
+      let merged = Self.merge(own?.pairs ?? [], changes[next..<end], without: gone)
       if isUnique, zip(merged, merged.dropFirst()).contains(where: { $0.hash == $1.hash }) {
         throw DatabaseError(
           resultCode: .SQLITE_CONSTRAINT, message: "an entry is twice in the mirror of \(directory)"
@@ -194,11 +203,11 @@ final class MirrorBlocks {
       for piece in stride(from: 0, to: max(1, merged.count), by: size) {
         let pairs = merged.dropFirst(piece).prefix(size)
         let bytes = Self.bytes(of: pairs)
-        if piece == 0, let id = known?.id {
-          try own.update.run(.bytes(bytes), .int(id))
+        if piece == 0, let id = own?.id {
+          try writer.update.run(.bytes(bytes), .int(id))
         } else {
-          let from = piece == 0 ? first : Self.bytes(of: pairs.prefix(1))
-          try own.insert.run(.text(directory), .int(Int64(kind)), .bytes(from), .bytes(bytes))
+          let from = piece == 0 && known == nil ? first : Self.bytes(of: pairs.prefix(1))
+          try writer.insert.run(.text(directory), .int(Int64(kind)), .bytes(from), .bytes(bytes))
         }
       }
     }

@@ -14,7 +14,7 @@ final class MirrorThread: MirrorWriter {
     let kind: MirrorKind
     let key: String
     let search: Int
-    let isNew: Bool
+    let place: MirrorPlace
     let entry: MirroredEntry
   }
 
@@ -61,11 +61,15 @@ final class MirrorThread: MirrorWriter {
   // MARK: MirrorWriter
 
   func write(
-    _ kind: MirrorKind, key: String, search: Int, isNew: Bool, entry: MirroredEntry
+    _ kind: MirrorKind, key: String, search: Int, as place: MirrorPlace, entry: MirroredEntry
   ) throws {
     changes += 1
-    entries.append(Entry(kind: kind, key: key, search: search, isNew: isNew, entry: entry))
+    entries.append(Entry(kind: kind, key: key, search: search, place: place, entry: entry))
     if entries.count == Self.together { try flush() }
+  }
+
+  func write(membersOfFirst members: [DirectoryGroups.Membership]) throws {
+    try send { try $0.write(membersOfFirst: members) }
   }
 
   func remove(_ kind: MirrorKind, key: String) throws {
@@ -96,7 +100,7 @@ final class MirrorThread: MirrorWriter {
     try put { writer in
       for one in own {
         try writer.write(
-          one.kind, key: one.key, search: one.search, isNew: one.isNew, entry: one.entry)
+          one.kind, key: one.key, search: one.search, as: one.place, entry: one.entry)
       }
     }
   }

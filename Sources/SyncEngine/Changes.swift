@@ -182,7 +182,7 @@ private struct MirrorUpdate {
         touchMembers(old, new)
         groupsDifference += old == nil ? 1 : 0
       }
-      try writer.write(kind, key: key, search: 0, isNew: old == nil, entry: new)
+      try writer.write(kind, key: key, search: 0, as: old == nil ? .new : .known, entry: new)
     }
   }
 

@@ -129,6 +129,7 @@ struct DirectoryReader {
     }
     if let members { groups.add(try members()) }
     groups.close()
+    if groupFingerprints.isEmpty { try writer?.write(membersOfFirst: groups.memberships) }
     guard
       let evaluator = PersonEvaluator(
         mapping: mapping, slots: mapping.personSlots, groups: groups, now: now,
@@ -159,7 +160,8 @@ struct DirectoryReader {
         let before = unseen.removeValue(forKey: key)
         if before != fingerprint {
           try writer.write(
-            .group, key: key, search: 0, isNew: before == nil,
+            .group, key: key, search: 0,
+            as: known.isEmpty ? .first : before == nil ? .new : .known,
             entry: MirroredEntry(
               fingerprint: fingerprint,
               entry: batch.stored(entry, leavingOut: membership.all), hashes: members))
@@ -278,7 +280,7 @@ struct DirectoryReader {
     try writer.write(
       .person, key: key ?? id ?? Candidate.key(ofName: batch.name(of: entry)),
       search: candidate.search,
-      isNew: isNew,
+      as: isNew ? .new : .known,
       entry: MirroredEntry(
         fingerprint: candidate.mirrored, entry: batch.stored(entry),
         hashes: DirectoryGroups.ownKeys(

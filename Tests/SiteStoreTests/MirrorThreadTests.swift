@@ -30,7 +30,7 @@ import Testing
 
   private func fill(_ numbers: Range<Int>, _ writer: any MirrorWriter) throws {
     for number in numbers {
-      try writer.write(.person, key: "p\(number)", search: 0, isNew: true, entry: entry(number))
+      try writer.write(.person, key: "p\(number)", search: 0, as: .new, entry: entry(number))
     }
     var evidence = ReadEvidence()
     evidence.people = numbers.count
@@ -50,7 +50,7 @@ import Testing
     func story(_ writer: any MirrorWriter) throws {
       try fill(0..<1200, writer)
       #expect(try writer.find(.person, key: "p7") == entry(7))
-      try writer.write(.person, key: "p7", search: 0, isNew: false, entry: entry(70_000))
+      try writer.write(.person, key: "p7", search: 0, as: .known, entry: entry(70_000))
       try writer.remove(.person, key: "p8")
       #expect(try writer.keys(.person).count == 1199)
       #expect(writer.changes == 1202)
@@ -74,7 +74,7 @@ import Testing
       for round in 1...3 {
         try writer.remove(.person, key: "p1")
         #expect(try writer.find(.person, key: "p1") == nil)
-        try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(round * 10_000))
+        try writer.write(.person, key: "p1", search: 0, as: .new, entry: entry(round * 10_000))
         #expect(try writer.find(.person, key: "p1") == entry(round * 10_000))
       }
       try writer.remove(.person, key: "p2")
@@ -84,9 +84,9 @@ import Testing
       #expect(try writer.find(.person, key: "p1") == entry(30_000))
       #expect(try writer.find(.person, key: "p2") == nil)
       #expect(try writer.find(.group, key: "p1") == nil)
-      try writer.write(.person, key: "p1", search: 0, isNew: false, entry: entry(5))
+      try writer.write(.person, key: "p1", search: 0, as: .known, entry: entry(5))
       try writer.remove(.person, key: "p0")
-      try writer.write(.person, key: "p2", search: 0, isNew: false, entry: entry(2))
+      try writer.write(.person, key: "p2", search: 0, as: .known, entry: entry(2))
     }
     #expect(
       try store.mirrorKeys(of: "d", kind: .person, among: ["p0", "p1", "p2"], hashes: [])
@@ -165,7 +165,7 @@ import Testing
   private func fillLarge(_ numbers: Range<Int>, _ writer: any MirrorWriter) throws {
     for number in numbers {
       try writer.write(
-        .person, key: "p\(number)", search: 0, isNew: true,
+        .person, key: "p\(number)", search: 0, as: .new,
         entry: MirroredEntry(
           fingerprint: UInt64(number), entry: [UInt8](repeating: 7, count: 1_000_000), hashes: []))
     }
@@ -241,7 +241,7 @@ import Testing
     func group(_ writer: any MirrorWriter, _ isNew: Bool, _ members: [UInt64]) throws {
       let hashes = members.map { WideHash(high: $0, low: 1) }
       try writer.write(
-        .group, key: "g", search: 0, isNew: isNew,
+        .group, key: "g", search: 0, as: isNew ? .new : .known,
         entry: MirroredEntry(fingerprint: 1, entry: [], hashes: hashes))
     }
     func members() throws -> [UInt64] { try store.mirrorMembers(of: "d").map(\.key.high).sorted() }
@@ -260,6 +260,61 @@ import Testing
       try group(writer, true, [6])
     }
     #expect(try members() == [6])
+  }
+
+  /// The members of the first groups come in order, some twice; the mirror is the same as if each group had brought its own.
+  @Test(arguments: [3, 40_000])
+  func theMembersOfTheFirstGroupsAreToldTogether(people: Int) throws {
+    func key(_ person: Int) -> WideHash {
+      WideHash(high: UInt64(person) &* 0x9E37_79B9_7F4A_7C15, low: 1)
+    }
+    var members: [[WideHash]] = (0..<5).map { group in
+      (0..<people).filter { $0 % 4 <= group }.map(key)
+    }
+    members[1].append(key(0))
+    func groups(_ writer: any MirrorWriter, as place: MirrorPlace) throws {
+      for (group, hashes) in members.enumerated() {
+        try writer.write(
+          .group, key: "g\(group)", search: 0, as: place,
+          entry: MirroredEntry(fingerprint: 1, entry: [], hashes: hashes))
+      }
+    }
+    func all(_ store: SiteDatabase) throws -> [DirectoryGroups.Membership] {
+      try store.mirrorMembers(of: "d")
+    }
+    let other = try SiteDatabase(path: folder.path + "/other.db")
+    for store in [store, other] {
+      try store.updateMirror(of: "before", description: description) { try fill(0..<3, $0) }
+    }
+    try other.fillMirror(of: "d", description: description) { try groups($0, as: .new) }
+    try store.fillMirror(of: "d", description: description) { writer in
+      try groups(writer, as: .first)
+      let told = members.enumerated().flatMap { group, keys in
+        keys.map { DirectoryGroups.Membership(key: $0, group: Int32(group)) }
+      }
+      try writer.write(membersOfFirst: told.sorted())
+      try fill(0..<10, writer)
+    }
+    #expect(try all(store) == all(other))
+    #expect(try all(store).count == members.joined().count - 1)
+    for store in [store, other] {
+      try store.updateMirror(of: "d", description: description) { writer in
+        #expect(try writer.find(.group, key: "g1")?.hashes == members[1])
+        try writer.write(
+          .group, key: "g1", search: 0, as: .known,
+          entry: MirroredEntry(fingerprint: 2, entry: [], hashes: Array(members[1].dropFirst(2))))
+      }
+    }
+    #expect(try all(store) == all(other))
+  }
+
+  @Test func firstGroupsWhoseMembersNobodyTellsAreNotWritten() throws {
+    #expect(throws: StoreFailure.self) {
+      try store.updateMirror(of: "d", description: description) { writer in
+        try writer.write(.group, key: "g", search: 0, as: .first, entry: entry(1))
+      }
+    }
+    #expect(try store.mirrorDescription(of: "d") == nil)
   }
 
   @Test func whoeverFailsMeanwhileLeavesTheMirrorAsItWas() throws {
@@ -298,7 +353,7 @@ import Testing
     }
     #expect(asked != nil)
     try store.fillMirror(of: "d", description: description) { writer in
-      try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+      try writer.write(.person, key: "p1", search: 0, as: .new, entry: entry(1))
     }
     // It was handed over; what becomes of it is told when somebody waits.
     #expect(throws: StoreFailure.self) { try store.finishMirror() }
@@ -336,7 +391,7 @@ import Testing
   @Test func nothingIsAppliedBesideAMirrorThatCannotBeWritten() throws {
     try store.fillMirror(of: "d", description: description) { try fill(0..<10, $0) }
     try store.fillMirror(of: "d", description: description) { writer in
-      try writer.write(.person, key: "p1", search: 0, isNew: true, entry: entry(1))
+      try writer.write(.person, key: "p1", search: 0, as: .new, entry: entry(1))
     }
     // The plan comes before anybody has waited for the mirror.
     let plan = try plan(for: store, "a@x")
