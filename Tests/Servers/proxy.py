@@ -3,7 +3,7 @@
 
 stall    lets the first answer (the bind's) pass and then swallows all others.
 BYTES    cuts the connection once so many bytes of the server's answers have passed.
-DELAYms  lets everything arrive so many milliseconds later, on either way, and no slower.
+DELAYms  lets everything arrive so many milliseconds later, on either way, and no slower, in segments as a network has them.
 Prints its own port and serves until it is ended.
 """
 import contextlib
@@ -15,7 +15,21 @@ import time
 
 server_port, mode = int(sys.argv[1]), sys.argv[2]
 delay_seconds = float(mode[:-2]) / 1000 if mode.endswith("ms") else None
-listener = socket.create_server(("127.0.0.1", 0))
+# What Ethernet leaves of 1,500 bytes. Loopback's segments hold 65,483: whether a server's small writes gather in them
+# depends on what the connection carried before, and no server that is far away has them.
+SEGMENT_BYTES = 1460
+
+
+def shaped(new):
+    """A socket before it connects or listens, which is when its segments are agreed upon."""
+    if delay_seconds is not None:
+        new.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+    return new
+
+
+listener = shaped(socket.socket())
+listener.bind(("127.0.0.1", 0))
+listener.listen()
 print(listener.getsockname()[1], flush=True)
 
 # What may be on its way at a time: all that comes within 50 ms.
@@ -70,7 +84,8 @@ def deliver(chunks, target):
 
 
 def serve(client):
-    server = socket.create_connection(("127.0.0.1", server_port))
+    server = shaped(socket.socket())
+    server.connect(("127.0.0.1", server_port))
     if delay_seconds is not None:
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
