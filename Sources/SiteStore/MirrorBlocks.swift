@@ -117,27 +117,48 @@ final class MirrorBlocks {
     let own = try finders ?? Finders(db)
     finders = own
     var found: [HashedEntry] = []
-    for hash in Set(hashes).sorted() {
-      var next: [UInt8]? = Self.bytes(of: HashedEntry(hash: hash, entry: 0))
-      var statement = own.before
-      // One hash may run over several blocks.
-      while let place = next {
-        next =
-          try statement.first(.text(directory), .int(Int64(kind)), .bytes(place)) { row in
-            let pairs = row.bytes(2)
-            var number = Self.place(of: hash, in: pairs)
-            while number < pairs.count / Self.pairBytes {
-              let pair = Self.pair(number, in: pairs)
-              if pair.hash != hash { return nil }
-              found.append(pair)
-              number += 1
-            }
-            return Array(row.bytes(1))
-          } ?? nil
-        statement = own.after
+    var rest = Set(hashes).sorted()[...]
+    // The block behind which the first hash goes on, by its first pair; nil: it is not found yet.
+    var behind: [UInt8]?
+    while let hash = rest.first {
+      let place = behind ?? Self.bytes(of: HashedEntry(hash: hash, entry: 0))
+      let statement = behind == nil ? own.before : own.after
+      let block: Void? = try statement.first(
+        .text(directory), .int(Int64(kind)), .bytes(place)
+      ) { row in
+        behind = find(&rest, in: row.bytes(2), &found) ? nil : Array(row.bytes(1))
+      }
+      if block == nil {
+        behind = nil
+        rest.removeFirst()
       }
     }
     return found
+  }
+
+  /// Finds the first hash and those after it that are in the same block.
+  /// - Returns: false where the first that is left may go on in the next block.
+  private func find(
+    _ rest: inout ArraySlice<WideHash>, in pairs: UnsafeRawBufferPointer,
+    _ found: inout [HashedEntry]
+  ) -> Bool {
+    let count = pairs.count / Self.pairBytes
+    var isFirst = true
+    while let hash = rest.first {
+      var number = Self.place(of: hash, in: pairs)
+      // Blocks lie between.
+      if number == count, !isFirst { return true }
+      while number < count {
+        let pair = Self.pair(number, in: pairs)
+        if pair.hash != hash { break }
+        found.append(pair)
+        number += 1
+      }
+      if number == count { return false }
+      rest.removeFirst()
+      isFirst = false
+    }
+    return true
   }
 
   /// Tells all pairs, in order.

@@ -36,7 +36,9 @@ struct PeopleToWrite {
     if isFirst { try db.execute(sql: "DROP INDEX IF EXISTS person_by_account") }
     var people = try RapidInsert(
       db, into: "person (id, account, settled, due)", columns: 4,
-      onConflict: """
+      onConflict: isFirst
+        ? ""
+        : """
         ON CONFLICT (id) DO UPDATE
         SET account = coalesce(excluded.account, account), settled = excluded.settled, due = excluded.due
         """)

@@ -136,8 +136,9 @@ struct RowsToInsert: Sendable {
 
 /// Writes rows of one table, many with a statement: SQLite spends as much on its beginning and end as on a small row.
 struct RapidInsert {
-  private static let rows = 16
   private let columns: Int
+  /// How many go with a statement.
+  private let together: Int
   private let one: RapidStatement
   /// Made when so many are written.
   private var many: RapidStatement?
@@ -159,10 +160,13 @@ struct RapidInsert {
       return try RapidStatement(db, "INSERT OR FAIL INTO \(table) VALUES \(values) \(conflict)")
     }
     one = try make(1)
+    // Of a statement with several rows of which some are there already, SQLite keeps the pages as they were.
+    together = conflict.isEmpty ? 16 : 1
+    many = together == 1 ? one : nil
   }
 
   /// Takes the row, which is written by `flush` at the latest.
-  mutating func endRow() throws { if waiting.count == Self.rows { try flush() } }
+  mutating func endRow() throws { if waiting.count == together { try flush() } }
 
   mutating func flush() throws {
     try write(waiting)
@@ -170,13 +174,13 @@ struct RapidInsert {
   }
 
   mutating func write(_ rows: RowsToInsert) throws {
-    let together = columns * Self.rows
-    let wholes = rows.values.count / together * together
+    let values = columns * together
+    let wholes = rows.values.count / values * values
     if wholes > 0 {
-      let statement = try many ?? make(Self.rows)
+      let statement = try many ?? make(together)
       many = statement
-      for start in stride(from: 0, to: wholes, by: together) {
-        try write(rows, start..<start + together, statement)
+      for start in stride(from: 0, to: wholes, by: values) {
+        try write(rows, start..<start + values, statement)
       }
     }
     for start in stride(from: wholes, to: rows.values.count, by: columns) {

@@ -149,6 +149,35 @@ import Testing
     }
   }
 
+  /// A block answers for all hashes that are in it; those of one hash may fill several blocks and begin at the end of one.
+  @Test func manyHashesAreFoundAtOnce() throws {
+    func shared(_ number: Int) -> WideHash { WideHash(high: UInt64(number / 400), low: 9) }
+    try store.updateMirror(of: "d", description: description) { writer in
+      for number in 0..<2000 {
+        try writer.write(
+          .person, key: "p\(number)", search: 0, as: .new,
+          entry: MirroredEntry(
+            fingerprint: 1, entry: [],
+            hashes: [WideHash(high: UInt64(number), low: 7), shared(number)]))
+      }
+    }
+    func found(_ hashes: [WideHash]) throws -> Set<String> {
+      try store.mirrorKeys(of: "d", kind: .person, among: [], hashes: hashes)
+    }
+    func expected(_ numbers: [Int], _ groups: Set<Int>) -> Set<String> {
+      Set((0..<2000).filter { numbers.contains($0) || groups.contains($0 / 400) }.map { "p\($0)" })
+    }
+    for step in [1, 3, 143, 700] {
+      let numbers = Array(stride(from: 0, to: 2300, by: step))
+      let own = numbers.map { WideHash(high: UInt64($0), low: 7) }
+      let missing = numbers.map { WideHash(high: UInt64($0), low: 8) }
+      #expect(try found(own + missing) == expected(numbers, []))
+      #expect(try found(own + [shared(400), shared(1200)]) == expected(numbers, [1, 3]))
+    }
+    #expect(try found([shared(0), shared(1999)]) == expected([], [0, 4]))
+    #expect(try found([WideHash(high: .max, low: 0)]).isEmpty)
+  }
+
   /// A store that is closed before anybody asked what became of the mirror has no log left.
   @Test func whoeverClosesTheStoreWaitsForTheMirror() throws {
     let path = folder.path + "/closed.db"
