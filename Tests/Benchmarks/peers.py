@@ -323,21 +323,20 @@ def expect(name, found, expected):
 def render(results, people, runs):
     """The table: every case beside the floor, and a peer's beside Usher's that does the like."""
     own_megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    summaries = {name: report.summary(measurements) for name, measurements in results.items()}
     rows = [
         "| case | wall (min–max) | × floor | × Usher's same case | CPU | peak memory |",
         "|---|---|---|---|---|---|",
     ]
     for name, measurements in results.items():
-        median = summaries[name]
+        median = report.summary(measurements)
         walls = [measurement.wall_seconds for measurement in measurements]
         small = median.peak_megabytes <= own_megabytes
         rows.append("| " + " | ".join([
             name,
             f"{report.seconds(median.wall_seconds)}"
             f" ({report.seconds(min(walls))}–{report.seconds(max(walls))})",
-            ratio(median, summaries[FLOOR]),
-            ratio(median, summaries[SAME_CASE[name]]) if name in SAME_CASE else "–",
+            ratio(results, name, FLOOR),
+            ratio(results, name, SAME_CASE[name]) if name in SAME_CASE else "–",
             report.seconds(median.cpu_seconds),
             f"{'< ' if small else ''}{median.peak_megabytes:.0f} MB",
         ]) + " |")
@@ -347,8 +346,8 @@ def render(results, people, runs):
     return f"{heading}\n\n" + "\n".join(rows)
 
 
-def ratio(median, other):
-    return f"{median.wall_seconds / other.wall_seconds:.2f}"
+def ratio(results, name, other):
+    return f"{report.ratio(results, name, other, 'wall_seconds'):.2f}"
 
 
 def main():

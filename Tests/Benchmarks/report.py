@@ -35,13 +35,12 @@ class Target:
         memory = "" if self.peak_megabytes == float("inf") else f", ≤ {self.peak_megabytes:g} MB"
         return f"≤ {self.ratio:g} ×{base}{what}{memory}"
 
-    def is_met(self, summaries, name):
+    def is_met(self, results, name):
         """None where there is nothing to compare with: no smaller directory was measured."""
-        if self.case.endswith(BESIDE) and self.case not in summaries:
+        if self.case.endswith(BESIDE) and self.case not in results:
             return None
-        own, other = summaries[name], summaries[self.case]
-        return (getattr(own, self.figure) <= self.ratio * getattr(other, self.figure)
-                and own.peak_megabytes <= self.peak_megabytes)
+        return (ratio(results, name, self.case, self.figure) <= self.ratio
+                and summary(results[name]).peak_megabytes <= self.peak_megabytes)
 
 
 def beside(name):
@@ -94,7 +93,6 @@ def render(results, people, teams_per_person, targets=None, floors={}):
     where a figure is no larger than this process, it is shown as a bound.
     """
     own_megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    summaries = {name: summary(measurements) for name, measurements in results.items()}
     if targets is None:
         targets = TARGETS.get((people, teams_per_person), {})
     all_met = True
@@ -105,19 +103,19 @@ def render(results, people, teams_per_person, targets=None, floors={}):
     ]
     for name, measurements in results.items():
         # The smaller directory has no floor of its own.
-        median = summaries[name]
-        floor = None if name.endswith(BESIDE) else summaries[floors.get(name, FLOOR)]
+        median = summary(measurements)
+        floor = None if name.endswith(BESIDE) else floors.get(name, FLOOR)
         walls = [measurement.wall_seconds for measurement in measurements]
         own = targets.get(name, [])
-        met = [target.is_met(summaries, name) for target in own]
+        met = [target.is_met(results, name) for target in own]
         all_met = all_met and False not in met
         small = median.peak_megabytes <= own_megabytes
         rows.append("| " + " | ".join([
             name,
             f"{seconds(median.wall_seconds)} ({seconds(min(walls))}–{seconds(max(walls))})",
-            f"{median.wall_seconds / floor.wall_seconds:.2f}" if floor else "–",
+            f"{ratio(results, name, floor, 'wall_seconds'):.2f}" if floor else "–",
             seconds(median.cpu_seconds),
-            f"{median.cpu_seconds / floor.cpu_seconds:.2f}" if floor else "–",
+            f"{ratio(results, name, floor, 'cpu_seconds'):.2f}" if floor else "–",
             seconds(median.server_cpu_seconds),
             f"{'< ' if small else ''}{median.peak_megabytes:.0f} MB",
             "; ".join(map(str, own)) or "–",
@@ -137,6 +135,13 @@ def summary(measurements):
     return Measurement(*(
         statistics.median(getattr(measurement, figure) for measurement in measurements)
         for figure in Measurement.__dataclass_fields__))
+
+
+def ratio(results, name, other, figure):
+    """The median of the rounds' ratios: a slow minute is one of both cases."""
+    return statistics.median(
+        getattr(own, figure) / getattr(base, figure)
+        for own, base in zip(results[name], results[other], strict=True))
 
 
 def raw_figures(results, people, teams_per_person):
