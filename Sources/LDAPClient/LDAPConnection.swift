@@ -235,44 +235,6 @@ final class LDAPConnection {
     }
   }
 
-  /// Reads and writes in the middle of a message end, too.
-  private func limitSocketWaits() {
-    guard let descriptor else { return }
-    var wait = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
-    let size = socklen_t(MemoryLayout<timeval>.size)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, size)
-    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, size)
-  }
-
-  private var descriptor: Int32? {
-    var descriptor: Int32 = -1
-    let result = ldap_get_option(handle, LDAP_OPT_DESC, &descriptor)
-    return result == LDAP_OPT_SUCCESS && descriptor >= 0 ? descriptor : nil
-  }
-
-  /// The address of the server at the other end, as the system has it; empty where it has none.
-  var peer: [UInt8] { address(getpeername) }
-
-  /// Whether the other end of a TCP connection is on this machine: the server, or somebody who stands for it.
-  private var isOnThisMachine: Bool {
-    let (own, other) = (address(getsockname), peer)
-    // After the family comes the port, and then the address.
-    return own.count > 4 && own.prefix(2) == other.prefix(2)
-      && own.dropFirst(4) == other.dropFirst(4)
-  }
-
-  private func address(
-    _ ask: (Int32, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> Int32
-  ) -> [UInt8] {
-    guard let descriptor else { return [] }
-    var address = sockaddr_storage()
-    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    let found = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { ask(descriptor, $0, &size) }
-    }
-    return found == 0 ? withUnsafeBytes(of: address) { Array($0.prefix(Int(size))) } : []
-  }
-
   // MARK: Telling
 
   /// Tells a search as a line that can be pasted.
@@ -389,63 +351,5 @@ final class LDAPConnection {
   private func set(_ option: Int32, _ value: Int32) {
     var value = value
     ldap_set_option(handle, option, &value)
-  }
-}
-
-/// The words for a result code (RFC 4511 appendix A).
-func resultWords(_ code: Int32) -> String { String(cString: ldap_err2string(code)) }
-
-/// An LDAPResult (RFC 4511 §4.1.9).
-struct Answer {
-  let code: Int32
-  let diagnostic: String
-  let matchedDN: String
-  /// The cookie of the paged results control; nil when the server sent no such control.
-  let cookie: [UInt8]?
-
-  /// - Throws: `ReadFailure` when the message is not a result.
-  init(_ handle: OpaquePointer, _ message: OpaquePointer) throws {
-    var code: Int32 = 0
-    var matched: UnsafeMutablePointer<CChar>?
-    var diagnostic: UnsafeMutablePointer<CChar>?
-    var controls: UnsafeMutablePointer<UnsafeMutablePointer<LDAPControl>?>?
-    let parsed = ldap_parse_result(
-      handle, message, &code, &matched, &diagnostic, nil, &controls, 0)
-    defer {
-      ldap_memfree(matched)
-      ldap_memfree(diagnostic)
-      ldap_controls_free(controls)
-    }
-    guard parsed == LDAP_SUCCESS else {
-      throw ReadFailure("the server's answer makes no sense (\(resultWords(parsed)))")
-    }
-    self.code = code
-    self.matchedDN = matched.map { String(cString: $0) } ?? ""
-    self.diagnostic = diagnostic.map { String(cString: $0) } ?? ""
-    cookie = Self.cookie(handle, controls)
-  }
-
-  private static func cookie(
-    _ handle: OpaquePointer, _ controls: UnsafeMutablePointer<UnsafeMutablePointer<LDAPControl>?>?
-  ) -> [UInt8]? {
-    guard let control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, nil) else {
-      return nil
-    }
-    var estimate: ber_int_t = 0
-    var value = berval()
-    guard ldap_parse_pageresponse_control(handle, control, &estimate, &value) == LDAP_SUCCESS
-    else { return nil }
-    defer { ber_memfree(value.bv_val) }
-    return Array(UnsafeRawBufferPointer(start: value.bv_val, count: Int(value.bv_len)))
-  }
-
-  /// Whether the server ended its answer at one of its limits.
-  var isLimit: Bool {
-    [LDAP_SIZELIMIT_EXCEEDED, LDAP_TIMELIMIT_EXCEEDED, LDAP_ADMINLIMIT_EXCEEDED].contains(code)
-  }
-
-  /// "Size limit exceeded: the server's own words".
-  var text: String {
-    diagnostic.isEmpty ? resultWords(code) : "\(resultWords(code)): \(diagnostic)"
   }
 }

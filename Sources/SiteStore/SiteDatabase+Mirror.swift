@@ -68,69 +68,7 @@ extension SiteDatabase {
     try write { try Self.updateMirror(of: directory, description: description, in: $0, body) }
   }
 
-  package func fillMirror(
-    of directory: String, description: MirrorDescription,
-    _ body: (any MirrorWriter) throws -> Void
-  ) throws {
-    try finishMirror()
-    let isAlone = try Self.reporting(path) { try leaveLog() }
-    if isAlone { asItWas = try Self.reporting(path) { try copyInMemory() } }
-    let (path, before) = (path, checkpoint)
-    let thread = MirrorThread { body in
-      try Self.reporting(path) {
-        let queue = try Self.connect(path)
-        // Neither the disk nor the checkpoint is waited for: the log is synchronised with the first change of the site at
-        // the latest, and the checkpoint goes on while the plan is made and applied.
-        if !isAlone {
-          try queue.writeWithoutTransaction {
-            try $0.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")
-          }
-        }
-        try Self.write(over: queue) {
-          try Self.updateMirror(of: directory, description: description, in: $0, body)
-        }
-        return Self.checkpoint(path, after: before)
-      }
-    }
-    do {
-      try body(thread)
-      try thread.finish()
-    } catch {
-      thread.cancel()
-      asItWas = nil
-      throw error
-    }
-    mirrorThread = thread
-  }
-
-  package func finishMirror() throws {
-    guard let thread = mirrorThread else { return }
-    mirrorThread = nil
-    defer { asItWas = nil }
-    checkpoint = try thread.wait() ?? checkpoint
-  }
-
-  private func copyInMemory() throws -> DatabaseQueue {
-    let copy = try Self.connect(":memory:")
-    try queue.backup(to: copy)
-    return copy
-  }
-
-  /// Brings a large log into the file: whoever closes the store would have to do it alone.
-  private static func checkpoint(
-    _ path: String, after before: Meanwhile<Void>?
-  ) -> MirrorThread.Afterwards {
-    let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")
-    guard let size = log?[.size] as? Int, size > 8_000_000 else { return nil }
-    return Meanwhile(isPatient: true) {
-      try? before?.value()
-      try connect(path).writeWithoutTransaction {
-        try $0.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
-      }
-    }
-  }
-
-  private static func updateMirror(
+  static func updateMirror(
     of directory: String, description: MirrorDescription, in db: Database,
     _ body: (any MirrorWriter) throws -> Void
   ) throws {

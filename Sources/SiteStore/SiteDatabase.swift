@@ -21,7 +21,7 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   /// What an empty store held, while its file is filled and lets nobody read.
   var asItWas: DatabaseQueue?
   /// Whether the file is written without a log, see `leaveLog`; a new one is.
-  private var isWithoutLog = false
+  var isWithoutLog = false
 
   /// Opens a store, or creates it; an older one is brought up to date.
   /// - Parameter audit: the key of the journal's chain.
@@ -69,42 +69,6 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
     returnToLog()
   }
 
-  /// Gives up the log for an empty store: pages that are new go into the file once, instead of into the log and
-  /// from there into the file. A run that ends before its time leaves a journal by which SQLite takes it back.
-  /// - Returns: false where the store is not empty, or others have it open: they read on while the log is written.
-  func leaveLog() throws -> Bool {
-    guard try isEmpty() else {
-      returnToLog()
-      return false
-    }
-    do {
-      try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
-    } catch DatabaseError.SQLITE_BUSY { return false }
-    isWithoutLog = true
-    return true
-  }
-
-  /// Goes back to the log, before there is another connection and before much is read. Where that fails, whoever opens the
-  /// store next does.
-  package func returnToLog() {
-    guard isWithoutLog else { return }
-    do {
-      try writeAheadLog()
-      isWithoutLog = false
-    } catch {}
-  }
-
-  private func isEmpty() throws -> Bool {
-    try read {
-      try Bool.fetchOne(
-        $0,
-        sql: """
-          SELECT NOT EXISTS (SELECT 1 FROM account) AND NOT EXISTS (SELECT 1 FROM person)
-            AND NOT EXISTS (SELECT 1 FROM mirror)
-          """) == true
-    }
-  }
-
   package func meanwhile<Value: Sendable>(
     _ ask: @escaping @Sendable (any SiteStoring & MirrorStoring) throws -> Value
   ) -> Meanwhile<Value> {
@@ -133,14 +97,6 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
           "PRAGMA synchronous = EXTRA; PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 8000")
     }
     return try DatabaseQueue(path: path, configuration: configuration)
-  }
-
-  private func writeAheadLog() throws {
-    try queue.writeWithoutTransaction { db in
-      try db.execute(sql: "PRAGMA journal_mode = WAL")
-      // Whoever has read in the log keeps it from being left.
-      _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema")
-    }
   }
 
   /// Writes a copy as of one moment, while others read and write; it is there whole or not at all.
