@@ -96,12 +96,18 @@ package struct DirectoryGroups: Sendable {
 
   package var count: Int { entries.count }
 
-  /// Takes over one group of a batch that was read.
-  /// - Returns: the keys of its members.
+  /// Takes over the groups of a batch that was read.
+  /// - Returns: of each the keys of its members.
   @discardableResult
-  package mutating func add(_ entry: Int, of batch: EntryBatch) -> [WideHash] {
-    let group = Int32(entries.count)
-    entries.appendEntry(entry, of: batch, leavingOut: membership.all)
+  package mutating func add(_ batch: EntryBatch) -> [[WideHash]] {
+    let first = entries.count
+    entries.append(batch, leavingOut: membership.all)
+    return (0..<batch.count).map { addMembers(of: $0, in: batch, Int32(first + $0)) }
+  }
+
+  private mutating func addMembers(
+    of entry: Int, in batch: EntryBatch, _ group: Int32
+  ) -> [WideHash] {
     named.add(Membership(key: nameKey(of: entry, in: batch), group: group))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
     for key in keys { members.add(Membership(key: key, group: group)) }
@@ -190,12 +196,14 @@ package struct DirectoryGroups: Sendable {
       ?? String(decoding: entries.name(of: group), as: UTF8.self)
   }
 
-  /// The first group with an id.
-  package func group(withID id: String) -> Int? {
+  /// The group with an id; where several have it, the first of those that are likely, or of all.
+  /// - Parameter likely: groups that are looked at before all others, which are many.
+  package func group(withID id: String, likely: [Int] = []) -> Int? {
     let wanted = hash.wide(id)
-    return (0..<count).first { group in
+    func has(_ group: Int) -> Bool {
       wanted == idValue(of: group).map { DirectoryID.wide($0, hash) } ?? nameKey(of: Int32(group))
     }
+    return likely.first(where: has) ?? (0..<count).first(where: has)
   }
 
   private func idValue(of group: Int) -> ArraySlice<UInt8>? {

@@ -312,6 +312,17 @@ extension EntryBatch {
     return true
   }
 
+  /// Adds all entries of another batch, less the attributes left out. Where nothing is, and nothing came before, they need
+  /// not be copied.
+  mutating func append(_ other: EntryBatch, leavingOut left: [Int]) {
+    guard isEmpty, !other.attributes.contains(where: { left.contains(Int($0.slot)) }) else {
+      for entry in 0..<other.count { appendEntry(entry, of: other, leavingOut: left) }
+      return
+    }
+    (bytes, names, values) = (other.bytes, other.names, other.values)
+    (firstAttribute, attributes) = (other.firstAttribute, other.attributes)
+  }
+
   /// Adds a copy of one entry of another batch, less the attributes left out; the others have the same
   /// slots in both.
   package mutating func appendEntry(

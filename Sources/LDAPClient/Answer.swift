@@ -1,9 +1,6 @@
 import CLDAP
 import Ports
 
-/// The words for a result code (RFC 4511 appendix A).
-func resultWords(_ code: Int32) -> String { String(cString: ldap_err2string(code)) }
-
 /// An LDAPResult (RFC 4511 §4.1.9).
 struct Answer {
   let code: Int32
@@ -58,3 +55,6 @@ struct Answer {
     diagnostic.isEmpty ? resultWords(code) : "\(resultWords(code)): \(diagnostic)"
   }
 }
+
+/// The words for a result code (RFC 4511 appendix A).
+func resultWords(_ code: Int32) -> String { String(cString: ldap_err2string(code)) }

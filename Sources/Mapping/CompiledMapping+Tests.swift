@@ -46,7 +46,7 @@ extension CompiledMapping {
         directory.appendAttribute("member", values: [Array("cn=somebody".utf8)])
       }
     }
-    for entry in 0..<directory.count { groups.add(entry, of: directory) }
+    groups.add(directory)
     groups.close()
     var findings = Findings()
     guard

@@ -95,9 +95,7 @@ struct GroupBinder {
       binding.ids[name] = groups.id(of: group)
       return [Int32(group)]
     }
-    // Mostly the group that bears the name is the one that is remembered.
-    guard let group = found.first(where: { groups.id(of: $0) == id }) ?? groups.group(withID: id)
-    else {
+    guard let group = groups.group(withID: id, likely: found) else {
       guard let rule else { return missing(name, at: position) }
       let other = found.first.map { groups.dn(of: $0) }
       binding.lose(name, id: id, successor: found.first.map { groups.id(of: $0) }, dn: other, rule)

@@ -166,7 +166,7 @@ package protocol MirrorWriter: AnyObject {
   func write(
     _ kind: MirrorKind, key: String, search: Int, as place: MirrorPlace, entry: MirroredEntry)
     throws
-  /// The members of the first groups, in order; groups are numbered as they were written.
+  /// The members of the first groups, in order; groups are numbered as they were written. Once one was, it has to be told.
   func write(membersOfFirst members: [DirectoryGroups.Membership]) throws
   func remove(_ kind: MirrorKind, key: String) throws
   /// An entry as it is in the mirror; nil when it is not there.

@@ -6,6 +6,9 @@ import SiteModel
 
 /// Writes the mirror's entries and their hashes in an open transaction.
 final class DatabaseMirrorWriter: MirrorWriter {
+  /// How many members go into blocks together.
+  private static let together = 25_000
+
   private let directory: String
   private let db: Database
   private let hash: ByteHash
@@ -15,7 +18,7 @@ final class DatabaseMirrorWriter: MirrorWriter {
   /// The entry that was asked for last, which is mostly the one that is written next.
   private var found: (kind: MirrorKind, key: String, row: Row)?
   private var newEntries, newKeys: RapidInsert
-  /// The entries of the first groups, and who is in them; nil: nobody told.
+  /// The entries of the first groups, and who is in them; nil: nobody has told yet.
   private var firstGroups: [Int64] = []
   private var firstMembers: [DirectoryGroups.Membership]?
   /// The number of the next new entry.
@@ -198,17 +201,21 @@ final class DatabaseMirrorWriter: MirrorWriter {
 
   private func writeFirstMembers() throws {
     guard !firstGroups.isEmpty else { return }
-    guard let members = firstMembers else {
+    guard let members = firstMembers,
+      members.allSatisfy({ firstGroups.indices.contains(Int($0.group)) })
+    else {
       throw DatabaseError(
         resultCode: .SQLITE_MISUSE, message: "nobody told who is in the first groups")
     }
+    // They take as much memory as a plan.
+    firstMembers = nil
     var next = members[...]
     while !next.isEmpty {
-      try groups.names.make(
-        next.prefix(MirrorBlocks.noted).map {
+      try groups.names.write(
+        next.prefix(Self.together).map {
           HashedEntry(hash: $0.key, entry: firstGroups[Int($0.group)])
         })
-      next = next.dropFirst(MirrorBlocks.noted)
+      next = next.dropFirst(Self.together)
     }
   }
 

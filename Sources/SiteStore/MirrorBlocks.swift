@@ -20,7 +20,7 @@ final class MirrorBlocks {
   /// What blocks hold at most where several are made at once, and what one may come to hold.
   private static let filled = 144, full = 160
   /// How many pairs are noted in memory where none is removed; a first read brings some for each person.
-  static let noted = 25_000
+  private static let noted = 25_000
 
   private let db: Database
   private let directory: String
@@ -126,7 +126,7 @@ final class MirrorBlocks {
       let block: Void? = try statement.first(
         .text(directory), .int(Int64(kind)), .bytes(place)
       ) { row in
-        behind = find(&rest, in: row.bytes(2), &found) ? nil : Array(row.bytes(1))
+        behind = take(&rest, from: row.bytes(2), &found) ? nil : Array(row.bytes(1))
       }
       if block == nil {
         behind = nil
@@ -136,17 +136,17 @@ final class MirrorBlocks {
     return found
   }
 
-  /// Finds the first hash and those after it that are in the same block.
+  /// Takes out the first hash, and those after it that the same block answers for.
   /// - Returns: false where the first that is left may go on in the next block.
-  private func find(
-    _ rest: inout ArraySlice<WideHash>, in pairs: UnsafeRawBufferPointer,
+  private func take(
+    _ rest: inout ArraySlice<WideHash>, from pairs: UnsafeRawBufferPointer,
     _ found: inout [HashedEntry]
   ) -> Bool {
     let count = pairs.count / Self.pairBytes
     var isFirst = true
     while let hash = rest.first {
       var number = Self.place(of: hash, in: pairs)
-      // Blocks lie between.
+      // It is behind this block, maybe by many.
       if number == count, !isFirst { return true }
       while number < count {
         let pair = Self.pair(number, in: pairs)
@@ -185,13 +185,11 @@ final class MirrorBlocks {
     }
   }
 
-  /// Writes pairs that come in order, beside what was noted.
-  func make(_ pairs: [HashedEntry]) throws { try write(pairs, without: []) }
-
+  /// Writes pairs, before `make` writes what was noted.
   /// - Parameters:
   ///   - changes: in order, what is removed among them.
   ///   - gone: what of them is removed.
-  private func write(_ changes: [HashedEntry], without gone: Set<HashedEntry>) throws {
+  func write(_ changes: [HashedEntry], without gone: Set<HashedEntry> = []) throws {
     let (find, writer) = try (finders ?? Finders(db), writers ?? Writers(db))
     (finders, writers) = (find, writer)
     var next = changes.startIndex
@@ -206,7 +204,7 @@ final class MirrorBlocks {
       }
       var end = next
       while end < changes.endIndex, limit.map({ changes[end] < $0 }) ?? true { end += 1 }
-      // What comes behind a block that is filled goes into blocks of its own.
+      // Much that comes behind a block that is half full goes into blocks of its own.
       let last = (known?.pairs ?? []).dropFirst(Self.filled / 2).last
       let isBehind =
         gone.isEmpty && end - next >= Self.filled

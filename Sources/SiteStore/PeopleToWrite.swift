@@ -36,6 +36,7 @@ struct PeopleToWrite {
     if isFirst { try db.execute(sql: "DROP INDEX IF EXISTS person_by_account") }
     var people = try RapidInsert(
       db, into: "person (id, account, settled, due)", columns: 4,
+      // Nobody is there yet.
       onConflict: isFirst
         ? ""
         : """

@@ -134,7 +134,8 @@ struct RowsToInsert: Sendable {
   }
 }
 
-/// Writes rows of one table, many with a statement: SQLite spends as much on its beginning and end as on a small row.
+/// Writes rows of one table, several new ones with a statement: SQLite spends as much on its beginning and end as on a small
+/// row.
 struct RapidInsert {
   private let columns: Int
   /// How many go with a statement.
@@ -148,7 +149,7 @@ struct RapidInsert {
 
   /// - Parameters:
   ///   - table: with its columns, for example `person (id, account)`.
-  ///   - conflict: what becomes of a row that is there already, as SQL; empty: it is an error.
+  ///   - conflict: what becomes of a row that is there already, as SQL, a row at a time; empty: it is an error.
   init(_ db: Database, into table: String, columns: Int, onConflict conflict: String = "") throws {
     self.columns = columns
     waiting = RowsToInsert(columns: columns)
@@ -160,9 +161,9 @@ struct RapidInsert {
       return try RapidStatement(db, "INSERT OR FAIL INTO \(table) VALUES \(values) \(conflict)")
     }
     one = try make(1)
-    // Of a statement with several rows of which some are there already, SQLite keeps the pages as they were.
+    // Where some of several rows are changed, SQLite keeps the pages as they were, in a file, until the statement ends.
     together = conflict.isEmpty ? 16 : 1
-    many = together == 1 ? one : nil
+    if together == 1 { many = one }
   }
 
   /// Takes the row, which is written by `flush` at the latest.

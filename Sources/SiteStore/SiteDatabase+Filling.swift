@@ -1,8 +1,6 @@
-import DirectoryModel
 import Foundation
 import GRDB
 import Ports
-import SiteModel
 
 /// Reads of everything: the mirror is written on a thread of its own, and an empty store without its log.
 extension SiteDatabase {

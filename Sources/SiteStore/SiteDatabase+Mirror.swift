@@ -172,7 +172,7 @@ extension SiteDatabase {
     try RapidRows(
       db, "SELECT entry FROM mirror_key WHERE directory = ? AND kind = 1 ORDER BY entry",
       [directory]
-    ).forEach { row in numbers.entries += [row.int(0)].compactMap(\.self) }
+    ).forEach { row in if let entry = row.int(0) { numbers.entries.append(entry) } }
     return numbers
   }
 
@@ -246,7 +246,8 @@ extension SiteDatabase {
         guard batch.appendEntry(stored: rows.row.bytes(0), places: places) else {
           throw StoreFailure.unusable(path: path, reason: "the mirror is damaged")
         }
-        if batch.count >= 1000 {
+        // Groups stay: all in one are taken over as they are.
+        if batch.count >= 1000, kind == .person {
           try deliver(batch)
           batch.removeAll()
         }

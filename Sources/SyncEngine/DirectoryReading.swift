@@ -150,12 +150,12 @@ struct DirectoryReader {
     var values = [Int](repeating: 0, count: search.slots.count)
     let membership = DirectoryGroups.MembershipSlots(search.slots)
     let summary = try source.read(search) { batch in
-      for entry in 0..<batch.count {
-        let members = groups.add(entry, of: batch)
+      let first = groups.count
+      for (entry, members) in groups.add(batch).enumerated() {
         batch.countValues(of: entry, into: &values)
         guard let writer else { continue }
-        var key = groups.id(of: groups.count - 1)
-        if !keys.insert(key).inserted { key += " \(groups.count)" }
+        var key = groups.id(of: first + entry)
+        if !keys.insert(key).inserted { key += " \(first + entry + 1)" }
         let fingerprint = batch.fingerprint(of: entry, hash: hash).kept
         let before = unseen.removeValue(forKey: key)
         if before != fingerprint {

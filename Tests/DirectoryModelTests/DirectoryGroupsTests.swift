@@ -19,7 +19,7 @@ import Testing
         batch.appendAttribute(attribute, values: values.map { Array($0.utf8) })
       }
     }
-    for entry in 0..<batch.count { groups.add(entry, of: batch) }
+    groups.add(batch)
     groups.close()
     return groups
   }
@@ -59,9 +59,30 @@ import Testing
     batch.appendAttribute("cn", values: [Array("domain users".utf8)])
     batch.appendAttribute("objectSid", values: [sid])
     var all = DirectoryGroups(slots: Self.slots, id: nil, nested: false, hash: ByteHash(seed: 7))
-    all.add(0, of: batch)
+    all.add(batch)
     all.close()
     #expect(try names(&all, of: "cn=ada,dc=x", ["primaryGroupID": ["513"]]) == ["domain users"])
+  }
+
+  @Test func ofGroupsThatShareAnIDALikelyOneIsMeant() {
+    let slots = AttributeSlots(["cn", "gidNumber"])
+    var groups = DirectoryGroups(
+      slots: slots, id: "gidNumber", nested: false, hash: ByteHash(seed: 7))
+    var batch = EntryBatch(slots: slots)
+    for (name, id) in [("a", "1"), ("b", "2"), ("c", "2")] {
+      batch.beginEntry(dn: "cn=\(name),dc=x")
+      batch.appendAttribute("gidNumber", values: [Array(id.utf8)])
+    }
+    // Taken over as they are, and copied behind those.
+    groups.add(batch)
+    groups.add(batch)
+    #expect((0..<6).map { groups.id(of: $0) } == ["1", "2", "2", "1", "2", "2"])
+    #expect((0..<6).map { groups.dn(of: $0).dropFirst(3).prefix(1) }.joined() == "abcabc")
+    #expect(groups.group(withID: "2") == 1)
+    #expect(groups.group(withID: "2", likely: [2]) == 2)
+    #expect(groups.group(withID: "2", likely: [0, 5]) == 5)
+    #expect(groups.group(withID: "2", likely: [0, 3]) == 1)
+    #expect(groups.group(withID: "3", likely: [0]) == nil)
   }
 
   @Test func nestedGroupsAndCyclesResolve() throws {

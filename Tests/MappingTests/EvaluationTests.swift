@@ -46,7 +46,7 @@ struct Bench {
         "cn", values: [Array(group.cn.prefix { $0 != "," }.utf8)])
       batch.appendAttribute("member", values: group.members.map { Array($0.utf8) })
     }
-    for entry in 0..<batch.count { all.add(entry, of: batch) }
+    all.add(batch)
     all.close()
     let bound = PersonEvaluator(
       mapping: mapping, slots: mapping.personSlots, groups: all, remembered: remembered,

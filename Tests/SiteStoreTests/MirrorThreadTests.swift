@@ -335,12 +335,64 @@ import Testing
       }
     }
     #expect(try all(store) == all(other))
+    // Whoever asks for some is led by where blocks begin.
+    let some = (0..<people).filter { $0 % 7 == 0 }.map(key)
+    func asked(_ store: SiteDatabase) throws -> [DirectoryGroups.Membership] {
+      try store.mirrorMembers(of: "d", hashes: some) { _ in [] }
+    }
+    #expect(try asked(store) == all(other).filter { Set(some).contains($0.key) })
   }
+
+  /// The first groups of a mirror that had none, or held what another search asked; one changes in the same transaction and one
+  /// goes, before or after their members are told.
+  @Test(arguments: [true, false], ["g", "other"])
+  func firstGroupsMayChangeAtOnce(early: Bool, search: String) throws {
+    let hashes = (0..<4).map { WideHash(high: $0, low: 1) }
+    func write(_ group: Int, as place: MirrorPlace, _ members: [WideHash]) -> Step {
+      { writer in
+        try writer.write(
+          .group, key: "g\(group)", search: 0, as: place,
+          entry: MirroredEntry(fingerprint: 1, entry: [], hashes: members))
+      }
+    }
+    let before = MirrorDescription(
+      personSearch: "p", groupSearch: search, personAttributes: [], groupAttributes: [], readAt: 1)
+    try store.updateMirror(of: "d", description: before) { writer in
+      if search == "g" { return try fill(0..<3, writer) }
+      try write(7, as: .new, hashes)(writer)
+    }
+    let changes: [Step] = [
+      write(1, as: .known, [hashes[3]]), { try $0.remove(.group, key: "g2") },
+    ]
+    let told: Step = { writer in
+      try writer.write(
+        membersOfFirst: [(0, 0), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)].map {
+          DirectoryGroups.Membership(key: hashes[$0.0], group: $0.1)
+        })
+    }
+    try store.fillMirror(of: "d", description: description) { writer in
+      try write(0, as: .first, Array(hashes[0...1]))(writer)
+      try write(1, as: .first, Array(hashes[1...2]))(writer)
+      try write(2, as: .first, Array(hashes[1...2]))(writer)
+      for step in early ? changes + [told] : [told] + changes { try step(writer) }
+    }
+    let found = try store.mirrorMembers(of: "d")
+    #expect(found.map(\.key) == [hashes[0], hashes[1], hashes[3]])
+    #expect(found.map(\.group) == [0, 0, 1])
+  }
+
+  private typealias Step = (any MirrorWriter) throws -> Void
 
   @Test func firstGroupsWhoseMembersNobodyTellsAreNotWritten() throws {
     #expect(throws: StoreFailure.self) {
       try store.updateMirror(of: "d", description: description) { writer in
         try writer.write(.group, key: "g", search: 0, as: .first, entry: entry(1))
+      }
+    }
+    #expect(throws: StoreFailure.self) {
+      try store.updateMirror(of: "d", description: description) { writer in
+        try writer.write(.group, key: "g", search: 0, as: .first, entry: entry(1))
+        try writer.write(membersOfFirst: [.init(key: WideHash(high: 1, low: 1), group: 1)])
       }
     }
     #expect(try store.mirrorDescription(of: "d") == nil)
