@@ -166,6 +166,7 @@ struct Sync: ParsableCommand {
   var metrics: String?
 
   func run() throws {
+    Usher.shareHeap()
     let record = SyncRecord(file: metrics)
     try record.keeping {
       try Session.run(common, "sync") { session in

@@ -29,10 +29,13 @@ struct Usher: ParsableCommand {
   static func main() {
     // The memory of what is large goes back to the system when it is freed; by itself the library would keep much of it.
     mallopt(M_MMAP_THRESHOLD, 1 << 21)
-    // Threads share one heap, which keeps some memory at its end: heaps of their own grow and shrink by small pieces, for each
-    // of which the system is asked.
+    main(nil)
+  }
+
+  /// The threads of a sync share one heap, which keeps some memory at its end: heaps of their own grow by single pages and
+  /// give them back at once. Those that try a mapping allocate side by side all the time, and would wait for one another.
+  static func shareHeap() {
     mallopt(M_ARENA_MAX, 1)
     mallopt(M_TRIM_THRESHOLD, 1 << 22)
-    main(nil)
   }
 }

@@ -138,7 +138,7 @@ def summary(measurements):
 
 
 def ratio(results, name, other, figure):
-    """The median of the rounds' ratios: a slow minute is one of both cases."""
+    """The median of the rounds' ratios: in a round both cases are of the same minute."""
     return statistics.median(
         getattr(own, figure) / getattr(base, figure)
         for own, base in zip(results[name], results[other], strict=True))
