@@ -92,6 +92,18 @@ package protocol SiteStoring: AnyObject {
 
   func approve(_ hash: String, run: RunRecord) throws -> AuditHead
 
+  /// Budgets for limits, by kind; those that have ended, too.
+  func budgets() throws -> [Budget]
+
+  /// Opens a budget; one for the same limit is replaced.
+  func open(_ budget: Budget, run: RunRecord) throws -> AuditHead
+
+  /// Ends the budget for a limit now.
+  func endBudget(for kind: String, run: RunRecord) throws -> AuditHead
+
+  /// Whether rules of this directory have given anything in a journalled sync of the whole site.
+  func hasGiven(_ directory: String) throws -> Bool
+
   // MARK: Mappings
 
   /// The mapping by which people have what they have; nil before the first sync.
@@ -127,8 +139,9 @@ package protocol SiteStoring: AnyObject {
   /// name.
   func erase(account: Int64, run: RunRecord) throws -> AuditHead
 
-  /// Changes of the last 24 hours.
-  func recentChanges(since: Int64) throws -> [RecentChange]
+  /// How many changes that count against limits syncs have made after one moment and up to another, in seconds since
+  /// 1970.
+  func recentChanges(since: Int64, until: Int64) throws -> [CountedChange: Int]
 
   /// Since when people wait for a seat, by product and directory id; seconds since 1970.
   func waitingSince() throws -> [String: [String: Int64]]
@@ -195,19 +208,6 @@ package struct KnownState: Sendable, Hashable {
     self.settled = settled
     self.isAbsent = isAbsent
     self.due = due
-  }
-}
-
-package struct RecentChange: Sendable, Hashable {
-  package let kind: ChangeKind
-  /// The key of the group that was left; nil for other kinds.
-  package let group: String?
-  package let count: Int
-
-  package init(kind: ChangeKind, group: String?, count: Int) {
-    self.kind = kind
-    self.group = group
-    self.count = count
   }
 }
 

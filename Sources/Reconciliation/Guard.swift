@@ -4,19 +4,24 @@
 package struct Guard: Sendable {
   private let limits: Limits
   private let recent: RecentChanges
+  private let budgets: [UsedBudget]
   /// Pairs of account and change that somebody approved in the last 24 hours; no limit counts them.
   private let approved: Set<String>
   private let hash: @Sendable ([String]) -> String
 
   /// - Parameters:
+  ///   - recent: the changes of the last 24 hours.
+  ///   - budgets: those that are open, or were in the last 24 hours; at most one for each limit.
   ///   - approved: as `HeldChange.pair` has them.
   ///   - hash: of sorted pairs, as hexadecimal digits.
   package init(
-    limits: Limits, recent: RecentChanges, approved: Set<String> = [],
+    limits: Limits, recent: RecentChanges, budgets: [UsedBudget] = [],
+    approved: Set<String> = [],
     hash: @escaping @Sendable ([String]) -> String = { "\($0.count)" }
   ) {
     self.limits = limits
     self.recent = recent
+    self.budgets = budgets
     self.approved = approved
     self.hash = hash
   }
@@ -24,8 +29,8 @@ package struct Guard: Sendable {
   /// A limit that a plan goes beyond.
   package struct Excess: Sendable, Hashable {
     package let consequence: Consequence
-    /// The group, where each group counts by itself.
-    package let group: String?
+    /// The product or group, where each counts by itself.
+    package let right: String?
     package let planned: Int
     package let recent: Int
     package let allowed: Int
@@ -34,11 +39,9 @@ package struct Guard: Sendable {
 
     /// "412 deactivations planned, 50 allowed in 24 hours".
     package var text: String {
-      let what =
-        group.map { "removals from group \($0)" }
-        ?? consequence.rawValue.split(separator: "-").joined(separator: " ")
       let before = recent > 0 ? ", \(recent) made in the last 24 hours" : ""
-      return "\(planned) \(what) planned\(before); \(allowed) are allowed in 24 hours"
+      return
+        "\(planned) \(consequence.text(right)) planned\(before); \(allowed) are allowed in 24 hours"
     }
   }
 
@@ -59,7 +62,7 @@ package struct Guard: Sendable {
     var changes: [HeldChange] = []
     while true {
       var plan = Reconciler(world: world, heldBack: held).plan()
-      let excesses = self.excesses(of: plan, totals: world.site.totals)
+      let excesses = self.excesses(of: plan, world.site)
       let kept = protected(by: world, from: plan)
       if excesses.isEmpty, kept.isEmpty {
         let set = heldSet(found, changes)
@@ -86,8 +89,8 @@ package struct Guard: Sendable {
   }
 
   /// Looks again at a plan that was saved: since then other runs may have used up the limits.
-  package func check(_ plan: Plan, totals: Site.Totals) -> Verdict {
-    let excesses = self.excesses(of: plan, totals: totals)
+  package func check(_ plan: Plan, _ site: Site) -> Verdict {
+    let excesses = self.excesses(of: plan, site)
     let people = Set(excesses.flatMap(\.people))
     let changes = plan.rows.indices.filter { index in
       plan.subjects.person(plan.subject(plan.rows[index])).map(people.contains) ?? false
@@ -106,28 +109,34 @@ package struct Guard: Sendable {
   private func approve(_ plan: Plan, exempt: Set<String>) -> ApprovedPlan {
     var counts: [CountedChange: Int] = [:]
     var moved: Set<Int> = []
-    for index in countable(plan) {
+    let people = CountedPeople(plan)
+    for index in countable(plan, people) {
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
       if !exempt.isEmpty, exempt.contains(plan.pair(at: index)) { continue }
-      counts[CountedChange(change), default: 0] += 1
-      if isOfMoved(change, in: plan) { moved.insert(change.subject) }
+      counts[CountedChange(change, isMissing: people.isMissing(change.subject)), default: 0] += 1
+      if people.hasMoved(change.subject) { moved.insert(change.subject) }
     }
     if !moved.isEmpty {
-      counts[CountedChange(kind: .deactivateAccount, group: CountedChange.movedOut)] = moved.count
+      counts[CountedChange(kind: .deactivateAccount, part: .movedOut)] = moved.count
     }
     return ApprovedPlan(plan, counts: counts, seal: GuardSeal())
   }
 
-  /// The numbers of the changes that have consequences. Of the millions of a first sync none has.
-  private func countable(_ plan: Plan) -> [Int] {
-    if plan.summary.keys.allSatisfy({ Consequence.of($0).isEmpty }) { return [] }
-    return plan.rows.indices.filter { !Consequence.of(plan.kind(at: $0)).isEmpty }
-  }
-
-  private func isOfMoved(_ change: Change, in plan: Plan) -> Bool {
-    if plan.memory.movedOut.isEmpty { return false }
-    return plan.subjects.person(change.subject).map { plan.memory.movedOut[$0] != nil } ?? false
+  /// The numbers of the changes that limits count. Of the millions of a first sync there are none.
+  private func countable(_ plan: Plan, _ people: CountedPeople) -> [Int] {
+    func isCounted(_ kind: ChangeKind) -> Bool {
+      let all = Consequence.of(kind, isMissing: true)
+      return all.contains { !$0.isGiving || !people.areAllNew }
+    }
+    if !plan.summary.keys.contains(where: isCounted) { return [] }
+    return plan.rows.indices.filter { index in
+      let kind = plan.kind(at: index)
+      guard isCounted(kind) else { return false }
+      guard people.someAreNew, Consequence.of(kind, isMissing: true).contains(where: \.isGiving)
+      else { return true }
+      return !people.isNew(plan.subject(plan.rows[index]))
+    }
   }
 
   private func heldSet(_ excesses: [Excess], _ changes: [HeldChange]) -> HeldSet? {
@@ -149,72 +158,125 @@ package struct Guard: Sendable {
 
   private struct Key: Hashable {
     let consequence: Consequence
-    let group: String?
+    /// A product, or a group's key.
+    let right: String?
   }
 
-  private func excesses(of plan: Plan, totals: Site.Totals) -> [Excess] {
+  private func excesses(of plan: Plan, _ site: Site) -> [Excess] {
     var subjects: [Key: [Int]] = [:]
     var names: [String: String] = [:]
     var moved: Set<Int> = []
-    for index in countable(plan) {
+    let people = CountedPeople(plan)
+    for index in countable(plan, people) {
       let change = plan.change(at: index)
       if change.isGiverOnly { continue }
       if !approved.isEmpty, approved.contains(plan.pair(at: index)) { continue }
-      if isOfMoved(change, in: plan) { moved.insert(change.subject) }
-      for consequence in Consequence.of(change.kind) {
-        var group: String?
-        if consequence == .removalsPerGroup, case .text(let name) = change.before {
-          group = Right.key(.group, name)
-          names[group ?? ""] = name
+      if people.hasMoved(change.subject) { moved.insert(change.subject) }
+      let isMissing = people.isMissing(change.subject)
+      for consequence in Consequence.of(change.kind, isMissing: isMissing) {
+        var right: String?
+        if consequence.isPerRight,
+          case .right(let name) = CountedChange(change, isMissing: isMissing).part
+        {
+          right = name
+          names[name] = change.rightName
         }
-        subjects[Key(consequence: consequence, group: group), default: []].append(change.subject)
+        subjects[Key(consequence: consequence, right: right), default: []].append(change.subject)
       }
     }
-    if !moved.isEmpty { subjects[Key(consequence: .movedOut, group: nil)] = moved.sorted() }
+    if !moved.isEmpty { subjects[Key(consequence: .movedOut, right: nil)] = moved.sorted() }
     return subjects.compactMap { key, all -> Excess? in
       guard let limit = limits.limits[key.consequence] else { return nil }
-      let recent = self.recent(key)
-      let allowed = allowed(limit, of: total(key, totals) + recent)
-      guard recent + all.count > allowed else { return nil }
+      let budget = budgets.first { $0.budget.kind == key.consequence.rawValue }
+      let madeInADay = self.recent.count(key.consequence, right: key.right)
+      let recent = madeInADay - (budget?.paid(key.consequence, right: key.right) ?? 0)
+      let unpaid = max(0, all.count - (budget?.remaining(key.consequence, right: key.right) ?? 0))
+      let total = total(key, site)
+      let base = max(0, key.consequence.isGiving ? total - madeInADay : total + madeInADay)
+      let allowed = max(
+        limits.freeBelow(key.consequence), min(limit.max, Int(Double(base) * limit.percent / 100)))
+      guard recent + unpaid > allowed else { return nil }
       return Excess(
-        consequence: key.consequence, group: key.group.flatMap { names[$0] }, planned: all.count,
+        consequence: key.consequence, right: key.right.flatMap { names[$0] }, planned: all.count,
         recent: recent, allowed: allowed,
         people: Set(all.compactMap { plan.subjects.person($0) }).sorted())
     }.sorted {
-      ($0.consequence.rawValue, $0.group ?? "") < ($1.consequence.rawValue, $1.group ?? "")
+      ($0.consequence.rawValue, $0.right ?? "") < ($1.consequence.rawValue, $1.right ?? "")
     }
   }
 
-  /// Percent of the total or the number, whichever is reached first; a few always pass.
-  private func allowed(_ limit: Limits.Limit, of total: Int) -> Int {
-    max(limits.freeBelow, min(limit.max, Int(Double(total) * limit.percent / 100)))
-  }
-
-  private func recent(_ key: Key) -> Int {
-    if let group = key.group { return recent.leftGroups[group] ?? 0 }
-    if key.consequence == .movedOut { return recent.movedOut }
-    return recent.byKind.filter { Consequence.of($0.key).contains(key.consequence) }.values
-      .reduce(0, +)
-  }
-
-  private func total(_ key: Key, _ totals: Site.Totals) -> Int {
-    switch key.consequence {
-    case .deactivations, .portalOnlyMarks, .conversions, .emailChanges, .movedOut:
+  private func total(_ key: Key, _ site: Site) -> Int {
+    let totals = site.totals
+    return switch key.consequence {
+    case .creations, .deactivations, .disabled, .portalOnlyMarks, .portalOnlyUnmarks, .conversions,
+      .emailChanges, .movedOut:
       totals.activeAccounts
+    case .licensesGranted: key.right.flatMap { site.seatsTaken[$0] } ?? 0
     case .licensesRevoked: totals.licenses
-    case .groupRemovals: totals.groupMemberships
-    case .removalsPerGroup: key.group.flatMap { totals.membersOfGroup[$0] } ?? 0
+    case .groupJoins, .groupRemovals: totals.groupMemberships
+    case .removalsPerGroup: key.right.flatMap { totals.membersOfGroup[$0] } ?? 0
     }
   }
 }
 
+/// What the guard asks of the people of a plan.
+private struct CountedPeople {
+  private let plan: Plan
+  private let missing: Set<String>
+  /// People of directories whose rules gave nothing before; nil: there is one directory only.
+  private let new: Set<String>?
+
+  init(_ plan: Plan) {
+    self.plan = plan
+    missing = Set(plan.memory.departed.map(\.person))
+    let first = plan.memory.firstGiving
+    new =
+      first.isEmpty || plan.memory.places.isEmpty
+      ? nil
+      : Set(plan.memory.places.lazy.filter { first.contains($0.directory) }.map(\.person))
+  }
+
+  var areAllNew: Bool { new == nil && someAreNew }
+  var someAreNew: Bool { !plan.memory.firstGiving.isEmpty }
+
+  func isNew(_ subject: Int) -> Bool {
+    guard let new else { return someAreNew }
+    return plan.subjects.person(subject).map(new.contains) ?? false
+  }
+
+  /// Whether the person is treated as gone: no entry asks for what happens to the account.
+  func isMissing(_ subject: Int) -> Bool {
+    !missing.isEmpty && plan.subjects.person(subject).map(missing.contains) ?? false
+  }
+
+  func hasMoved(_ subject: Int) -> Bool {
+    if plan.memory.movedOut.isEmpty { return false }
+    return plan.subjects.person(subject).map { plan.memory.movedOut[$0] != nil } ?? false
+  }
+}
+
 extension CountedChange {
-  init(_ change: Change) {
-    var group: String?
-    if change.kind == .leaveGroup, case .text(let name) = change.before {
-      group = Right.key(.group, name)
+  fileprivate init(_ change: Change, isMissing: Bool) {
+    let part: Part? =
+      switch change.kind {
+      case .leaveGroup: change.rightName.map { .right(Right.key(.group, $0)) }
+      case .grantLicense: change.rightName.map { .right($0) }
+      case .deactivateAccount: isMissing ? .whole : .disabled
+      default: nil
+      }
+    self.init(kind: change.kind, part: part ?? .whole)
+  }
+}
+
+extension Change {
+  /// The license or group that is given or taken; nil for other kinds.
+  fileprivate var rightName: String? {
+    switch (kind, before, after) {
+    case (.leaveGroup, .text(let name)?, _), (.revokeLicense, .text(let name)?, _),
+      (.joinGroup, _, .text(let name)?), (.grantLicense, _, .text(let name)?):
+      name
+    default: nil
     }
-    self.init(kind: change.kind, group: group)
   }
 }
 

@@ -35,9 +35,22 @@ package struct Reconciler {
     rememberSettled(decided)
     builder.accept(world.accepting, replaced: world.replacedGroups)
     if world.basis.isWhole { builder.note(world.lookedAt) }
+    if !world.neverGave.isEmpty { builder.giveFirst(givingFirst()) }
     for pin in world.expiredPins where world.basis.isWhole { builder.expire(pin) }
     for person in world.forgotten where world.basis.only == nil { builder.forget(person) }
     return builder.finish()
+  }
+
+  /// The directories whose rules give something for the first time.
+  private func givingFirst() -> Set<String> {
+    guard builder.givesAnything else { return [] }
+    if world.several.names.isEmpty { return world.neverGave }
+    let entitlements = world.entitlements
+    return entitlements.indices.reduce(into: []) { found, index in
+      guard entitlements.wantsAccount(index) else { return }
+      let name = world.several.names[Int(entitlements.directory(index))]
+      if world.neverGave.contains(name) { found.insert(name) }
+    }
   }
 
   // MARK: One person

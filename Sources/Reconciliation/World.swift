@@ -38,6 +38,8 @@ package struct World {
   package let movedOut: [String: String]
   /// The reads after which everybody is looked at, when the plan is applied.
   package let lookedAt: [LookedAt]
+  /// Directories whose rules have not given anything yet.
+  package let neverGave: Set<String>
   /// What is different where there are several directories.
   package let several: Several
   /// For each of `entitlements` the id of the account that is most likely linked to the person, 0 for none; or empty. It
@@ -55,9 +57,11 @@ package struct World {
     pins: [NamedPin] = [], brokenRules: [String: String] = [:],
     brokenDenials: Set<String> = [], warnings: [String] = [],
     accepting: [Memory.Acceptance] = [], replacedGroups: [HeldChange] = [],
-    movedOut: [String: String] = [:], lookedAt: [LookedAt] = [], several: Several = Several(),
+    movedOut: [String: String] = [:], lookedAt: [LookedAt] = [], neverGave: Set<String> = [],
+    several: Several = Several(),
     likelyAccounts: [Int32] = [], basis: Plan.Basis
   ) {
+    self.neverGave = neverGave
     self.several = several
     self.likelyAccounts = likelyAccounts
     self.lookedAt = lookedAt

@@ -88,6 +88,7 @@ package struct Configuration: Sendable {
   package struct Limits: Sendable {
     package var percent: [String: Double]
     package var max: [String: Int]
+    /// So many always pass of what takes, and five times as many of what gives.
     package var freeBelow: Int
     package var onLimit: OnLimit
 
@@ -98,13 +99,16 @@ package struct Configuration: Sendable {
 
     package static let standard = Limits(
       percent: [
-        "deactivations": 2, "licenses-revoked": 5, "portal-only-marks": 10, "conversions": 1,
-        "email-changes": 5, "group-removals": 10, "removals-per-group": 30,
+        "creations": 20, "licenses-granted": 20, "group-joins": 20, "deactivations": 2,
+        "disabled": 5, "licenses-revoked": 5, "portal-only-marks": 10, "portal-only-unmarks": 1,
+        "conversions": 1, "email-changes": 5, "group-removals": 10, "removals-per-group": 30,
         "moved-out": 2,
       ],
       max: [
-        "deactivations": 50, "licenses-revoked": 200, "portal-only-marks": 500, "conversions": 50,
-        "email-changes": 200, "group-removals": 500, "removals-per-group": 200, "moved-out": 50,
+        "creations": 1000, "licenses-granted": 1000, "group-joins": 1000, "deactivations": 50,
+        "disabled": 200, "licenses-revoked": 200, "portal-only-marks": 500,
+        "portal-only-unmarks": 50, "conversions": 50, "email-changes": 200, "group-removals": 500,
+        "removals-per-group": 200, "moved-out": 50,
       ], freeBelow: 5, onLimit: .holdPeople)
   }
 }

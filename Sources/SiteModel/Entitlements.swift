@@ -117,6 +117,8 @@ package struct Entitlements: Sendable, RandomAccessCollection {
   package func hasID(_ number: Int) -> Bool { flags[number].contains(.hasID) }
   package func isActive(_ number: Int) -> Bool { flags[number].contains(.isActive) }
   package func fingerprint(_ number: Int) -> UInt64 { fingerprints[number] }
+  /// The number of the directory that shows the person.
+  package func directory(_ number: Int) -> UInt8 { directories[number] }
   package func match(_ number: Int) -> String? { rarity(number)?.match }
   package func doubts(_ number: Int) -> [Doubt] { rarity(number)?.doubts ?? [] }
   package func nextChange(_ number: Int) -> Int64? { rarity(number)?.nextChange }

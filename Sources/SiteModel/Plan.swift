@@ -270,6 +270,9 @@ package struct Memory: Sendable, Hashable, Codable {
   package internal(set) var lookedAt: [LookedAt] = []
   /// Where people are, of a site with several directories.
   package internal(set) var places: [Place] = []
+  /// Directories whose rules have never given anything before this plan; limits for what gives do not apply to their
+  /// people yet.
+  package internal(set) var firstGiving: Set<String> = []
 }
 
 /// A state of the mirror at which everybody was looked at.
@@ -322,21 +325,6 @@ package struct ApprovedPlan: Sendable {
   package init(_ plan: Plan, counts: [CountedChange: Int] = [:], seal: GuardSeal) {
     self.plan = plan
     self.counts = counts
-  }
-}
-
-/// A kind of change that limits count; `leave-group` by group, too.
-package struct CountedChange: Sendable, Hashable {
-  /// Stands in `group` for accounts of people who moved out of the searches, whatever happens to them.
-  package static let movedOut = " moved-out"
-
-  package let kind: ChangeKind
-  /// The key of the group that was left; nil for other kinds.
-  package let group: String?
-
-  package init(kind: ChangeKind, group: String? = nil) {
-    self.kind = kind
-    self.group = group
   }
 }
 

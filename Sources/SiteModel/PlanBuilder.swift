@@ -170,6 +170,20 @@ package struct PlanBuilder {
 
   package mutating func note(_ lookedAt: [LookedAt]) { plan.memory.lookedAt = lookedAt }
 
+  /// Notes the directories whose rules give something for the first time; see `Memory.firstGiving`.
+  package mutating func giveFirst(_ directories: Set<String>) {
+    plan.memory.firstGiving = directories
+  }
+
+  /// Whether anything is given so far: an account, a right or a mark.
+  package var givesAnything: Bool {
+    !grants.isEmpty
+      || middle.contains { cell in
+        let kind = ChangeKind.byNumber[Int(contents.all[Int(cell.content)].kind)]
+        return kind == .createAccount || kind == .markPortalOnly
+      }
+  }
+
   package mutating func place(_ place: Memory.Place) { plan.memory.places.append(place) }
 
   /// The plan, its changes in the order in which they are made; none is added afterwards.

@@ -20,7 +20,7 @@ struct Journal {
     for (count, total) in approved.counts {
       try db.execute(
         sql: "INSERT INTO run_count VALUES (?, ?, ?, ?)",
-        arguments: [blocks.run, count.kind.rawValue, count.group ?? "", total])
+        arguments: [blocks.run, count.kind.rawValue, count.storedPart, total])
     }
     let header = Header(
       id: blocks.run, run: run, planHash: planHash, generation: generation,

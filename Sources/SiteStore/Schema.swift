@@ -6,7 +6,7 @@ import Ports
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 8
+  static let version = 9
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -20,6 +20,12 @@ enum Schema {
   /// back then, begins anew; up to version 3 the mirror is read anew.
   static func migrate(_ db: Database, from version: Int) throws {
     if version == 1 { return try migrateFirst(db) }
+    if version < 8 { try migrateToVersion8(db, from: version) }
+    try db.execute(sql: addedInVersion9 + takenOverInVersion9)
+    try db.execute(sql: "PRAGMA user_version = \(Self.version)")
+  }
+
+  private static func migrateToVersion8(_ db: Database, from version: Int) throws {
     if version > 5 { return try findByKey(db) }
     if version < 4 {
       try db.execute(
@@ -72,7 +78,6 @@ enum Schema {
         try blocks.make()
       }
     }
-    try db.execute(sql: "PRAGMA user_version = \(Self.version)")
   }
 
   private static let countingActive =
@@ -126,7 +131,7 @@ enum Schema {
   }
 
   private static func createTables(_ db: Database) throws {
-    try db.execute(sql: tables + views)
+    try db.execute(sql: tables + addedInVersion9 + views)
     try db.execute(
       sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
   }

@@ -133,6 +133,10 @@ extension SiteDatabase {
     }
     guard plan.basis.isWhole else { return }
     for read in plan.memory.lookedAt { try Self.note(read, in: db) }
+    for directory in plan.memory.firstGiving {
+      try db.execute(
+        sql: "INSERT OR IGNORE INTO giving_directory VALUES (?, ?)", arguments: [directory, now])
+    }
     let waited = try Self.waitingSince(db)
     try db.execute(sql: "DELETE FROM hold; DELETE FROM waiting; DELETE FROM leaving")
     let encoder = JSONEncoder()

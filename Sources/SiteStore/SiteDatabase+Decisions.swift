@@ -101,6 +101,47 @@ extension SiteDatabase {
     }
   }
 
+  package func budgets() throws -> [Budget] {
+    try read { db in
+      try Row.fetchAll(db, sql: "SELECT * FROM budget ORDER BY kind").map { row in
+        Budget(
+          kind: row["kind"], upTo: row["up_to"], since: row["since"], until: row["until"],
+          reason: row["reason"], by: row["by"])
+      }
+    }
+  }
+
+  package func open(_ budget: Budget, run: RunRecord) throws -> AuditHead {
+    try write { db in
+      try db.execute(
+        sql: """
+          INSERT OR REPLACE INTO budget (kind, up_to, since, until, reason, by)
+          VALUES (?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          budget.kind, budget.upTo, budget.since, budget.until, budget.reason, budget.by,
+        ])
+      return try Journal(audit: audit).write(run, generation: Self.state(db).generation, in: db)
+    }
+  }
+
+  package func endBudget(for kind: String, run: RunRecord) throws -> AuditHead {
+    try write { db in
+      try db.execute(
+        sql: "UPDATE budget SET until = min(until, ?) WHERE kind = ?",
+        arguments: [run.startedAt, kind])
+      return try Journal(audit: audit).write(run, generation: Self.state(db).generation, in: db)
+    }
+  }
+
+  package func hasGiven(_ directory: String) throws -> Bool {
+    try read { db in
+      try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM giving_directory WHERE directory = ?)",
+        arguments: [directory]) ?? false
+    }
+  }
+
   // MARK: Mappings
 
   package func acceptedMapping(of directory: String) throws -> AcceptedMapping? {

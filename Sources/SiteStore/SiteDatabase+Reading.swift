@@ -316,19 +316,20 @@ extension SiteDatabase {
       absentSince: absentSince)
   }
 
-  package func recentChanges(since: Int64) throws -> [RecentChange] {
+  package func recentChanges(since: Int64, until: Int64) throws -> [CountedChange: Int] {
     try read { db in
-      try Row.fetchAll(
+      var counts: [CountedChange: Int] = [:]
+      let rows = try Row.fetchAll(
         db,
         sql: """
           SELECT kind, group_key, sum(count) FROM run_count JOIN run ON run.id = run
-          WHERE started_at > ? GROUP BY kind, group_key
-          """, arguments: [since]
-      ).compactMap { row in
-        guard let kind = ChangeKind(rawValue: row[0]) else { return nil }
-        let group: String = row[1]
-        return RecentChange(kind: kind, group: group.isEmpty ? nil : group, count: row[2])
+          WHERE started_at > ? AND started_at <= ? GROUP BY kind, group_key
+          """, arguments: [since, until])
+      for row in rows {
+        guard let kind = ChangeKind(rawValue: row[0]) else { continue }
+        counts[CountedChange(kind: kind, storedPart: row[1])] = row[2]
       }
+      return counts
     }
   }
 

@@ -27,18 +27,20 @@ package struct GuardDesk {
   /// The guard as it stands now, with what the last 24 hours used up and what was approved in them.
   /// - Parameter now: seconds since 1970.
   package func planGuard(now: Int64) throws -> Guard {
-    var recent = RecentChanges()
-    for change in try store.recentChanges(since: now - Self.daySeconds) {
-      if change.group == CountedChange.movedOut {
-        recent.movedOut += change.count
-        continue
-      }
-      recent.byKind[change.kind, default: 0] += change.count
-      if let group = change.group { recent.leftGroups[group, default: 0] += change.count }
+    let day = now - Self.daySeconds
+    let recent = RecentChanges(try store.recentChanges(since: day, until: .max))
+    let budgets = try store.budgets().filter { $0.until > day }.map { budget in
+      // A sync within the second in which the budget was opened draws on it.
+      let start = budget.since - 1
+      return UsedBudget(
+        budget, isOpen: budget.holds(at: now),
+        used: RecentChanges(try store.recentChanges(since: start, until: budget.until)),
+        usedInTheLastDay: RecentChanges(
+          try store.recentChanges(since: max(start, day), until: budget.until)))
     }
     let approved = try approved(now: now, kind: .changes).flatMap { $0.changes.map(\.pair) }
     return Guard(
-      limits: limits, recent: recent, approved: Set(approved), hash: Self.hash)
+      limits: limits, recent: recent, budgets: budgets, approved: Set(approved), hash: Self.hash)
   }
 
   /// A SHA-256 over texts, as hexadecimal digits.
@@ -67,7 +69,7 @@ package struct GuardDesk {
 
   /// Looks again at a saved plan before it is applied.
   package func check(_ plan: Plan, now: Int64) throws -> Guard.Verdict {
-    try planGuard(now: now).check(plan, totals: site().totals)
+    try planGuard(now: now).check(plan, site())
   }
 
   // MARK: Approvals
@@ -78,6 +80,9 @@ package struct GuardDesk {
     case ambiguous(String)
     case expired(String, heldAt: Int64)
     case approved(String, until: Int64)
+    case noLimit(String, known: [String])
+    /// No budget for this limit is open.
+    case noBudget(String)
   }
 
   /// What a hash, or its beginning of at least eight digits, stands for.
@@ -95,6 +100,21 @@ package struct GuardDesk {
       throw ApprovalFault.expired(record.set.shortHash, heldAt: record.heldAt)
     }
     return record.set
+  }
+
+  /// A budget for a limit of this site.
+  /// - Throws: `ApprovalFault.noLimit` where there is no limit of that name.
+  package func budget(
+    _ limit: String, upTo: Int, until: Int64, reason: String, by user: String, now: Int64
+  ) throws -> Budget {
+    try check(limit: limit)
+    return Budget(kind: limit, upTo: upTo, since: now, until: until, reason: reason, by: user)
+  }
+
+  /// - Throws: `ApprovalFault.noLimit` where there is no limit of that name.
+  package func check(limit: String) throws {
+    guard Consequence(rawValue: limit) == nil else { return }
+    throw ApprovalFault.noLimit(limit, known: Consequence.allCases.map(\.rawValue))
   }
 
   // MARK: By hand

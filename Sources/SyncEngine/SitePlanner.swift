@@ -134,6 +134,8 @@ package struct SitePlanner {
       }, movedOut: movedOut,
       lookedAt: people.cannotNameAll
         ? [] : try shares.compactMap { try $0.planner.lookedAt($0.origin, $0.reading) },
+      neverGave: Set(
+        try planners.map(\.directory).filter { try !store.hasGiven($0) }),
       several: several, likelyAccounts: isSeveral ? [] : shares[0].reading.likelyAccounts,
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,

@@ -82,6 +82,11 @@ struct Failure: Error {
         remedy: "usher plan shows what would be held back now")
     case .approved(let hash, let until):
       self.init(.failed, "\(hash) is approved already, until \(timeText(until))")
+    case .noLimit(let name, let known):
+      self.init(
+        .usage, "there is no limit \(name)", remedy: "choose of: \(known.joined(separator: ", "))")
+    case .noBudget(let name):
+      self.init(.failed, "no budget is open for the limit \(name)")
     }
   }
 

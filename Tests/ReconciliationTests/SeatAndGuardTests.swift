@@ -80,31 +80,34 @@ import Testing
   }
 
   @Test func peopleOverALimitAreHeldAndTheRestIsPlanned() {
-    let verdict = Guard(limits: limits(.deactivations, max: 3), recent: RecentChanges()).plan(
+    let verdict = Guard(limits: limits(.disabled, max: 3), recent: RecentChanges()).plan(
       crowd(4))
     #expect(verdict.plan.words == ["z@x join-group g"])
     #expect(verdict.plan.held == ["1", "2", "3", "4"])
     #expect(verdict.approved != nil)
-    #expect(verdict.excesses.map(\.text) == ["4 deactivations planned; 3 are allowed in 24 hours"])
+    #expect(
+      verdict.excesses.map(\.text) == [
+        "4 deactivations of disabled people planned; 3 are allowed in 24 hours"
+      ])
   }
 
   @Test func aPlanWithinTheLimitsPasses() {
-    let verdict = Guard(limits: limits(.deactivations, max: 4), recent: RecentChanges()).plan(
+    let verdict = Guard(limits: limits(.disabled, max: 4), recent: RecentChanges()).plan(
       crowd(4))
     #expect(verdict.excesses.isEmpty && verdict.plan.rows.count == 5)
   }
 
   @Test func holdPlanHoldsEverything() {
     let verdict = Guard(
-      limits: limits(.deactivations, max: 3, onLimit: .holdPlan), recent: RecentChanges()
+      limits: limits(.disabled, max: 3, onLimit: .holdPlan), recent: RecentChanges()
     )
     .plan(crowd(4))
     #expect(verdict.approved == nil && !verdict.excesses.isEmpty)
   }
 
   @Test func theLast24HoursCount() {
-    let recent = RecentChanges(byKind: [.deactivateAccount: 2])
-    let verdict = Guard(limits: limits(.deactivations, max: 5), recent: recent).plan(crowd(4))
+    let recent = RecentChanges([CountedChange(kind: .deactivateAccount, part: .disabled): 2])
+    let verdict = Guard(limits: limits(.disabled, max: 5), recent: recent).plan(crowd(4))
     #expect(verdict.excesses.count == 1)
     #expect(verdict.plan.words == ["z@x join-group g"])
   }
@@ -123,7 +126,7 @@ import Testing
 
   @Test func aFewAlwaysPass() {
     let limits = Limits(
-      limits: [.deactivations: .init(percent: 0, max: 0)], freeBelow: 5, onLimit: .holdPeople)
+      limits: [.disabled: .init(percent: 0, max: 0)], freeBelow: 5, onLimit: .holdPeople)
     #expect(Guard(limits: limits, recent: RecentChanges()).plan(crowd(5)).excesses.isEmpty)
   }
 }

@@ -126,9 +126,11 @@ private final class Bench {
     #expect(site.generation == 1 && site.seatsTaken == ["confluence": 2])
     #expect(try bench.people().map(\.settled) == [.max, .max])
     #expect(
-      try bench.store.recentChanges(since: 99).contains(
-        RecentChange(kind: .createAccount, group: nil, count: 2)))
-    #expect(try bench.store.recentChanges(since: 100).isEmpty)
+      try bench.store.recentChanges(since: 99, until: 100) == [
+        CountedChange(kind: .createAccount): 2
+      ])
+    #expect(try bench.store.recentChanges(since: 100, until: 200).isEmpty)
+    #expect(try bench.store.recentChanges(since: 50, until: 99).isEmpty)
   }
 
   @Test func swappedEmailsAndSuspendedRightsAreWritten() throws {
@@ -248,7 +250,7 @@ private final class Bench {
     let newer = folder.path + "/c.db"
     _ = try SiteDatabase(path: newer)
     try DatabaseQueue(path: newer).write { try $0.execute(sql: "PRAGMA user_version = 99") }
-    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 8)) {
+    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 9)) {
       try SiteDatabase(path: newer)
     }
     #expect(throws: StoreFailure.self) { try SiteDatabase(path: folder.path + "/none/d.db") }
