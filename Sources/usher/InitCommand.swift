@@ -197,7 +197,7 @@ extension Terminal {
     guard isatty(0) == 1 else {
       throw Failure(.usage, "\(option) is missing", remedy: "usher init --help")
     }
-    FileHandle.standardError.write(Data("\(question): ".utf8))
+    StandardError.write("\(question): ")
     return readLine()?.trimmingCharacters(in: .whitespaces) ?? ""
   }
 

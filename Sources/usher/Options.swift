@@ -57,7 +57,7 @@ struct Terminal {
   }
 
   /// Data.
-  func print(_ line: String) { Swift.print(line) }
+  func print(_ line: String) { StandardOutput.write(line) }
 
   /// A word to the person at the terminal.
   func say(_ line: String) {
@@ -96,35 +96,30 @@ struct Terminal {
       let message = Message(
         time: timeText(Int64(Date().timeIntervalSince1970)), level: level.rawValue, run: runID,
         message: text, remedy: remedy)
-      return Self.writeError(((try? JSONText.of(message, isPretty: false)) ?? "") + "\n")
+      return StandardError.write(((try? JSONText.of(message, isPretty: false)) ?? "") + "\n")
     }
     switch level {
-    case .debug, .info: Self.writeError(text + "\n")
-    case .warning: Self.writeError("\(errors.yellow("warning:")) \(text)\n")
+    case .debug, .info: StandardError.write(text + "\n")
+    case .warning: StandardError.write("\(errors.yellow("warning:")) \(text)\n")
     case .error:
-      Self.writeError("\(errors.red("usher:")) \(text).\n")
-      if let remedy { Self.writeError("       \(remedy)\n") }
+      StandardError.write("\(errors.red("usher:")) \(text).\n")
+      if let remedy { StandardError.write("       \(remedy)\n") }
     }
   }
 
   func progress(_ text: String) {
-    if showsProgress { Self.writeError("\r\u{1B}[KReading: \(text)") }
+    if showsProgress { StandardError.write("\r\u{1B}[KReading: \(text)") }
   }
 
   func clearProgress() {
-    if showsProgress { Self.writeError("\r\u{1B}[K") }
+    if showsProgress { StandardError.write("\r\u{1B}[K") }
   }
 
   /// Asks on a terminal; elsewhere, and with --yes, the answer is yes.
   func confirms(_ question: String, yes: Bool) -> Bool {
     if yes || isatty(0) == 0 { return true }
-    Self.writeError("\(question) [y/N] ")
+    StandardError.write("\(question) [y/N] ")
     let answer = readLine()?.lowercased()
     return answer == "y" || answer == "yes"
-  }
-
-  private static func writeError(_ text: String) {
-    fflush(nil)  // What was printed before comes before.
-    FileHandle.standardError.write(Data(text.utf8))
   }
 }

@@ -39,11 +39,10 @@ struct Session {
     _ options: CommonOptions, _ body: (Terminal, Int64) throws -> ExitStatus?
   ) throws {
     let terminal = Terminal(options)
-    // A server that closes the connection is an error to report, not a signal to die of.
-    signal(SIGPIPE, SIG_IGN)
     do {
       let status = try body(terminal, Int64(Date().timeIntervalSince1970))
       terminal.clearProgress()
+      try StandardOutput.finish()
       if let status { throw ExitCode(status.rawValue) }
     } catch let exit as ExitCode {
       throw exit
@@ -134,8 +133,16 @@ struct Session {
   ) -> CompiledMapping? {
     guard other == "-" else { return readMapping(other ?? directory.mappingPath, into: &findings) }
     // What comes in stands in the place of the directory's file, so that it finds what it names.
-    let text = String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
-    return readMapping(directory.mappingPath, text: text, into: &findings)
+    do {
+      let data = try FileHandle.standardInput.readToEnd() ?? Data()
+      let text = String(decoding: data, as: UTF8.self)
+      return readMapping(directory.mappingPath, text: text, into: &findings)
+    } catch {
+      findings.error(
+        "standard input cannot be read",
+        at: SourcePosition(file: directory.mappingPath, line: 1, column: 1))
+      return nil
+    }
   }
 
   /// - Parameter text: what stands in the file's place; nil: what is in it.

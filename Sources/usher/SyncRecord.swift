@@ -44,7 +44,7 @@ final class SyncRecord {
       && chmod(partial, 0o644) == 0 && rename(partial, file) == 0
     if !isWritten {
       unlink(partial)
-      FileHandle.standardError.write(Data("warning: \(file) cannot be written\n".utf8))
+      StandardError.write("warning: \(file) cannot be written\n")
     }
   }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import CMalloc
+import Foundation
 
 @main
 struct Usher: ParsableCommand {
@@ -29,7 +30,29 @@ struct Usher: ParsableCommand {
   static func main() {
     // The memory of what is large goes back to the system when it is freed; by itself the library would keep much of it.
     mallopt(M_MMAP_THRESHOLD, 1 << 21)
-    main(nil)
+    reserveStandardDescriptors()
+    // A server or reader that closes its end is an error to report, not a signal to die of.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+      end(with: ExitCode.success)
+    } catch {
+      end(with: error)
+    }
+  }
+
+  /// Ends the process as `ArgumentParser` does, but help and version go the way of all output, so that write errors are found.
+  private static func end(with error: any Error) -> Never {
+    let code = exitCode(for: error)
+    let text = fullMessage(for: error)
+    if code.isSuccess, !text.isEmpty { StandardOutput.write(text) }
+    if !code.isSuccess, !text.isEmpty { StandardError.write(text + "\n") }
+    do { try StandardOutput.finish() } catch {
+      StandardError.write("usher: \(error.message).\n")
+      if code.isSuccess { exit(withError: ExitCode(error.status.rawValue)) }
+    }
+    exit(withError: code)
   }
 
   /// The threads of a sync share one heap, which keeps some memory at its end: heaps of their own grow by single pages and
