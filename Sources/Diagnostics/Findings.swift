@@ -38,6 +38,7 @@ package struct Diagnostic: Sendable, Hashable {
 /// All diagnostics of one reading, collected so that a person sees every fault at once.
 package struct Findings: Sendable {
   package private(set) var all: [Diagnostic] = []
+  private var known: Set<Diagnostic> = []
   private var lines: [String: [Substring]] = [:]
 
   package init() {}
@@ -53,6 +54,7 @@ package struct Findings: Sendable {
   package var texts: Findings {
     var copy = self
     copy.all = []
+    copy.known = []
     return copy
   }
 
@@ -89,7 +91,7 @@ package struct Findings: Sendable {
     let new = Diagnostic(
       severity: severity, position: position, message: message, hint: hint, sourceLine: line)
     // What is read more than once, as account fields that several searches share, is said once.
-    if !all.contains(new) { all.append(new) }
+    if known.insert(new).inserted { all.append(new) }
   }
 
   /// A line that names a password or a secret is never shown.

@@ -49,7 +49,11 @@ package struct MapReader {
 
 /// The known word with the fewest edits from what was written, when they are few enough for a slip.
 package func nearest(_ word: String, among known: [String]) -> String? {
-  let candidates = known.map { (word: $0, distance: editDistance(word, $0)) }
+  // Comparing costs the product of the lengths, and so long a word is no slip.
+  let most = 256
+  if word.utf8.count > most { return nil }
+  let candidates = known.filter { $0.utf8.count <= most }
+    .map { (word: $0, distance: editDistance(word, $0)) }
   guard let best = candidates.min(by: { $0.distance < $1.distance }) else { return nil }
   return best.distance <= max(1, min(3, word.count / 3)) ? best.word : nil
 }

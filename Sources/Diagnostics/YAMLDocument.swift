@@ -1,19 +1,27 @@
 import Yams
 
-/// Reads YAML text into nodes with positions. Faults of the YAML itself become diagnostics.
+/// Reads YAML text into nodes with positions. Faults of the YAML itself become diagnostics, and so does a text beyond the limits:
+/// 4 MB, 100,000 values, 64 levels.
 package enum YAMLDocument {
   /// - Returns: the root node, or nil when the text is not YAML; then `findings` says why.
   package static func read(_ text: String, file: String, into findings: inout Findings) -> YAMLNode?
   {
-    findings.register(file: file, text: text)
     let start = SourcePosition(file: file, line: 1, column: 1)
+    if let excess = YAMLLimits.excess(of: text) {
+      findings.error(
+        excess.message,
+        at: SourcePosition(file: file, line: excess.line, column: excess.column),
+        hint: "use fewer aliases, or put what is long into files of `lists:`")
+      return nil
+    }
+    findings.register(file: file, text: text)
     do {
       guard let root = try Yams.compose(yaml: text, .basic) else {
         findings.error("the file is empty", at: start)
         return nil
       }
-      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-      return node(root, file: file, lines: lines)
+      var lines = Lines(text)
+      return node(root, file: file, lines: &lines)
     } catch let error as YamlError {
       report(error, file: file, into: &findings)
     } catch {
@@ -22,27 +30,41 @@ package enum YAMLDocument {
     return nil
   }
 
-  private static func node(_ node: Node, file: String, lines: [Substring]) -> YAMLNode {
+  /// The lines of a text, with any character of them at once: a file may be one long line.
+  private struct Lines {
+    private let lines: [Substring]
+    private var scalars: [Int: [Unicode.Scalar]] = [:]
+
+    init(_ text: String) {
+      lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    }
+
+    mutating func scalar(at position: SourcePosition) -> Unicode.Scalar? {
+      let line = position.line - 1, column = position.column - 1
+      guard lines.indices.contains(line) else { return nil }
+      let known = scalars[line] ?? Array(lines[line].unicodeScalars)
+      scalars[line] = known
+      return known.indices.contains(column) ? known[column] : nil
+    }
+  }
+
+  private static func node(_ node: Node, file: String, lines: inout Lines) -> YAMLNode {
     let position = SourcePosition(
       file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
-    // Yams does not tell flow style from block style; the opening bracket does.
-    func opens(with bracket: Character) -> Bool {
-      guard lines.indices.contains(position.line - 1) else { return false }
-      return lines[position.line - 1].dropFirst(position.column - 1).first == bracket
-    }
     switch node {
     case .scalar(let scalar):
       return YAMLNode(.scalar(scalar.string, plain: scalar.style == .plain), at: position)
     case .sequence(let list):
-      let items = list.map { self.node($0, file: file, lines: lines) }
-      return YAMLNode(.list(items, flow: opens(with: "[")), at: position)
+      let items = list.map { self.node($0, file: file, lines: &lines) }
+      // Yams does not tell flow style from block style; the opening bracket does.
+      return YAMLNode(.list(items, flow: lines.scalar(at: position) == "["), at: position)
     case .mapping(let map):
       let pairs = map.map {
         YAMLNode.Pair(
-          key: self.node($0.key, file: file, lines: lines),
-          value: self.node($0.value, file: file, lines: lines))
+          key: self.node($0.key, file: file, lines: &lines),
+          value: self.node($0.value, file: file, lines: &lines))
       }
-      return YAMLNode(.map(pairs, flow: opens(with: "{")), at: position)
+      return YAMLNode(.map(pairs, flow: lines.scalar(at: position) == "{"), at: position)
     case .alias(let alias):
       return YAMLNode(.scalar("*\(alias.anchor.rawValue)", plain: true), at: position)
     }

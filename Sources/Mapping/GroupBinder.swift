@@ -12,6 +12,8 @@ struct GroupBinder {
   var findings: Findings
   private(set) var tests: [CompiledFilter.GroupTest: Set<Int32>] = [:]
   private(set) var binding = GroupBinding()
+  /// How many more missing groups get a hint: each is compared with the names of all directory groups.
+  private var hintsLeft = 20
 
   init(
     groups: DirectoryGroups, now: Int64, remembered: [String: String], findings: Findings
@@ -113,8 +115,12 @@ struct GroupBinder {
   }
 
   private mutating func missing(_ name: String, at position: SourcePosition) -> [Int32] {
-    let known = (0..<groups.count).flatMap { group in
-      groups.names(of: group).map { String(decoding: $0, as: UTF8.self) }
+    var known: [String] = []
+    if hintsLeft > 0 {
+      hintsLeft -= 1
+      known = (0..<groups.count).flatMap { group in
+        groups.names(of: group).map { String(decoding: $0, as: UTF8.self) }
+      }
     }
     findings.error(
       "the directory has no group `\(name)` among those that search.groups selects", at: position,

@@ -60,8 +60,10 @@ package struct MappingFile {
       case .map(let lowerPairs, _) = lower.value
     else { return upper }
     var pairs = lowerPairs
+    let places = Dictionary(
+      lowerPairs.enumerated().map { ($1.key.text, $0) }, uniquingKeysWith: { first, _ in first })
     for pair in upperPairs {
-      if let index = pairs.firstIndex(where: { $0.key.text == pair.key.text }) {
+      if let index = places[pair.key.text] {
         pairs[index] = YAMLNode.Pair(
           key: pair.key, value: merge(pair.value, over: pairs[index].value))
       } else {
