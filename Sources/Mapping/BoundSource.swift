@@ -13,8 +13,12 @@ struct BoundSource: Sendable {
   }
 
   /// See `ValueSource.values`.
-  func values(of entry: Int, in batch: EntryBatch) -> UsableValues {
-    guard let slot else { return UsableValues(source.values(of: entry, in: batch)) }
+  func values(
+    of entry: Int, in batch: EntryBatch, undecided: inout UndecidedPattern?
+  ) -> UsableValues {
+    guard let slot else {
+      return UsableValues(source.values(of: entry, in: batch, undecided: &undecided))
+    }
     var values = UsableValues.none
     batch.forEachText(of: entry, slot: slot) { values.append($0) }
     return values

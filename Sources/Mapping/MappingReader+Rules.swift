@@ -170,7 +170,7 @@ extension MappingReader {
   /// Warns of rules that certainly never match or add nothing.
   mutating func warnAboutRules(_ rules: [Rule], searches: [CompiledMapping.PersonSearch]) {
     let bases = searches.flatMap(\.users.bases).compactMap { DistinguishedName($0) }
-    for (index, rule) in rules.enumerated() {
+    for rule in rules {
       let position = SourcePosition(
         file: rule.reference.file, line: rule.reference.line, column: 1)
       if !rule.under.isEmpty, !bases.isEmpty,
@@ -182,15 +182,12 @@ extension MappingReader {
           "the rule `\(rule.reference.name)` can never match: its `under` lies outside of search.users",
           at: position)
       }
-      for other in rules.indices where other != index {
-        guard rule.adds(nothingBeyond: rules[other]),
-          other < index || !rules[other].adds(nothingBeyond: rule)
-        else { continue }
-        findings.warning(
-          "the rule `\(rule.reference.name)` adds nothing beyond `\(rules[other].reference.name)`",
-          at: position, hint: "remove one of them")
-        break
-      }
+    }
+    for (number, other) in RedundantRules(rules).found {
+      let rule = rules[number].reference
+      findings.warning(
+        "the rule `\(rule.name)` adds nothing beyond `\(rules[other].reference.name)`",
+        at: SourcePosition(file: rule.file, line: rule.line, column: 1), hint: "remove one of them")
     }
   }
 
@@ -229,31 +226,5 @@ extension MappingReader {
       licenses: expected["licenses"].map { Set($0.strings("`licenses`", into: &findings)) },
       siteGroups: expected["groups"].map { Set($0.strings("`groups`", into: &findings)) },
       portalOnly: expected["portal-only"].flatMap { $0.bool("`portal-only`", into: &findings) })
-  }
-}
-
-extension Rule {
-  /// True when this rule matches whom the other matches and gives no more: certain only where their
-  /// conditions are the same.
-  fileprivate func adds(nothingBeyond other: Rule) -> Bool {
-    conditionText == other.conditionText && deny.isEmpty && other.deny.isEmpty
-      && Set(licenses).isSubset(of: other.licenses) && Set(groups).isSubset(of: other.groups)
-      && portalOnly == other.portalOnly
-  }
-
-  private var conditionText: String {
-    var parts = memberOf.map { "member-of \($0.value.lowercased())" }.sorted()
-    switch when {
-    case .everyone: parts.append("everyone")
-    case .filter(let filter): parts.append(filter.value.text.lowercased())
-    case nil: break
-    }
-    parts += under.map { "under \(String(decoding: $0.normalised, as: UTF8.self))" }.sorted()
-    switch eachGroup {
-    case .filter(let filter): parts.append("each \(filter.text.lowercased())")
-    case .pattern(let attribute, let pattern): parts.append("each \(attribute) \(pattern.text)")
-    case nil: break
-    }
-    return parts.joined(separator: "\n")
   }
 }

@@ -12,9 +12,12 @@ extension MappingReader {
 
   mutating func pattern(_ node: YAMLNode, _ what: String) -> Pattern? {
     guard let text = node.string(what, into: &findings) else { return nil }
-    if let pattern = try? Pattern(text) { return pattern }
-    findings.error("\(what) is not a regular expression: \(text)", at: node.position)
-    return nil
+    do { return try Pattern(text) } catch {
+      findings.error(
+        "\(what) is not a regular expression that can be matched: \(error.message)",
+        at: node.position, hint: error.hint)
+      return nil
+    }
   }
 
   /// - Parameter scopes: where fields may come from; nil stands for the plain `{attribute}`.

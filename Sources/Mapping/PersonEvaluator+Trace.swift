@@ -57,6 +57,14 @@ extension PersonEvaluator {
       let chosen = Set(choices(bound, set).map(\.group)).sorted().map { groupName(Int32($0)) }
       conditions.append(
         Condition("each-group", !chosen.isEmpty, chosen.joined(separator: ", ")))
+      if chosen.isEmpty || !bound.rule.groups.isEmpty,
+        let group = set.members.first(where: {
+          undecidedChoices[bound.number]?.contains($0) == true
+        })
+      {
+        conditions.append(
+          Condition("its pattern can be matched with \(groupName(group))", false, "too much work"))
+      }
     }
     return conditions
   }

@@ -60,6 +60,9 @@ package struct PersonEvaluator: Sendable {
     }
   }
 
+  /// By number of the rule, the directory groups with which its pattern could not be matched; empty nearly always.
+  var undecidedChoices: [Int: Set<Int32>] = [:]
+
   private enum IsChosen: BitwiseCopyable { case unknown, no, yes }
 
   /// Without references, which would be counted for everybody.
@@ -312,17 +315,21 @@ package struct PersonEvaluator: Sendable {
       plain.withUnsafeBytes { all.add(field, $0) }
     }
     let email = own.emails.first?.plainValue(of: entry, in: batch)
+    var undecided: UndecidedPattern?
     add(.email, email?.isUsablePlainEmail == true ? email : nil) {
-      emails(of: entry, in: batch, search: search)
+      emails(of: entry, in: batch, search: search, undecided: &undecided)
     }
     add(.name, own.names.first?.plainValue(of: entry, in: batch)) {
-      names(of: entry, in: batch, search: search)
+      names(of: entry, in: batch, search: search, undecided: &undecided)
     }
     add(.username, own.username?.plainValue(of: entry, in: batch)) {
-      own.username?.values(of: entry, in: batch).min(by: bytewise).map { .one($0) } ?? .none
+      own.username?.values(of: entry, in: batch, undecided: &undecided).min(by: bytewise)
+        .map { .one($0) } ?? .none
     }
     var doubts = rulings[ruling].doubts
     if id == nil { doubts.append(doubtfulID(entry, batch, own)) }
+    if let undecided { doubts.append(.undecided(undecided)) }
+    if !undecidedChoices.isEmpty { doubts += doubtfulChoices(matched, entry, batch, set) }
     all.end(
       ruling == Self.ownRuling
         ? all.add(rulings[ruling].outcome) : all.add(rulings[ruling].outcome, as: ruling),
@@ -351,8 +358,15 @@ package struct PersonEvaluator: Sendable {
   // MARK: Fields
 
   package func emails(of entry: Int, in batch: EntryBatch, search: Int = 0) -> UsableValues {
+    var undecided: UndecidedPattern?
+    return emails(of: entry, in: batch, search: search, undecided: &undecided)
+  }
+
+  private func emails(
+    of entry: Int, in batch: EntryBatch, search: Int, undecided: inout UndecidedPattern?
+  ) -> UsableValues {
     for source in searches[search].emails {
-      switch source.values(of: entry, in: batch) {
+      switch source.values(of: entry, in: batch, undecided: &undecided) {
       case .none: continue
       case .one(let value): if value.isUsableEmail { return .one(value) }
       case .several(let values):
@@ -365,9 +379,11 @@ package struct PersonEvaluator: Sendable {
     return .none
   }
 
-  private func names(of entry: Int, in batch: EntryBatch, search: Int) -> UsableValues {
+  private func names(
+    of entry: Int, in batch: EntryBatch, search: Int, undecided: inout UndecidedPattern?
+  ) -> UsableValues {
     for source in searches[search].names {
-      switch source.values(of: entry, in: batch) {
+      switch source.values(of: entry, in: batch, undecided: &undecided) {
       case .none: continue
       case .one(let value): return .one(value)
       case .several(let values): return .several(values.sorted(by: bytewise))
@@ -403,15 +419,41 @@ package struct PersonEvaluator: Sendable {
     _ rule: Int, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
   ) -> Bool {
     let own = conditions[rule]
+    guard holdsWithoutChoice(rule, entry, batch, set) else { return false }
+    if own.chosen < 0 { return true }
+    for group in set.members where chooses(rule, group) { return true }
+    return false
+  }
+
+  /// The same without the rule's `each-group`.
+  private func holdsWithoutChoice(
+    _ rule: Int, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> Bool {
+    let own = conditions[rule]
     if own.isBroken { return false }
     if own.namesGroups, !set.members.contains(where: { isMeant[own.meant + Int($0)] }) {
       return false
     }
     if own.hasPlaces, !isUnder(rules[rule].rule.under, entry, batch) { return false }
-    if own.when >= 0, !matches(filters, from: own.when, entry, batch, set) { return false }
-    if own.chosen < 0 { return true }
-    for group in set.members where chooses(rule, group) { return true }
-    return false
+    return own.when < 0 || matches(filters, from: own.when, entry, batch, set)
+  }
+
+  /// A doubt for each rule whose pattern could not be matched with one of the person's directory groups. A rule that gives the same
+  /// through another group is beyond doubt.
+  private func doubtfulChoices(
+    _ matched: [Int], _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+  ) -> [Doubt] {
+    undecidedChoices.sorted { $0.key < $1.key }.compactMap { number, groups in
+      let rule = rules[number].rule
+      guard let group = set.members.first(where: groups.contains),
+        !rule.groups.isEmpty || !matched.contains(number),
+        holdsWithoutChoice(number, entry, batch, set),
+        case .pattern(let attribute, let pattern) = rule.eachGroup
+      else { return nil }
+      return .undecided(
+        UndecidedPattern(pattern: pattern.text, attribute: attribute), of: rule.reference,
+        group: self.groups.dn(of: Int(group)))
+    }
   }
 
   func isUnder(_ places: [DistinguishedName], _ entry: Int, _ batch: EntryBatch) -> Bool {
@@ -457,7 +499,7 @@ package struct PersonEvaluator: Sendable {
     return true
   }
 
-  private func chosen(_ bound: BoundRule, _ group: Int) -> [GroupChoice] {
+  private mutating func chosen(_ bound: BoundRule, _ group: Int) -> [GroupChoice] {
     switch bound.rule.eachGroup {
     case nil: return []
     case .filter:
@@ -465,9 +507,15 @@ package struct PersonEvaluator: Sendable {
       return isChosen ? [GroupChoice(group: group, caught: [])] : []
     case .pattern(let attribute, let pattern):
       guard let slot = groups.entries.slots.slot(of: attribute) else { return [] }
-      return groups.entries.texts(of: group, slot: slot).compactMap { value in
-        pattern.match(value).map { GroupChoice(group: group, caught: $0) }
+      var choices: [GroupChoice] = []
+      for value in groups.entries.texts(of: group, slot: slot) {
+        switch pattern.match(value) {
+        case .none: break
+        case .caught(let texts): choices.append(GroupChoice(group: group, caught: texts))
+        case .undecided: undecidedChoices[bound.number, default: []].insert(Int32(group))
+        }
       }
+      return choices
     }
   }
 

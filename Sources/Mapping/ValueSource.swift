@@ -16,7 +16,10 @@ package enum ValueSource: Sendable {
   }
 
   /// All values of an entry, in no particular order, without spaces at their ends; empty ones left out.
-  package func values(of entry: Int, in batch: EntryBatch) -> [String] {
+  /// - Parameter undecided: gets the pattern that could not be matched with a value, see `Pattern.Outcome.undecided`.
+  package func values(
+    of entry: Int, in batch: EntryBatch, undecided: inout UndecidedPattern?
+  ) -> [String] {
     func texts(_ name: String) -> [String] {
       guard let slot = batch.slots.slot(of: name) else { return [] }
       return batch.texts(of: entry, slot: slot)
@@ -27,10 +30,22 @@ package enum ValueSource: Sendable {
       return template.rendered { _, name in texts(name) }.map(\.trimmed).filter { !$0.isEmpty }
     case .part(let name, let pattern):
       return texts(name).compactMap { value in
-        pattern.match(value).map { ($0.count > 1 ? $0[1] : $0[0]).trimmed }
+        switch pattern.match(value) {
+        case .none: return nil
+        case .caught(let texts): return (texts.count > 1 ? texts[1] : texts[0]).trimmed
+        case .undecided:
+          undecided = UndecidedPattern(pattern: pattern.text, attribute: name)
+          return nil
+        }
       }.filter { !$0.isEmpty }
     }
   }
+}
+
+/// A pattern of which nobody knows whether it matches a value of this attribute.
+package struct UndecidedPattern: Sendable, Hashable {
+  let pattern: String
+  let attribute: String
 }
 
 extension EntryBatch {
