@@ -155,6 +155,13 @@ package struct AuditKey: Sendable {
         .prefix(8).hexadecimal
   }
 
+  /// Another secret, made of one that is less secret; that one itself without a key.
+  func derived(from secret: Data) -> Data {
+    id.isEmpty
+      ? secret
+      : Data(HMAC<SHA256>.authenticationCode(for: Data("usher plan key".utf8) + secret, using: key))
+  }
+
   static func digest(_ bytes: Data) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
   func link(after link: Data, _ bytes: [UInt8]) -> Data {

@@ -422,6 +422,15 @@ enum Schema {
     ) STRICT;
     """
 
+  /// Made when the first plan is saved, see `SiteDatabase.planKey`.
+  static let planKey = """
+    -- The secret that authenticates saved plans.
+    CREATE TABLE IF NOT EXISTS plan_key (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      secret BLOB NOT NULL CHECK (length(secret) = 32)
+    ) STRICT;
+    """
+
   /// Groups are few, and first in the mirror.
   private static let groupIndex =
     "CREATE INDEX mirror_groups ON mirror_key (directory, kind) WHERE kind = 1;"

@@ -2,25 +2,41 @@ import Crypto
 import Foundation
 import SiteModel
 
-/// A plan kept in a file between preview and apply, sealed by a hash over everything it does.
+/// A plan kept in a file between preview and apply: a line of JSON with the format's version and an HMAC-SHA-256 over all that
+/// follows it, which is the plan as JSON. The key is the store's, so that nobody else makes or edits a plan.
 package enum PlanFile {
   package enum Fault: Error, Sendable, Hashable {
     case unreadable(path: String, reason: String)
     case notAPlan(path: String)
+    /// The file is of version 1, which anybody could edit.
+    case oldVersion(path: String)
+    case otherStore(path: String)
     case altered(path: String)
   }
 
-  private struct Envelope: Codable {
+  private static let version = 2
+
+  private struct Header: Codable {
     let usherPlanFile: Int
-    let hash: String
-    let plan: Plan
+    /// Tells keys apart without telling them.
+    let keyID: String
+    let hmac: Data
+  }
+
+  private struct Version: Decodable {
+    let usherPlanFile: Int
   }
 
   /// Writes a plan, readable by its owner only.
-  package static func save(_ plan: Plan, to path: String) throws {
+  /// - Parameter key: the store's secret for plans.
+  package static func save(_ plan: Plan, to path: String, key: Data) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    let data = try encoder.encode(Envelope(usherPlanFile: 1, hash: seal(plan), plan: plan))
+    let body = try encoder.encode(plan)
+    let header = Header(
+      usherPlanFile: version, keyID: keyID(key),
+      hmac: Data(HMAC<SHA256>.authenticationCode(for: body, using: SymmetricKey(data: key))))
+    let data = try encoder.encode(header) + Data("\n".utf8) + body
     let before = umask(0o077)
     defer { umask(before) }
     do {
@@ -30,25 +46,37 @@ package enum PlanFile {
     }
   }
 
-  /// A SHA-256 over all that the file holds.
-  private static func seal(_ plan: Plan) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    return SHA256.hash(data: try encoder.encode(plan)).hexadecimal
+  private static func keyID(_ key: Data) -> String {
+    let code = HMAC<SHA256>.authenticationCode(
+      for: Data("usher plan key id".utf8), using: SymmetricKey(data: key))
+    return String(code.hexadecimal.prefix(16))
   }
 
-  /// - Throws: `Fault` when the file is not a plan, or not as it was saved.
-  package static func load(_ path: String) throws -> Plan {
+  /// Nothing of the plan is decoded before it is known to be as it was saved.
+  /// - Parameter key: the store's secret for plans.
+  /// - Throws: `Fault` when the file is not a plan of this store, or not as it was saved.
+  package static func load(_ path: String, key: Data) throws -> Plan {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw Fault.unreadable(path: path, reason: "it does not exist or may not be read")
     }
-    guard let envelope = try? JSONDecoder().decode(Envelope.self, from: data),
-      envelope.usherPlanFile == 1
-    else { throw Fault.notAPlan(path: path) }
-    guard envelope.plan.isWhole, try seal(envelope.plan) == envelope.hash else {
-      throw Fault.altered(path: path)
+    let line = data.prefix { $0 != UInt8(ascii: "\n") }
+    let decoder = JSONDecoder()
+    guard let version = try? decoder.decode(Version.self, from: line).usherPlanFile else {
+      throw Fault.notAPlan(path: path)
     }
-    return envelope.plan
+    if version == 1 { throw Fault.oldVersion(path: path) }
+    guard version == Self.version, let header = try? decoder.decode(Header.self, from: line) else {
+      throw Fault.notAPlan(path: path)
+    }
+    guard header.keyID == keyID(key) else { throw Fault.otherStore(path: path) }
+    let body = data.dropFirst(line.count + 1)
+    // Takes as long whatever differs.
+    guard
+      HMAC<SHA256>.isValidAuthenticationCode(
+        header.hmac, authenticating: body, using: SymmetricKey(data: key)),
+      let plan = try? decoder.decode(Plan.self, from: body), plan.isWhole
+    else { throw Fault.altered(path: path) }
+    return plan
   }
 }
 

@@ -124,9 +124,20 @@ struct Failure: Error {
     case .unreadable(let path, let reason): self.init(.failed, "\(path): \(reason)")
     case .notAPlan(let path):
       self.init(.failed, "\(path) is not a saved plan", remedy: "make one: usher plan --out FILE")
+    case .oldVersion(let path):
+      self.init(
+        .failed,
+        "\(path) was saved by an older usher, whose plans anybody could edit. Nothing was changed",
+        remedy: "make a new plan and review it: usher plan --out FILE")
+    case .otherStore(let path):
+      self.init(
+        .stalePlan,
+        "\(path) was saved for another store, or with another audit key. Nothing was changed",
+        remedy: "make a new plan: usher plan --out FILE")
     case .altered(let path):
       self.init(
-        .failed, "\(path) was changed after it was saved",
+        .failed,
+        "the plan file \(path) was changed after it was saved. Nothing was changed on the site",
         remedy: "make a new plan: usher plan --out FILE")
     }
   }

@@ -266,7 +266,9 @@ final class House: ConsoleHouse {
     let remarks = ended.errors.split(separator: "\n").filter {
       $0.hasPrefix("warning: ") && !$0.contains("held back")
     }.map { $0.dropFirst(9) }
-    return MadePlan(plan: try PlanFile.load(file), remarks: remarks.joined(separator: "\n"))
+    return MadePlan(
+      plan: try PlanFile.load(file, key: session().existingStore().planKey()),
+      remarks: remarks.joined(separator: "\n"))
   }
 
   private struct Ended {

@@ -49,7 +49,7 @@ struct PlanCommand: ParsableCommand {
       try write(plan, session.terminal)
     }
     if let out {
-      try PlanFile.save(plan, to: out)
+      try PlanFile.save(plan, to: out, key: store.planKey())
       session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
     }
     try session.report(verdict, in: store)
@@ -98,7 +98,7 @@ struct PlanCommand: ParsableCommand {
       try write(verdict.plan, session.terminal)
     }
     if let out {
-      try PlanFile.save(verdict.plan, to: out)
+      try PlanFile.save(verdict.plan, to: out, key: store.planKey())
       session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
     }
     for excess in verdict.excesses {
@@ -121,8 +121,8 @@ struct Apply: ParsableCommand {
 
   func run() throws {
     try Session.run(common, "apply") { session in
-      let plan = try PlanFile.load(file)
       let store = try session.existingStore()
+      let plan = try PlanFile.load(file, key: store.planKey())
       let lease = try session.lease()
       defer { withExtendedLifetime(lease) {} }
       let site = try session.desk(store).site()

@@ -180,14 +180,49 @@ private func directory(_ people: [(id: String, uid: String, mail: String, place:
     let site = try TestSite()
     let plan = try site.plan(directory([("1", "ada", "ada@x", "")]), mapping)
     let file = site.folder.path + "/p.usher"
-    try PlanFile.save(plan, to: file)
-    #expect(try PlanFile.load(file).digest == plan.digest)
+    let key = try site.store.planKey()
+    try PlanFile.save(plan, to: file, key: key)
+    #expect(try PlanFile.load(file, key: key).digest == plan.digest)
     let text = try String(contentsOfFile: file, encoding: .utf8)
-    try text.replacing("ada@x", with: "eve@x").write(
-      toFile: file, atomically: true, encoding: .utf8)
-    #expect(throws: PlanFile.Fault.altered(path: file)) { try PlanFile.load(file) }
-    try "{}".write(toFile: file, atomically: true, encoding: .utf8)
-    #expect(throws: PlanFile.Fault.notAPlan(path: file)) { try PlanFile.load(file) }
+    func fault(_ text: String, _ key: Data) throws -> PlanFile.Fault? {
+      try text.write(toFile: file, atomically: true, encoding: .utf8)
+      do { _ = try PlanFile.load(file, key: key) } catch let fault as PlanFile.Fault {
+        return fault
+      }
+      return nil
+    }
+    #expect(try fault(text, key) == nil)
+    #expect(try fault(text.replacing("ada@x", with: "eve@x"), key) == .altered(path: file))
+    #expect(try fault(text + "\n", key) == .altered(path: file))
+    #expect(try fault(String(text.dropLast()), key) == .altered(path: file))
+    // Another code is refused, too.
+    let body = text.split(separator: "\n")[1]
+    let code = Data(repeating: 0, count: 32).base64EncodedString()
+    let own = try #require(text.firstMatch(of: #/"hmac":"([^"]+)"/#)).1
+    #expect(try fault(text.replacing(own, with: code), key) == .altered(path: file))
+    let other = try TestSite()
+    #expect(try fault(text, other.store.planKey()) == .otherStore(path: file))
+    let old = "{\"hash\":\"00\",\"plan\":\(body),\"usherPlanFile\":1}"
+    #expect(try fault(old, key) == .oldVersion(path: file))
+    #expect(try fault("{}", key) == .notAPlan(path: file))
+    #expect(try fault("", key) == .notAPlan(path: file))
+    #expect(
+      try fault(text.replacing("\"usherPlanFile\":2", with: "\"usherPlanFile\":3"), key)
+        == .notAPlan(path: file))
+  }
+
+  @Test func theKeyOfPlansIsTheStoresAndTheAuditKeys() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.db"
+    let key = try SiteDatabase(path: path).planKey()
+    #expect(key.count == 32)
+    #expect(try SiteDatabase(path: path).planKey() == key)
+    let audited = try SiteDatabase(path: path, audit: AuditKey(secret: "s")).planKey()
+    #expect(audited.count == 32 && audited != key)
+    // A backup is the same store; whether it went another way is the lineage's matter.
+    try SiteDatabase(path: path).backUp(to: folder.path + "/b.db")
+    #expect(try SiteDatabase(path: folder.path + "/b.db").planKey() == key)
+    #expect(try SiteDatabase(path: folder.path + "/c.db").planKey() != key)
   }
 
   @Test func onlyOnePersonIsPlannedAndAppliedAndTheOthersStayOpen() throws {
