@@ -300,6 +300,8 @@ package enum StoreFailure: Error, Sendable, Hashable {
   case newerVersion(path: String, found: Int, known: Int)
   case full(path: String)
   case unusable(path: String, reason: String)
+  /// The file's contents do not fit together.
+  case damaged(path: String, reason: String)
   /// The disk failed in mid-way; what was being written is there whole or not at all.
   case interrupted(path: String, reason: String)
   /// Another run holds the site.

@@ -72,8 +72,8 @@ final class DatabaseMirrorWriter: MirrorWriter {
     let known = place == .known ? try self.row(kind, key) : nil
     found = nil
     if let known {
-      row = known[0]
-      let before = WideHash.all(in: known[2])
+      row = try known.value(0)
+      let before = try WideHash.all(in: known.value(2))
       if before != entry.hashes {
         try blocks(of: kind).names.note(removed: before, added: entry.hashes, row)
       }
@@ -113,12 +113,12 @@ final class DatabaseMirrorWriter: MirrorWriter {
     guard let known = try row(kind, key) else { return }
     found = nil
     changes += 1
-    try blocks(of: kind).names.note(removed: WideHash.all(in: known[2]), known[0])
-    try blocks(of: kind).keys.note(removed: [hash.wide(key)], known[0])
-    try removeEntry.run(.int(known[0]))
-    if kind == .group { try removeMembers.run(.int(known[0])) }
-    try removeKey.run(.int(known[0]))
-    if known[0] == nextEntry - 1, areNext {
+    try blocks(of: kind).names.note(removed: WideHash.all(in: known.value(2)), known.value(0))
+    try blocks(of: kind).keys.note(removed: [hash.wide(key)], known.value(0))
+    try removeEntry.run(.int(known.value(0)))
+    if kind == .group { try removeMembers.run(.int(known.value(0))) }
+    try removeKey.run(.int(known.value(0)))
+    if try known.value(0) == nextEntry - 1, areNext {
       areNext = false
       (newEntries, newKeys) = try Self.inserts(db, numbered: true)
     }
@@ -149,9 +149,9 @@ final class DatabaseMirrorWriter: MirrorWriter {
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
     try row(kind, key).map { row in
-      MirroredEntry(
-        fingerprint: UInt64(bitPattern: row[1] as Int64), entry: Array(row[3] as Data),
-        hashes: WideHash.all(in: row[2]))
+      try MirroredEntry(
+        fingerprint: UInt64(bitPattern: row.value(1) as Int64), entry: Array(row.value(3) as Data),
+        hashes: WideHash.all(in: row.value(2)))
     }
   }
 

@@ -14,7 +14,7 @@ final class GiverTable {
     if let known = givers[number] { return known }
     let find = try db.cachedStatement(sql: "SELECT rule, hand, import FROM giver WHERE id = ?")
     guard let row = try Row.fetchOne(find, arguments: [number]) else { return nil }
-    let found = Givers(rule: row[0], hand: row[1], imported: row[2])
+    let found = try Givers(rule: row.value(0), hand: row.value(1), imported: row.value(2))
     givers[number] = found
     return found
   }

@@ -48,7 +48,7 @@ struct HoldingsReader {
     if let known = rights[number] { return known }
     let find = try db.cachedStatement(sql: "SELECT kind, name FROM rights WHERE id = ?")
     rights[number] = try Row.fetchOne(find, arguments: [number]).map {
-      Right($0[0] == "license" ? .license : .group, $0[1])
+      Right(try $0.value(0) == "license" ? .license : .group, try $0.value(1))
     }
     return rights[number]
   }

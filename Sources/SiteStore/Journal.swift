@@ -101,20 +101,20 @@ struct Journal {
       self.keyID = keyID
     }
 
-    init(_ row: Row) {
-      id = row["id"]
-      command = row["command"]
-      user = row["user"]
-      startedAt = row["started_at"]
-      planHash = row["plan_hash"]
-      generation = row["generation"]
-      people = row["people_read"]
-      groups = row["groups_read"]
-      changes = row["changes"]
-      undoes = row["undoes"]
-      rules = row["rules"]
-      texts = row["texts"]
-      keyID = row["key_id"]
+    init(_ row: Row) throws {
+      id = try row.value("id")
+      command = try row.value("command")
+      user = try row.value("user")
+      startedAt = try row.value("started_at")
+      planHash = try row.value("plan_hash")
+      generation = try row.value("generation")
+      people = try row.value("people_read")
+      groups = try row.value("groups_read")
+      changes = try row.value("changes")
+      undoes = try row.value("undoes")
+      rules = try row.value("rules")
+      texts = try row.value("texts")
+      keyID = try row.value("key_id")
     }
 
     var bytes: [UInt8] {

@@ -167,7 +167,7 @@ final class MirrorBlocks {
       db, sql: "SELECT pairs FROM mirror_block WHERE directory = ? AND kind = ? ORDER BY first",
       arguments: [directory, kind])
     while let row = try rows.next() {
-      for pair in Self.pairs(in: row[0] as Data) { try body(pair) }
+      for pair in try Self.pairs(in: row.value(0) as Data) { try body(pair) }
     }
   }
 

@@ -73,7 +73,7 @@ enum Schema {
           db, sql: "SELECT key, entry FROM mirror_key WHERE directory = ? AND kind = ?",
           arguments: [directory, kind.rawValue])
         while let row = try rows.next() {
-          try blocks.note(added: [hash.wide(row[0] as String)], row[1])
+          try blocks.note(added: [hash.wide(row.value(0) as String)], row.value(1))
         }
         try blocks.make()
       }

@@ -49,8 +49,8 @@ extension SiteDatabase {
     let last = try Row.fetchOne(
       db, sql: "SELECT id, digest FROM mapping WHERE directory = ? ORDER BY id DESC LIMIT 1",
       arguments: [mapping.directory])
-    if let last, last[1] == mapping.digest {
-      let id: Int64 = last[0]
+    if let last, try last.value(1) == mapping.digest {
+      let id: Int64 = try last.value(0)
       try db.execute(sql: "UPDATE mapping SET groups = ? WHERE id = ?", arguments: [groups, id])
       return
     }
@@ -73,7 +73,7 @@ extension SiteDatabase {
     guard let row = try Row.fetchOne(db, sql: "SELECT lineage, generation FROM site") else {
       throw StorePlanIsStale(reason: "the store is empty")
     }
-    return (row[0], row[1])
+    return try (row.value(0), row.value(1))
   }
 
   /// Whoever the plan treats as gone must not have been seen since.
@@ -81,7 +81,7 @@ extension SiteDatabase {
     let find = try db.makeStatement(sql: "SELECT absent_since FROM person WHERE id = ?")
     for departed in plan.memory.departed {
       find.setUncheckedArguments([departed.person])
-      let since = try Row.fetchOne(find).flatMap { $0[0] as Int64? }
+      let since = try Row.fetchOne(find).flatMap { try $0.value(0) as Int64? }
       guard since == departed.since else {
         throw StorePlanIsStale(
           reason:
@@ -168,7 +168,7 @@ extension SiteDatabase {
   private static func waitingSince(_ db: Database) throws -> [String: [String: Int64]] {
     var found: [String: [String: Int64]] = [:]
     for row in try Row.fetchAll(db, sql: "SELECT product, person, since FROM waiting") {
-      found[row[0], default: [:]][row[1]] = row[2]
+      try found[row.value(0), default: [:]][row.value(1)] = row.value(2)
     }
     return found
   }

@@ -28,12 +28,13 @@ extension SiteDatabase {
         sql:
           "SELECT pin.*, email FROM pin JOIN account ON account.id = pin.account ORDER BY email_key, pin.id"
       ).compactMap { row in
-        guard let kind = Pin.Kind(text: row["kind"]) else { return nil }
-        return NamedPin(
+        guard let kind = try Pin.Kind(text: row.value("kind")) else { return nil }
+        return try NamedPin(
           pin: Pin(
-            id: row["id"], account: row["account"], kind: kind, until: row["until"],
-            reason: row["reason"], by: row["by"], since: row["since"]),
-          email: row["email"])
+            id: row.value("id"), account: row.value("account"), kind: kind,
+            until: row.value("until"),
+            reason: row.value("reason"), by: row.value("by"), since: row.value("since")),
+          email: row.value("email"))
       }
     }
   }
@@ -84,10 +85,11 @@ extension SiteDatabase {
   package func heldSets() throws -> [HeldRecord] {
     try read { db in
       try Row.fetchAll(db, sql: "SELECT * FROM held ORDER BY held_at DESC, hash").map { row in
-        let details: String = row["details"]
-        return HeldRecord(
-          set: try JSONDecoder().decode(HeldSet.self, from: Data(details.utf8)),
-          heldAt: row["held_at"], approvedAt: row["approved_at"], approvedBy: row["approved_by"])
+        let details: String = try row.value("details")
+        return try HeldRecord(
+          set: JSONDecoder().decode(HeldSet.self, from: Data(details.utf8)),
+          heldAt: row.value("held_at"), approvedAt: row.value("approved_at"),
+          approvedBy: row.value("approved_by"))
       }
     }
   }
@@ -104,9 +106,10 @@ extension SiteDatabase {
   package func budgets() throws -> [Budget] {
     try read { db in
       try Row.fetchAll(db, sql: "SELECT * FROM budget ORDER BY kind").map { row in
-        Budget(
-          kind: row["kind"], upTo: row["up_to"], since: row["since"], until: row["until"],
-          reason: row["reason"], by: row["by"])
+        try Budget(
+          kind: row.value("kind"), upTo: row.value("up_to"), since: row.value("since"),
+          until: row.value("until"),
+          reason: row.value("reason"), by: row.value("by"))
       }
     }
   }

@@ -29,8 +29,8 @@ extension SiteDatabase {
   }
 
   private static func journaled(_ row: Row, in db: Database) throws -> JournaledRun {
-    let header = Journal.Header(row)
-    let link: Data = row["link"]
+    let header = try Journal.Header(row)
+    let link: Data = try row.value("link")
     return JournaledRun(
       id: header.id, command: header.command, user: header.user, startedAt: header.startedAt,
       planHash: header.planHash, generation: header.generation, peopleRead: header.people,
@@ -66,7 +66,7 @@ extension SiteDatabase {
           UNION ALL SELECT run, number FROM run_block INDEXED BY run_block_accounts
           WHERE first_account IS NULL ORDER BY run DESC, number
           """, arguments: [account]
-      ).map { (run: $0[0] as Int64, number: $0[1] as Int64) }
+      ).map { (run: try $0.value(0) as Int64, number: try $0.value(1) as Int64) }
     }
     var known: JournaledRun?
     for place in places {
@@ -93,7 +93,7 @@ extension SiteDatabase {
       let blocks = try Row.fetchCursor(db, sql: blocks, arguments: arguments)
       while let block = try blocks.next() {
         try JournalBlock.read(
-          block[0], personal: block[1], tables: tables, only: account, body)
+          block.value(0), personal: block.value(1), tables: tables, only: account, body)
       }
     } catch let damage as JournalBlock.Damage {
       throw StoreFailure.unusable(
@@ -106,13 +106,15 @@ extension SiteDatabase {
   package func verifyAudit(expecting known: AuditHead?) throws -> AuditReport {
     try read { db in
       var report = AuditReport()
+      let damage = try String.fetchAll(db, sql: "PRAGMA quick_check(20)").filter { $0 != "ok" }
+      report.faults = damage.map { "the store's file is damaged: \($0)" }
       var (link, next) = try checkAnchor(db, &report)
       let erased = Set(
         try String.fetchAll(db, sql: "SELECT command FROM run WHERE command LIKE 'erase account %'")
           .compactMap { Int64($0.dropFirst("erase account ".count)) })
       let rows = try Row.fetchCursor(db, sql: "SELECT * FROM run ORDER BY id")
       while let row = try rows.next() {
-        let header = Journal.Header(row)
+        let header = try Journal.Header(row)
         if header.id != next {
           report.faults.append(
             header.id == next + 1
@@ -120,7 +122,7 @@ extension SiteDatabase {
         }
         try check(
           header, row, after: link, isNext: header.id == next, erased: erased, in: db, &report)
-        link = row["link"]
+        link = try row.value("link")
         next = header.id + 1
         report.runs += 1
         report.changes += header.changes
@@ -130,6 +132,7 @@ extension SiteDatabase {
             "run \(known.run) has another link than the one that was written elsewhere")
         }
       }
+      try compareAccounts(in: db, erased: erased, &report)
       let written =
         try Int64.fetchOne(
           db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'run'") ?? 0
@@ -151,8 +154,9 @@ extension SiteDatabase {
     guard let anchor = try Row.fetchOne(db, sql: "SELECT * FROM audit_anchor") else {
       return (Data(), 1)
     }
-    let run: Int64 = anchor["run"], link: Data = anchor["link"], seal: Data = anchor["seal"]
-    let keyID: String = anchor["key_id"]
+    let run: Int64 = try anchor.value("run"), link: Data = try anchor.value("link")
+    let seal: Data = try anchor.value("seal")
+    let keyID: String = try anchor.value("key_id")
     if keyID != audit.id {
       report.faults.append("the beginning of the journal was sealed with another audit key")
     } else if seal != self.seal(run: run, link: link) {
@@ -190,9 +194,9 @@ extension SiteDatabase {
         db, sql: "SELECT changes, personal FROM run_block WHERE run = ? ORDER BY number",
         arguments: [header.id])
       while let block = try blocks.next() {
-        let bytes: Data = block[0]
+        let bytes: Data = try block.value(0)
         digests.append(contentsOf: AuditKey.digest(bytes))
-        try JournalBlock.read(bytes, personal: block[1], tables: tables) { entry in
+        try JournalBlock.read(bytes, personal: block.value(1), tables: tables) { entry in
           changes += 1
           if entry.isErased, !erased.contains(entry.account) {
             throw JournalBlock.Damage(message: "a person's data were blanked, and no erase says so")
@@ -207,7 +211,7 @@ extension SiteDatabase {
       return
     }
     let expected = key.link(after: link, header.bytes + digests)
-    if isNext, expected != row["link"] || changes != header.changes {
+    if isNext, try expected != row.value("link") || changes != header.changes {
       report.faults.append("run \(header.id) was edited, or is not in its place")
     }
   }
@@ -225,7 +229,7 @@ extension SiteDatabase {
             AND NOT EXISTS (SELECT 1 FROM run AS kept WHERE kept.id < run.id AND kept.started_at >= ?1)
             """, arguments: [moment])
       else { return }
-      let run: Int64 = row[0], link: Data = row[1]
+      let run: Int64 = try row.value(0), link: Data = try row.value(1)
       for (table, column) in [("run_count", "run"), ("run_block", "run"), ("run", "id")] {
         try db.execute(sql: "DELETE FROM \(table) WHERE \(column) <= ?", arguments: [run])
       }
@@ -274,10 +278,10 @@ extension SiteDatabase {
     )
     for row in rows {
       let blanked = try JournalBlock.blanked(
-        row["block"], personal: row["personal"], tables: Journal.Header(row).tables(),
+        row.value("block"), personal: row.value("personal"), tables: Journal.Header(row).tables(),
         account: account)
       guard let blanked else { continue }
-      let run: Int64 = row["id"], number: Int = row["number"]
+      let run: Int64 = try row.value("id"), number: Int = try row.value("number")
       try db.execute(
         sql: "UPDATE run_block SET personal = ? WHERE run = ? AND number = ?",
         arguments: [Data(blanked), run, number])

@@ -14,12 +14,13 @@ extension SiteDatabase {
   ) throws -> MirrorDescription? {
     try Row.fetchOne(db, sql: "SELECT * FROM mirror WHERE directory = ?", arguments: [directory])
       .map { row in
-        let people: String = row["person_attributes"]
-        let groups: String = row["group_attributes"]
-        return MirrorDescription(
-          personSearch: row["person_search"], groupSearch: row["group_search"],
+        let people: String = try row.value("person_attributes")
+        let groups: String = try row.value("group_attributes")
+        return try MirrorDescription(
+          personSearch: row.value("person_search"), groupSearch: row.value("group_search"),
           personAttributes: people.split(separator: " ").map(String.init),
-          groupAttributes: groups.split(separator: " ").map(String.init), readAt: row["read_at"])
+          groupAttributes: groups.split(separator: " ").map(String.init),
+          readAt: row.value("read_at"))
       }
   }
 
@@ -199,17 +200,18 @@ extension SiteDatabase {
         db, sql: "SELECT typeof(what) = 'text', what FROM touched WHERE directory = ?",
         arguments: [directory])
       {
-        if row[0] {
-          touched.people.insert(row[1])
+        if try row.value(0) {
+          touched.people.insert(try row.value(1))
         } else {
-          touched.members.formUnion(WideHash.all(in: row[1]))
+          touched.members.formUnion(try WideHash.all(in: row.value(1)))
         }
       }
       touched.lookedAt = try Row.fetchOne(
         db, sql: "SELECT version, salt FROM looked_at WHERE directory = ?", arguments: [directory]
       ).map { row in
-        LookedAt(
-          directory: directory, version: row[0], salt: UInt64(bitPattern: row[1] as Int64))
+        try LookedAt(
+          directory: directory, version: row.value(0),
+          salt: UInt64(bitPattern: row.value(1) as Int64))
       }
       return touched
     }

@@ -32,9 +32,9 @@ extension SiteDatabase {
       while let row = try rows.next() {
         total += 1
         guard ids.count <= count else { continue }
-        let key: String = row[1]
+        let key: String = try row.value(1)
         if let after, !after.utf8.lexicographicallyPrecedes(key.utf8) { continue }
-        ids.append((row[0], key))
+        ids.append((try row.value(0), key))
       }
     }
     let shown = ids.prefix(count)

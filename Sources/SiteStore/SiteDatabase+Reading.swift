@@ -15,30 +15,38 @@ extension SiteDatabase {
       let counts = try Row.fetchCursor(
         db, sql: "SELECT kind, name, key, taken FROM rights WHERE taken > 0")
       while let row = try counts.next() {
-        if row["kind"] == "license" {
-          taken[row["name"]] = row["taken"]
+        if try row.value("kind") as String == "license" {
+          try taken[row.value("name")] = row.value("taken")
         } else {
-          members[row["key"]] = row["taken"]
-          names[row["key"]] = row["name"]
+          try members[row.value("key")] = row.value("taken")
+          try names[row.value("key")] = row.value("name")
         }
       }
-      return Site(
-        name: name, lineage: row["lineage"], generation: row["generation"],
-        transition: Site.Transition(rawValue: row["transition"]) ?? .before, policy: policy,
+      return try Site(
+        name: name, lineage: row.value("lineage"), generation: row.value("generation"),
+        transition: Self.transition(row.value("transition")), policy: policy,
         seatsTaken: taken,
         totals: Site.Totals(
-          activeAccounts: row["active_accounts"],
+          activeAccounts: row.value("active_accounts"),
           licenses: taken.values.reduce(0, +), groupMemberships: members.values.reduce(0, +),
           membersOfGroup: members, groupNames: names,
-          activeMembersOfProtected: try Self.activeMembers(of: policy.protectedGroups, in: db)))
+          activeMembersOfProtected: Self.activeMembers(of: policy.protectedGroups, in: db)))
     }
   }
 
   package func transition() throws -> Site.Transition {
     try read { db in
-      try String.fetchOne(db, sql: "SELECT transition FROM site")
-        .flatMap(Site.Transition.init(rawValue:)) ?? .before
+      try String.fetchOne(db, sql: "SELECT transition FROM site").map(Self.transition) ?? .before
     }
+  }
+
+  /// Whatever else stands there is damage: taken for *before* it would let marks be taken back.
+  private static func transition(_ text: String) throws -> Site.Transition {
+    guard let transition = Site.Transition(rawValue: text) else {
+      throw DatabaseError(
+        resultCode: .SQLITE_CORRUPT, message: "the site is neither before nor after the transition")
+    }
+    return transition
   }
 
   private static func activeMembers(
@@ -132,12 +140,14 @@ extension SiteDatabase {
           "SELECT id, account, settled, absent_since, due, directory, joined, match_key FROM person \(filter)",
         arguments: arguments)
       while let row = try rows.next() {
-        let settled: Int64? = row[2]
+        let settled: Int64? = try row.value(2)
         body(
-          KnownPerson(
-            person: row[0], account: row[1], settled: settled.map { UInt64(bitPattern: $0) },
-            absentSince: row[3], due: row[4], directory: row[5], joined: row[6],
-            match: row[7]))
+          try KnownPerson(
+            person: row.value(0), account: row.value(1),
+            settled: settled.map { UInt64(bitPattern: $0) },
+            absentSince: row.value(3), due: row.value(4), directory: row.value(5),
+            joined: row.value(6),
+            match: row.value(7)))
       }
     }
   }
@@ -220,7 +230,7 @@ extension SiteDatabase {
           WHERE person.id IS NULL AND username IS NOT NULL
           """)
       while let row = try rows.next() {
-        if wanted.contains(emailKey(row[1])) { found.append(row[0]) }
+        if try wanted.contains(emailKey(row.value(1))) { found.append(try row.value(0)) }
       }
     }
     return try accounts(ids: found)
@@ -326,8 +336,8 @@ extension SiteDatabase {
           WHERE started_at > ? AND started_at <= ? GROUP BY kind, group_key
           """, arguments: [since, until])
       for row in rows {
-        guard let kind = ChangeKind(rawValue: row[0]) else { continue }
-        counts[CountedChange(kind: kind, storedPart: row[1])] = row[2]
+        guard let kind = try ChangeKind(rawValue: row.value(0)) else { continue }
+        try counts[CountedChange(kind: kind, storedPart: row.value(1))] = row.value(2)
       }
       return counts
     }
@@ -344,7 +354,7 @@ extension SiteDatabase {
         questions.leaving.append(try decoder.decode(Leaving.self, from: Data(details.utf8)))
       }
       for row in try Row.fetchAll(db, sql: "SELECT product, person FROM waiting ORDER BY 1, 2") {
-        questions.waiting[row[0], default: []].append(row[1])
+        try questions.waiting[row.value(0), default: []].append(row.value(1))
       }
       return questions
     }

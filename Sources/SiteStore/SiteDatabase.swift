@@ -157,6 +157,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
   static func reporting<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
     do { return try body() } catch let error as DatabaseError {
       throw StoreFailure(error, path: path)
+    } catch is RowDecodingError {
+      throw StoreFailure.damaged(path: path, reason: "a row holds a value of another type")
     }
   }
 }
@@ -165,6 +167,8 @@ extension StoreFailure {
   init(_ error: DatabaseError, path: String) {
     switch error.resultCode {
     case .SQLITE_NOTADB: self = .notOurs(path: path)
+    case .SQLITE_CORRUPT:
+      self = .damaged(path: path, reason: error.message ?? "its pages do not fit together")
     case .SQLITE_FULL: self = .full(path: path)
     case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy(path: path, holder: nil)
     case .SQLITE_CANTOPEN:

@@ -106,6 +106,12 @@ struct Failure: Error {
         remedy: "free some space and run again")
     case .unusable(let path, let reason):
       self.init(.failed, "the store \(path) cannot be used: \(reason)")
+    case .damaged(let path, let reason):
+      self.init(
+        .failed, "the store \(path) is damaged: \(reason)",
+        remedy:
+          "stop what runs usher and put a backup in its place, without the files that end in -wal, -shm or -journal; usher runs --verify then checks it"
+      )
     case .interrupted(let path, let reason):
       self.init(
         .failed, "the disk failed while \(path) was in use: \(reason)",

@@ -71,7 +71,7 @@ struct Runs: ParsableCommand {
     for fault in report.faults { terminal.print("\(terminal.output.red("fault")): \(fault)") }
     if report.faults.isEmpty {
       terminal.print(
-        "The journal is as it was written: \(report.runs.of("run", "runs")), \(report.changes.of("change", "changes"))."
+        "The journal is as it was written: \(report.runs.of("run", "runs")), \(report.changes.of("change", "changes")). The store's file is whole, and the accounts are as the journal says."
       )
     }
     if report.unkeyed > 0 {
