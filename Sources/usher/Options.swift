@@ -65,6 +65,9 @@ struct Terminal {
     write(.info, line)
   }
 
+  /// What is to be kept outside of the store, and so is said with `--quiet`, too.
+  func record(_ line: String) { write(.info, line) }
+
   func detail(_ line: String) {
     if verbose, !quiet { write(.debug, line) }
   }

@@ -28,6 +28,7 @@ struct Session {
     try reporting(options) { terminal, now in
       let configuration = try configuration(options, terminal)
       if !configuration.usesTickets { LDAPDirectory.doWithoutTickets() }
+      for warning in OpenFiles.warnings(of: configuration) { terminal.warn(warning) }
       return try body(
         Session(terminal: terminal, configuration: configuration, command: command, now: now))
     }
@@ -323,7 +324,7 @@ struct Session {
 
   /// Writes the audit chain's head outside of the store, and lets old runs go.
   func finish(_ head: AuditHead, in store: any SiteStoring) throws {
-    if configuration.auditKey != nil { terminal.say("audit head \(head.run):\(head.link)") }
+    if configuration.auditKey != nil { terminal.record("audit head \(head.run):\(head.link)") }
     try store.pruneJournal(before: now - configuration.journalKeepSeconds)
   }
 
