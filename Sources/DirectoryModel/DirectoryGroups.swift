@@ -25,6 +25,8 @@ package struct DirectoryGroups: Sendable {
   private var knowsOtherKeys = false
   /// Of each group the hash of its entry, its members aside; 0: not worked out yet.
   private var fingerprints: [UInt64] = []
+  /// Of each group how many members it names itself.
+  private var memberCounts: [Int32] = []
   /// For each group the groups that it is a member of, directly or through others; nil: not worked out yet.
   private var ancestors: [[Int32]?] = []
   /// Whether somebody's `memberOf` named a group that does not name them.
@@ -111,6 +113,7 @@ package struct DirectoryGroups: Sendable {
     named.add(Membership(key: nameKey(of: entry, in: batch), group: group))
     let keys = Self.memberKeys(of: entry, in: batch, membership, hash)
     for key in keys { members.add(Membership(key: key, group: group)) }
+    memberCounts.append(Int32(keys.count - (hasSecurityID(Int(group)) ? 1 : 0)))
     if let slot = membership.uid, batch.has(entry, slot) { knowsOtherKeys = true }
     if let slot = membership.sid, batch.has(entry, slot) { knowsOtherKeys = true }
     return keys
@@ -204,6 +207,24 @@ package struct DirectoryGroups: Sendable {
       wanted == idValue(of: group).map { DirectoryID.wide($0, hash) } ?? nameKey(of: Int32(group))
     }
     return likely.first(where: has) ?? (0..<count).first(where: has)
+  }
+
+  /// Whether another group has the same id.
+  package func isShared(_ id: String) -> Bool {
+    let wanted = hash.wide(id)
+    return (0..<count).count { group in
+      idValue(of: group).map { DirectoryID.wide($0, hash) } == wanted
+    } > 1
+  }
+
+  /// How many members a group names itself; nil where they were not read with it.
+  package func memberCount(of group: Int) -> Int? {
+    group < memberCounts.count ? Int(memberCounts[group]) : nil
+  }
+
+  /// Whether the group is known by a security id, which counts as a key among its members' keys.
+  package func hasSecurityID(_ group: Int) -> Bool {
+    membership.sid.map { entries.firstValue(of: group, slot: $0) != nil } ?? false
   }
 
   private func idValue(of group: Int) -> ArraySlice<UInt8>? {

@@ -284,6 +284,18 @@ extension EntryBatch {
     return cursor.field().map { String(decoding: $0, as: UTF8.self) }
   }
 
+  /// The slots of which a stored entry has a plain value, without the attributes that were left out.
+  package static func storedSlots(_ data: UnsafeRawBufferPointer) -> Set<Int> {
+    var cursor = ByteCursor(data)
+    guard cursor.field() != nil else { return [] }
+    var slots: Set<Int> = []
+    while let head = cursor.varint(), let count = cursor.varint() {
+      for _ in 0..<count where cursor.field() == nil { return slots }
+      if head & 1 == 0, count > 0 { slots.insert(Int(head >> 1)) }
+    }
+    return slots
+  }
+
   /// Adds an entry from its stored bytes.
   /// - Parameter places: for each stored slot number its slot here; nil leaves the attribute out.
   /// - Returns: false when the bytes are not a stored entry; the batch is then unchanged.

@@ -94,8 +94,7 @@ struct GroupBinder {
       guard let group = found.first else {
         return missing(name, at: position)
       }
-      binding.ids[name] = groups.id(of: group)
-      return [Int32(group)]
+      return bind(name, to: group, id: groups.id(of: group), rule)
     }
     guard let group = groups.group(withID: id, likely: found) else {
       guard let rule else { return missing(name, at: position) }
@@ -103,13 +102,28 @@ struct GroupBinder {
       binding.lose(name, id: id, successor: found.first.map { groups.id(of: $0) }, dn: other, rule)
       return nil
     }
-    binding.ids[name] = id
     if found.first != group {
       let now = groups.dn(of: group)
       let another = found.isEmpty ? "" : "; another group bears the old name now"
       binding.warnings.insert(
         "the directory group `\(name)` was renamed to \(now)\(another): rules still mean it by its id; write its new name (\(position.text))"
       )
+    }
+    return bind(name, to: group, id: id, rule)
+  }
+
+  /// - Returns: nil where another group has the same id, so that nobody can tell which one is meant.
+  private mutating func bind(
+    _ name: String, to group: Int, id: String, _ rule: Rule?
+  ) -> [Int32]? {
+    binding.ids[name] = id
+    if let rule {
+      if groups.isShared(id) {
+        binding.doubt(name, id: id, rule)
+        return nil
+      }
+      binding.uses.append(
+        GroupBinding.Use(rule: rule.reference.name, name: name, id: id, group: group))
     }
     return [Int32(group)]
   }
@@ -140,6 +154,17 @@ package struct GroupBinding: Sendable, Hashable {
     package let successorDN: String?
   }
 
+  /// A rule means a group.
+  package struct Use: Sendable, Hashable {
+    package let rule: String
+    /// As the rule writes it.
+    package let name: String
+    package let id: String
+    /// The group's number.
+    package let group: Int
+  }
+
+  package internal(set) var uses: [Use] = []
   /// Ids by the name that a rule gives them; of lost groups the old ones.
   package internal(set) var ids: [String: String] = [:]
   package private(set) var lost: Set<Loss> = []
@@ -157,6 +182,16 @@ package struct GroupBinding: Sendable, Hashable {
     let another = dn.map { "; another group, \($0), bears its name now" } ?? ""
     warnings.insert(
       "the directory group `\(name)` of the rule `\(rule.reference.name)` is gone or no longer visible\(another): whoever has something through it is held"
+    )
+  }
+
+  /// Two groups bear one id: what people have through either stays, and nobody gets anything through it.
+  mutating func doubt(_ name: String, id: String, _ rule: Rule) {
+    lost.insert(Loss(name: name, id: id, successor: nil, successorDN: nil))
+    brokenRules[rule.reference.name] = name
+    brokenDenials.formUnion(rule.deny.map { "\($0.kind.rawValue) \($0.key)" })
+    warnings.insert(
+      "two directory groups bear the id \(id) of `\(name)`, which the rule `\(rule.reference.name)` means: what people have through it is held until each has an id of its own"
     )
   }
 

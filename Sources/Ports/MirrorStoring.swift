@@ -139,7 +139,67 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   package var needsMemberOf = true
   /// Whether the source cuts answers at a limit; nil: it did not.
   package var isLimited: Bool?
+  /// What believed reads of the last day counted, the highest of each hour, the latest last; nil: there is none.
+  package var history: [Counted]?
   package init() {}
+
+  /// What a read counted, and when, in seconds since 1970.
+  package struct Counted: Sendable, Hashable, Codable {
+    package var at: Int64
+    package var people: Int
+    package var groups: Int
+    package var peopleSelected: Int
+    package var personValues: [String: Int]
+    package var groupValues: [String: Int]
+
+    /// The higher of both counts, each by itself.
+    func highest(_ other: Counted) -> Counted {
+      Counted(
+        at: at, people: max(people, other.people), groups: max(groups, other.groups),
+        peopleSelected: max(peopleSelected, other.peopleSelected),
+        personValues: personValues.merging(other.personValues, uniquingKeysWith: max),
+        groupValues: groupValues.merging(other.groupValues, uniquingKeysWith: max))
+    }
+  }
+
+  private static let daySeconds: Int64 = 86_400
+  private static let hourSeconds: Int64 = 3600
+
+  private func counted(at now: Int64) -> Counted {
+    Counted(
+      at: now, people: people, groups: groups, peopleSelected: peopleSelected,
+      personValues: personValues, groupValues: groupValues)
+  }
+
+  /// The same evidence with the highest counts of the last 24 hours, so that many small losses are seen as one.
+  package func highest(at now: Int64) -> ReadEvidence {
+    var highest = self
+    let counted = (history ?? []).filter { $0.at > now - Self.daySeconds }
+      .reduce(self.counted(at: now)) { $0.highest($1) }
+    highest.people = counted.people
+    highest.groups = counted.groups
+    highest.peopleSelected = counted.peopleSelected
+    highest.personValues = counted.personValues
+    highest.groupValues = counted.groupValues
+    return highest
+  }
+
+  /// Adds what the read before counted to the history.
+  /// - Parameter before: the evidence of the last believed read; nil: the history begins anew.
+  package mutating func follow(_ before: ReadEvidence?, at now: Int64) {
+    guard let before else {
+      history = nil
+      return
+    }
+    var all = (before.history ?? []).filter { $0.at > now - Self.daySeconds }
+    let latest = before.counted(at: now)
+    if let last = all.last, last.at / Self.hourSeconds == now / Self.hourSeconds {
+      all[all.count - 1] = last.highest(latest)
+    } else {
+      all.append(latest)
+    }
+    history = all
+  }
 }
 
 /// An entry as the mirror holds it.
@@ -173,6 +233,17 @@ package protocol MirrorWriter: AnyObject {
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry?
   /// The keys of all entries.
   func keys(_ kind: MirrorKind) throws -> Set<String>
+  /// Up to so many entries for which a test holds, in no particular order.
+  func entries(
+    _ kind: MirrorKind, most: Int,
+    where isWanted: @escaping @Sendable (_ key: String, MirroredEntry) -> Bool
+  ) throws -> [(key: String, entry: MirroredEntry)]
+  /// How many entries bear each label.
+  /// - Parameter label: gets an entry's key and its DN in UTF-8; nil leaves the entry out.
+  func counts(
+    _ kind: MirrorKind,
+    by label: @escaping @Sendable (_ key: String, _ name: UnsafeRawBufferPointer) -> String?
+  ) throws -> [String: Int]
   /// The keys of entries that were found under one of these hashes before anything was written.
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String>
   /// Notes whom a change has touched, see `Touched`.

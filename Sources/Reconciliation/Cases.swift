@@ -32,13 +32,27 @@ struct Case {
   var isFrozen: Bool { isHeld || !inScope || isAwaited }
 }
 
+/// What of one person stays as it is while the rest is brought in line.
+struct Dispute {
+  /// Rights that are not taken away.
+  var kept: Set<Right> = []
+  /// Rights that are not given.
+  var withheld: Set<Right> = []
+  /// The account keeps its email.
+  var keepsEmail = false
+}
+
 /// Decides who can be decided about: matches people and accounts, and holds those whom R14 to R17 hold.
 struct Cases {
   private let world: World
   /// One for each of `World.entitlements`, by its number.
   private(set) var all: [Case] = []
-  /// Why people are held, by the number of the case.
+  /// Why people are held, or something of theirs is, by the number of the case.
   private(set) var doubts: [Int: [Doubt]] = [:]
+  /// What is disputed of people who are not held altogether, by the number of the case.
+  private(set) var disputes: [Int: Dispute] = [:]
+  /// Directory groups of rules that have no members any more, to be approved.
+  private(set) var emptied: [HeldChange] = []
   /// The emails that are not the first of the entitlement, by the number of the case.
   private var otherEmails: [Int: String] = [:]
   /// Numbers of cases by email, then directory id: the order of the plan.
@@ -103,15 +117,19 @@ struct Cases {
       all.append(new)
       if !world.doubled.isEmpty || !heldBack.isEmpty {
         let person = entitlements.person(index)
-        if world.doubled.contains(person), linked != nil || entitlements.wantsAccount(index) {
+        if world.doubled.contains(person), linked != nil || entitlements.wantsAccount(index),
+          !isOwnDeactivation(index, linked)
+        {
           doubt(index, .sameID(person))
         }
         if let known = heldBack[person] { doubt(index, known) }
       }
     }
     chooseEmails()
+    pauseTwins()
     holdSharedAccounts()
-    for index in all.indices { doubtRights(index) }
+    let emptied = findEmptied()
+    for index in all.indices { doubtRights(index, emptied) }
     for claimants in sort() { holdSharedEmail(claimants) }
     holdOccupiedEmails()
     for index in accounts.indices where !isClaimed[index] {
@@ -137,6 +155,60 @@ struct Cases {
   private mutating func doubt(_ index: Int, _ doubt: Doubt) {
     all[index].isHeld = true
     doubts[index, default: []].append(doubt)
+  }
+
+  /// Holds what is disputed, and nothing else of the person.
+  private mutating func dispute(
+    _ index: Int, _ doubt: Doubt, keeping kept: Right? = nil, withholding withheld: Right? = nil
+  ) {
+    doubts[index, default: []].append(doubt)
+    if let kept { disputes[index, default: Dispute()].kept.insert(kept) }
+    if let withheld { disputes[index, default: Dispute()].withheld.insert(withheld) }
+  }
+
+  /// Holds an email: who has an account keeps the account's and all else goes on; who has none waits.
+  private mutating func disputeEmail(_ index: Int, _ doubt: Doubt) {
+    guard let account = account(index), account.person != nil else {
+      self.doubt(index, doubt)
+      return
+    }
+    choose(account.email, for: index)
+    doubts[index, default: []].append(doubt)
+    disputes[index, default: Dispute()].keepsEmail = true
+  }
+
+  /// Whether the account stays as it is in its email.
+  private func keepsEmail(_ index: Int) -> Bool {
+    all[index].isFrozen || disputes[index]?.keepsEmail == true
+  }
+
+  /// R20: a twin does not keep somebody's account alive whose own entry, known by the account's email, is inactive.
+  private func isOwnDeactivation(_ index: Int, _ linked: Int?) -> Bool {
+    guard !entitlements.isActive(index), let account = linked.map({ world.accounts[$0] }) else {
+      return false
+    }
+    func isOwn(_ index: Int) -> Bool {
+      entitlements.emails(index).contains { isSameEmail($0, account.email) }
+    }
+    let person = entitlements.person(index)
+    return isOwn(index)
+      && !entitlements.indices.contains {
+        entitlements.isActive($0) && entitlements.person($0) == person && isOwn($0)
+      }
+  }
+
+  /// R16: where several entries bear one id, an account with one of their emails whose person is gone may be that of one
+  /// of them, whose id was mistyped. It does not age.
+  private mutating func pauseTwins() {
+    if world.doubled.isEmpty || world.accounts.isEmpty { return }
+    for index in all.indices where world.doubled.contains(entitlements.person(index)) {
+      for email in entitlements.emails(index) {
+        guard let occupant = bearer(of: email), let person = world.accounts[occupant].person,
+          isGone(person)
+        else { continue }
+        paused.insert(occupant)
+      }
+    }
   }
 
   /// The number of the account with an email; nil where none has it. Without accounts no email is folded to find that out.
@@ -200,7 +272,7 @@ struct Cases {
       for known in entitlements.doubts(index) { doubt(index, known) }
       if all[index].account == nil, !world.accounts.isEmpty, holdNewID(index) { continue }
       guard entitlements.hasEmail(index) else {
-        doubt(index, Doubt.noEmail)
+        disputeEmail(index, Doubt.noEmail)
         continue
       }
       all[index].email = .first
@@ -290,8 +362,12 @@ struct Cases {
   }
 
   /// R14 and R17: what rules did not give stands against what the mapping asks.
-  private mutating func doubtRights(_ index: Int) {
+  private mutating func doubtRights(_ index: Int, _ emptied: [String: World.EmptyGroup]) {
     doubtBrokenRules(index)
+    for (rule, right) in lost(index) {
+      guard let group = emptied[rule] else { continue }
+      keep(right, of: index, Doubt.emptiedGroup(group.name, rule: rule, what: Self.text(right)))
+    }
     guard let account = account(index), entitlements.wantsAccount(index) else { return }
     if !account.isActive, account.deactivatedBy != .sync {
       doubt(index, Doubt.deactivated(account))
@@ -314,39 +390,75 @@ struct Cases {
   private mutating func doubtBrokenRules(_ index: Int) {
     guard !world.brokenRules.isEmpty, entitlements.isActive(index) else { return }
     let account = account(index)
-    let grants = entitlements.grants(index)
     if !world.brokenDenials.isEmpty {
-      for grant in grants where account?.holding(grant.right) == nil {
+      for grant in entitlements.grants(index) where account?.holding(grant.right) == nil {
         let right = "\(grant.right.kind.rawValue) \(grant.right.key)"
         if world.brokenDenials.contains(right) {
-          doubt(index, Doubt.lostDenial(right))
+          dispute(index, Doubt.lostDenial(right), withholding: grant.right)
         }
       }
     }
-    guard let account else { return }
-    var given: [(rule: String, what: String)] = []
-    let isMarked = entitlements.portalOnly(index) != nil
-    let granted = Set(grants.map(\.right))
-    for holding in account.holdings where holding.givers.isRuleOnly {
-      if let rule = holding.givers.rule, !granted.contains(holding.right) {
-        given.append((rule, "\(holding.right.kind.rawValue) \(holding.right.name)"))
-      }
-    }
-    if let rule = account.mark.rule, account.mark.isRuleOnly, !isMarked {
-      given.append((rule, "the portal-only mark"))
-    }
-    for (rule, what) in given {
+    for (rule, right) in lost(index) {
       guard let group = world.brokenRules[rule] else { continue }
-      doubt(index, Doubt.lostGroup(group, rule: rule, what: what))
+      keep(right, of: index, Doubt.lostGroup(group, rule: rule, what: Self.text(right)))
     }
   }
 
-  /// R15: people with one email are all held.
+  /// What a person has by a rule alone that no rule gives any more, with that rule; nil for the mark.
+  private func lost(_ index: Int) -> [(rule: String, right: Right?)] {
+    guard entitlements.isActive(index), let account = account(index) else { return [] }
+    let granted = Set(entitlements.grants(index).map(\.right))
+    var lost: [(rule: String, right: Right?)] = account.holdings.compactMap { holding in
+      guard holding.givers.isRuleOnly, !granted.contains(holding.right) else { return nil }
+      return holding.givers.rule.map { ($0, holding.right) }
+    }
+    if let rule = account.mark.rule, account.mark.isRuleOnly,
+      entitlements.portalOnly(index) == nil
+    {
+      lost.append((rule, nil))
+    }
+    return lost
+  }
+
+  private static func text(_ right: Right?) -> String {
+    right.map { "\($0.kind.rawValue) \($0.name)" } ?? "the portal-only mark"
+  }
+
+  /// Leaves a disputed right with its holder. A mark, or a right of somebody who is to be portal-only, stands against all
+  /// that the mapping asks.
+  private mutating func keep(_ right: Right?, of index: Int, _ doubt: Doubt) {
+    if let right, entitlements.portalOnly(index) == nil {
+      dispute(index, doubt, keeping: right)
+    } else {
+      self.doubt(index, doubt)
+    }
+  }
+
+  /// A group that has no members any more looks like one whose members are hidden: where many who are there would lose
+  /// what a rule gives them through it, that waits for somebody's word.
+  /// - Returns: such groups by rule.
+  private mutating func findEmptied() -> [String: World.EmptyGroup] {
+    if world.emptyGroups.isEmpty || world.accounts.isEmpty { return [:] }
+    var losers: [String: Int] = [:]
+    for index in all.indices where !all[index].isFrozen {
+      for rule in Set(lost(index).map(\.rule)) { losers[rule, default: 0] += 1 }
+    }
+    var found: [String: World.EmptyGroup] = [:]
+    for group in world.emptyGroups
+    where losers[group.rule, default: 0] >= World.EmptyGroup.leastMembers {
+      found[group.rule] = group
+      emptied.append(group.change)
+    }
+    return found
+  }
+
+  /// R15: of people with one email, who has it keeps it, and the others do not get it.
   private mutating func holdSharedEmail(_ claimants: [Int]) {
     guard Set(claimants.map(entitlements.person)).count > 1 else { return }
+    let email = claimants.first.flatMap { self.email($0) } ?? ""
     for index in claimants {
       let others = claimants.filter { $0 != index }.map { label($0) }.sorted()
-      doubt(index, Doubt.sharedEmail(email(index) ?? "", others: others))
+      disputeEmail(index, Doubt.sharedEmail(email, others: others))
     }
   }
 
@@ -374,10 +486,10 @@ struct Cases {
         doubtOccupied(index, email: email, occupant: occupant)
       }
     }
-    for index in all.indices where all[index].isFrozen { frozen.append(index) }
+    for index in all.indices where keepsEmail(index) { frozen.append(index) }
     while let mover = frozen.popLast() {
-      for index in waitingFor.removeValue(forKey: mover) ?? [] where !all[index].isFrozen {
-        doubt(index, Doubt.occupied(email(index) ?? "", by: label(mover)))
+      for index in waitingFor.removeValue(forKey: mover) ?? [] where !keepsEmail(index) {
+        disputeEmail(index, Doubt.occupied(email(index) ?? "", by: label(mover)))
         frozen.append(index)
       }
     }
@@ -386,15 +498,19 @@ struct Cases {
   private mutating func doubtOccupied(_ index: Int, email: String, occupant: Int) {
     let other = world.accounts[occupant]
     guard let person = other.person else {
-      doubt(index, Doubt.occupied(email, by: other.name))
+      disputeEmail(index, Doubt.occupied(email, by: other.name))
       return
     }
     if isGone(person), all[index].account == nil { return }  // Held as a new id.
     if let holder = caseOfPerson[person],
       let own = self.email(holder), isSameEmail(own, email)
     {
-      return  // Both claim it, and both are held as such.
+      // Who claims it together with its holder is held as such.
+      if doubts[index]?.contains(where: \.isAboutEmail) != true {
+        disputeEmail(index, Doubt.occupied(email, by: label(holder)))
+      }
+      return
     }
-    doubt(index, Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))
+    disputeEmail(index, Doubt.linkedElsewhere(email, to: person, isGone: isGone(person)))
   }
 }

@@ -77,6 +77,12 @@ extension Doubt {
     )
   }
 
+  static func emptiedGroup(_ group: String, rule: String, what: String) -> Doubt {
+    Doubt(
+      "has \(what) through the rule `\(rule)`, whose directory group \(group) has no members any more",
+      remedy: "look at the group's members; if it is meant, usher plan shows what to approve")
+  }
+
   static func lostDenial(_ right: String) -> Doubt {
     Doubt(
       "would be given \(right), which a rule takes away from a directory group that is gone or no longer visible",

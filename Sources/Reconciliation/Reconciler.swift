@@ -15,6 +15,8 @@ package struct Reconciler {
   var givenOtherwise: [GivenOtherwise] = []
   var seatsFreed: [String: Int] = [:]
   var waiting: Set<String> = []
+  /// Ids of several entries for which there is a hold.
+  private var heldTwins: Set<String> = []
 
   package init(world: World, heldBack: [String: Doubt] = [:]) {
     self.world = world
@@ -33,7 +35,7 @@ package struct Reconciler {
     }
     grantSeats()
     rememberSettled(decided)
-    builder.accept(world.accepting, replaced: world.replacedGroups)
+    builder.accept(world.accepting, replaced: world.replacedGroups + decided.emptied)
     if world.basis.isWhole { builder.note(world.lookedAt) }
     if !world.neverGave.isEmpty { builder.giveFirst(givingFirst()) }
     for pin in world.expiredPins where world.basis.isWhole { builder.expire(pin) }
@@ -60,21 +62,27 @@ package struct Reconciler {
     guard cases.all[index].inScope else { return }
     let account = cases.all[index].account.map { world.accounts[$0] }
     if cases.all[index].isAwaited { return awaitMissing(world.entitlements[index], account) }
-    if cases.all[index].isHeld {
-      builder.hold(
+    if let doubts = cases.doubts[index] {
+      hold(
         Hold(
           person: world.entitlements.person(index), account: account?.id,
           email: cases.email(index) ?? account?.email,
-          name: account?.name ?? world.entitlements.firstName(index),
-          doubts: cases.doubts[index] ?? []))
-      return
+          name: account?.name ?? world.entitlements.firstName(index), doubts: doubts))
     }
+    if cases.all[index].isHeld { return }
+    let dispute = cases.disputes[index] ?? Dispute()
     if let account {
-      settle(world.entitlements[index], account, email: cases.email(index))
+      settle(world.entitlements[index], account, email: cases.email(index), dispute)
     } else {
       if !world.several.names.isEmpty { gather(world.entitlements[index], nil) }
       create(index, cases)
     }
+  }
+
+  /// Adds a hold; one for each person, though several entries may bear the id.
+  private mutating func hold(_ hold: Hold) {
+    if world.doubled.contains(hold.person), !heldTwins.insert(hold.person).inserted { return }
+    builder.hold(hold)
   }
 
   /// Creates the account of somebody who has none and is to have one.
@@ -89,10 +97,13 @@ package struct Reconciler {
       .createAccount, subject: subject, rule: portalOnly ?? grants.first?.rule,
       reason: portalOnly == nil && grants.isEmpty ? Reason.plain : nil,
       givers: portalOnly.map { GiversChange(to: Givers(rule: world.rules[$0].name)) })
-    for grant in grants { request(grant, subject) }
+    let withheld = cases.disputes[index]?.withheld ?? []
+    for grant in grants where !withheld.contains(grant.right) { request(grant, subject) }
   }
 
-  private mutating func settle(_ entitlement: Entitlement, _ account: Account, email: String?) {
+  private mutating func settle(
+    _ entitlement: Entitlement, _ account: Account, email: String?, _ dispute: Dispute
+  ) {
     if account.absentSince != nil, entitlement.outcome != .leaver {
       builder.absence(of: entitlement.person, since: nil)
     }
@@ -100,7 +111,7 @@ package struct Reconciler {
     switch entitlement.outcome {
     case .account(let portalOnly, let grants) where entitlement.isActive:
       guard let email else { return }
-      provide(email, entitlement, account, portalOnly: portalOnly, grants: grants)
+      provide(email, entitlement, account, portalOnly: portalOnly, grants: grants, dispute)
     case .leaver where entitlement.isActive: leaver(account, person: entitlement.person)
     case .account(_, let grants):
       let kept = Set(grants.map(\.right))
@@ -108,7 +119,8 @@ package struct Reconciler {
     case .nothing where entitlement.isActive:
       let subject = addSubject(account, entitlement.person)
       comeBack(account, subject)
-      releaseRuleGiven(account, subject, keeping: RightIndex([]), reason: Reason.noRule)
+      releaseRuleGiven(
+        account, subject, keeping: RightIndex(Array(dispute.kept)), reason: Reason.noRule)
       unmarkRuleGiven(account, subject, reason: Reason.noRule)
     case .leaver, .nothing:
       deactivate(account, of: entitlement.person, reason: Reason.inactive)
@@ -118,8 +130,10 @@ package struct Reconciler {
   /// Brings an account to what an active person is entitled to, linking it if need be.
   mutating func provide(
     _ email: String, _ entitlement: Entitlement, _ account: Account, portalOnly: Int?,
-    grants: [Grant]
+    grants all: [Grant], _ dispute: Dispute = Dispute()
   ) {
+    let grants =
+      dispute.withheld.isEmpty ? all : all.filter { !dispute.withheld.contains($0.right) }
     let name = choose(account.name, among: entitlement.names) ?? email
     let changesEmail = !isSameEmail(account.email, email)
     let subject = builder.addSubject(
@@ -150,7 +164,7 @@ package struct Reconciler {
       let reason = grants.isEmpty ? Reason.noLicense : Reason.licensed
       unmarkRuleGiven(account, subject, reason: reason)
       convert(account, subject, for: grants)
-      let targets = RightIndex(grants.map(\.right))
+      let targets = RightIndex(grants.map(\.right) + dispute.kept)
       releaseRuleGiven(account, subject, keeping: targets, reason: Reason.noRule)
       provide(grants, account, subject)
     }
@@ -216,7 +230,8 @@ package struct Reconciler {
       let account = cases.all[index].account
       let isFrozen = cases.all[index].isFrozen
       let isPinned = account.map { world.pins[world.accounts[$0].id] != nil } ?? false
-      if isFrozen || cases.all[index].hasMissing || isPinned || isWaiting(index)
+      if isFrozen || cases.doubts[index] != nil || cases.all[index].hasMissing || isPinned
+        || isWaiting(index)
         || entitlements.isLeaver(index)
       {
         for id in entitlements[index].ids { builder.unsettle(id) }

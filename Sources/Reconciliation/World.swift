@@ -30,6 +30,8 @@ package struct World {
   package let brokenRules: [String: String]
   /// What such rules would take away, as "license x"; whoever would get it anew is held.
   package let brokenDenials: Set<String>
+  /// Directory groups of rules that nobody is in, but for those that somebody approved.
+  package let emptyGroups: [EmptyGroup]
   /// The mappings that applying the plan accepts.
   package let accepting: [Memory.Acceptance]
   /// Directory groups of rules whose names others bear now.
@@ -55,7 +57,7 @@ package struct World {
     scope: Set<String>? = nil, doubled: Set<String> = [],
     forgotten: [String] = [], waitingSince: [String: [String: Int64]] = [:],
     pins: [NamedPin] = [], brokenRules: [String: String] = [:],
-    brokenDenials: Set<String> = [], warnings: [String] = [],
+    brokenDenials: Set<String> = [], emptyGroups: [EmptyGroup] = [], warnings: [String] = [],
     accepting: [Memory.Acceptance] = [], replacedGroups: [HeldChange] = [],
     movedOut: [String: String] = [:], lookedAt: [LookedAt] = [], neverGave: Set<String> = [],
     several: Several = Several(),
@@ -72,6 +74,7 @@ package struct World {
     self.accounts = accounts
     self.brokenRules = brokenRules
     self.brokenDenials = brokenDenials
+    self.emptyGroups = emptyGroups
     let now = basis.createdAt
     self.pins = Dictionary(
       grouping: pins.map(\.pin).filter { $0.holds(at: now) }, by: \.account)
@@ -88,6 +91,26 @@ package struct World {
     self.waitingSince = waitingSince
     self.warnings = warnings
     self.basis = basis
+  }
+
+  /// A rule's directory group that nobody is in.
+  package struct EmptyGroup: Sendable, Hashable {
+    /// So many people must lose something through it, or it is taken for what it is.
+    static let leastMembers = 10
+
+    package let rule: String
+    /// As the rule writes it.
+    package let name: String
+    package let change: HeldChange
+
+    /// - Parameter id: the group's immutable id.
+    package init(rule: String, name: String, id: String, directory: String) {
+      self.rule = rule
+      self.name = name
+      change = HeldChange(
+        pair: "\(directory)\n\(name)\n\(id)\nempty", email: id, name: name,
+        what: "has no members any more")
+    }
   }
 
   /// Seconds since 1970.

@@ -41,6 +41,8 @@ package struct Configuration: Sendable {
     package let name: String
     package let location: Location
     package let reads: Reads
+    /// After so long everything is read, whatever `reads` says.
+    package let fullAtMostSeconds: Int
     package let mappingPath: String
   }
 

@@ -166,7 +166,8 @@ package struct ConfigurationReader {
       let map = MapReader(
         node, what: "a directory",
         known: [
-          "name", "url", "ldif", "bind", "tls", "read", "timeout", "connections", "rate",
+          "name", "url", "ldif", "bind", "tls", "read", "full-at-most", "timeout", "connections",
+          "rate",
           "canaries",
           "mapping",
         ], into: &findings)
@@ -180,9 +181,21 @@ package struct ConfigurationReader {
     let reads = map["read"].flatMap {
       $0.word("`read`", as: Configuration.Reads.self, into: &findings)
     }
+    let fullAtMost = map["full-at-most"].flatMap { longestBetweenCompleteReads($0) }
     guard let location = location(map), let name, let mapping else { return nil }
     return Configuration.Directory(
-      name: name, location: location, reads: reads ?? .auto, mappingPath: resolved(mapping))
+      name: name, location: location, reads: reads ?? .auto,
+      fullAtMostSeconds: fullAtMost ?? 86_400, mappingPath: resolved(mapping))
+  }
+
+  private mutating func longestBetweenCompleteReads(_ node: YAMLNode) -> Int? {
+    guard let seconds = node.seconds("`full-at-most`", into: &findings) else { return nil }
+    if !(1...7 * 86_400 ~= seconds) {
+      findings.error(
+        "`full-at-most` must be at most 7d", at: node.position,
+        hint: "what changes cannot tell is found by complete reads alone")
+    }
+    return seconds
   }
 
   private mutating func location(_ map: MapReader) -> Configuration.Location? {

@@ -121,7 +121,7 @@ package struct Plan: Sendable, Codable {
   }
 }
 
-/// A person left exactly as they are, and why.
+/// A person who is left as they are, or something disputed of theirs is, and why.
 package struct Hold: Sendable, Hashable, Codable {
   package let person: String
   package let account: Int64?

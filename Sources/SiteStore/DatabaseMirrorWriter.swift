@@ -148,11 +148,14 @@ final class DatabaseMirrorWriter: MirrorWriter {
   }
 
   func find(_ kind: MirrorKind, key: String) throws -> MirroredEntry? {
-    try row(kind, key).map { row in
-      try MirroredEntry(
-        fingerprint: UInt64(bitPattern: row.value(1) as Int64), entry: Array(row.value(3) as Data),
-        hashes: WideHash.all(in: row.value(2)))
-    }
+    try row(kind, key).map(Self.entry)
+  }
+
+  /// - Parameter row: fingerprint, hashes and data, from its second column on.
+  private static func entry(_ row: Row) throws -> MirroredEntry {
+    try MirroredEntry(
+      fingerprint: UInt64(bitPattern: row.value(1) as Int64), entry: Array(row.value(3) as Data),
+      hashes: WideHash.all(in: row.value(2)))
   }
 
   func keys(_ kind: MirrorKind) throws -> Set<String> {
@@ -161,6 +164,49 @@ final class DatabaseMirrorWriter: MirrorWriter {
       db,
       sql: "SELECT key FROM mirror_key WHERE directory = ? AND kind = \(kind.rawValue)",
       arguments: [directory])
+  }
+
+  func entries(
+    _ kind: MirrorKind, most: Int,
+    where isWanted: @escaping @Sendable (String, MirroredEntry) -> Bool
+  ) throws -> [(key: String, entry: MirroredEntry)] {
+    try flush()
+    var found: [(key: String, entry: MirroredEntry)] = []
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT key, fingerprint, hashes, data FROM \(SiteDatabase.mirrored)
+        WHERE directory = ? AND kind = \(kind.rawValue)
+        """, arguments: [directory])
+    while found.count < most, let row = try rows.next() {
+      let entry = try Self.entry(row)
+      let key: String = try row.value(0)
+      if isWanted(key, entry) { found.append((key, entry)) }
+    }
+    return found
+  }
+
+  func counts(
+    _ kind: MirrorKind,
+    by label: @escaping @Sendable (String, UnsafeRawBufferPointer) -> String?
+  ) throws -> [String: Int] {
+    try flush()
+    var counts: [String: Int] = [:]
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT key, data FROM mirror_key JOIN mirror_entry ON mirror_entry.id = entry
+        WHERE directory = ? AND kind = \(kind.rawValue)
+        """, arguments: [directory])
+    while let row = try rows.next() {
+      let (key, data): (String, Data) = try (row.value(0), row.value(1))
+      let name = data.withUnsafeBytes { bytes -> String? in
+        var cursor = ByteCursor(bytes)
+        return cursor.field().flatMap { label(key, $0) }
+      }
+      if let name { counts[name, default: 0] += 1 }
+    }
+    return counts
   }
 
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {

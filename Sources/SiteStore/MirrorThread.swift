@@ -83,6 +83,18 @@ final class MirrorThread: MirrorWriter {
 
   func keys(_ kind: MirrorKind) throws -> Set<String> { try ask { try $0.keys(kind) } }
 
+  func entries(
+    _ kind: MirrorKind, most: Int,
+    where isWanted: @escaping @Sendable (String, MirroredEntry) -> Bool
+  ) throws -> [(key: String, entry: MirroredEntry)] {
+    try ask { try $0.entries(kind, most: most, where: isWanted) }
+  }
+
+  func counts(
+    _ kind: MirrorKind,
+    by label: @escaping @Sendable (String, UnsafeRawBufferPointer) -> String?
+  ) throws -> [String: Int] { try ask { try $0.counts(kind, by: label) } }
+
   func keys(_ kind: MirrorKind, foundUnder hashes: [WideHash]) throws -> Set<String> {
     try ask { try $0.keys(kind, foundUnder: hashes) }
   }

@@ -210,12 +210,8 @@ struct DirectoryReader {
     reading.peopleRead += 1
     let isTwin = !reading.index.see(person)
     if isTwin { reading.doubled.insert(self.key(of: entry, in: batch, search: search, evaluator)) }
-    if isTwin
-      ? reading.index.isEvaluated(person)
-      : reading.index.isSettled(person, with: candidate.state, at: now)
-    {
-      return
-    }
+    // Of entries that share an id each says by its email whose account may be its own.
+    if !isTwin, reading.index.isSettled(person, with: candidate.state, at: now) { return }
     reading.index.evaluate(person)
     reading.likelyAccounts.append(reading.index.account(of: person))
     if let prepared, let number = prepared.numbers[entry] {

@@ -121,13 +121,16 @@ extension Planner {
 }
 
 extension GuardDesk {
-  /// Groups whose names other groups have taken, to be approved as what the rules mean (R22); nil mostly.
+  /// Groups whose names other groups have taken, to be approved as what the rules mean (R22), and groups that nobody is in
+  /// any more; nil mostly.
   package func heldGroups(_ plan: Plan) -> HeldSet? {
     let changes = plan.memory.replacedGroups
     guard !changes.isEmpty else { return nil }
     return HeldSet(
       kind: .group, hash: hash(changes.map(\.pair)), changes: changes,
-      causes: ["rules name directory groups that are gone, and other groups bear their names now"])
+      causes: [
+        "rules name directory groups that others have replaced, or that have no members any more"
+      ])
   }
 }
 

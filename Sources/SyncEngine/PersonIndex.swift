@@ -185,7 +185,6 @@ struct PersonIndex {
   func account(of row: Int) -> Int32 { rows[row].account }
 
   mutating func evaluate(_ row: Int) { rows[row].flags.insert(.isEvaluated) }
-  func isEvaluated(_ row: Int) -> Bool { rows[row].flags.contains(.isEvaluated) }
 
   func isSettled(_ row: Int, with fingerprint: UInt64, at now: Int64) -> Bool {
     guard rows[row].flags.isSuperset(of: .isSettled), rows[row].settled == fingerprint,
@@ -246,6 +245,17 @@ struct PersonIndex {
     found.withAccount.sort()
     found.withoutAccount.sort()
     return found
+  }
+
+  /// How many of the people whom the mirror had did not come, and how many it had.
+  var goneFromMirrorCount: (gone: Int, known: Int) {
+    goneCount == 0 ? (0, 0) : (goneCount, rows.count { $0.flags.contains(.wasMirrored) })
+  }
+
+  /// Whether an entry came that the mirror had before; nil: it did not have it.
+  func wasMirrored(_ key: String) -> Bool? {
+    guard let row = find(wide(key)), rows[row].flags.contains(.wasMirrored) else { return nil }
+    return rows[row].flags.contains(.isInMirror)
   }
 
   /// Keys of the mirror that did not come.

@@ -21,6 +21,8 @@ package struct Planner {
   let reads: ReadMode
   /// Whether everything is read this time, whatever `reads` says; changes can be told from then on.
   let readsEverything: Bool
+  /// After so long everything is read again.
+  let fullAtMostSeconds: Int64
   /// Its number in the configuration, and the names of the others.
   package let number: UInt8
   let others: [String]
@@ -36,11 +38,12 @@ package struct Planner {
   ///   - hashSeed: the store's.
   ///   - reads: everything, or what changed.
   ///   - readsEverything: everything this time.
+  ///   - fullAtMostSeconds: after so long everything is read again.
   ///   - progress: told how far a read is.
   package init(
     desk: GuardDesk, directory: String, number: UInt8 = 0, others: [String] = [],
     isOneOfSeveral: Bool = false, mapping: CompiledMapping, store: any Store, hashSeed: UInt64,
-    reads: ReadMode = .auto, readsEverything: Bool = false,
+    reads: ReadMode = .auto, readsEverything: Bool = false, fullAtMostSeconds: Int64 = 86_400,
     progress: @escaping (String) -> Void
   ) {
     self.number = number
@@ -55,6 +58,7 @@ package struct Planner {
       mapping, policy: desk.policy, directory: isOneOfSeveral ? directory : nil)
     self.reads = reads
     self.readsEverything = readsEverything
+    self.fullAtMostSeconds = fullAtMostSeconds
     self.progress = progress
   }
 
@@ -110,6 +114,27 @@ package struct Planner {
     return LookedAt(directory: directory, version: version, salt: reading.stateSalt)
   }
 
+  /// Directory groups of rules that nobody is in, but for those that were approved in the last 24 hours.
+  func emptyGroups(_ reading: DirectoryReading, now: Int64) throws -> [World.EmptyGroup] {
+    guard let evaluator = reading.evaluator, !reading.entitlements.isEmpty else { return [] }
+    var approved: Set<String>?
+    return try evaluator.binding.uses.compactMap { use in
+      var count = evaluator.groups.memberCount(of: use.group) ?? 0
+      if count == 0, reading.version == nil {
+        // Read from the mirror, groups come without their members.
+        let keys = try store.mirrorHashes(of: directory, kind: .group, keys: [use.id]).count
+        count = keys - (evaluator.groups.hasSecurityID(use.group) ? 1 : 0)
+      }
+      if count > 0 { return nil }
+      if approved == nil {
+        approved = Set(try desk.approved(now: now, kind: .group).flatMap { $0.changes.map(\.pair) })
+      }
+      let group = World.EmptyGroup(
+        rule: use.rule, name: use.name, id: use.id, directory: directory)
+      return approved?.contains(group.change.pair) == true ? nil : group
+    }
+  }
+
   func replacedGroups(_ binding: GroupBinding?) -> [HeldChange] {
     (binding?.lost ?? []).filter { $0.successor != nil }.sorted { $0.name < $1.name }.map { loss in
       HeldChange(
@@ -118,11 +143,16 @@ package struct Planner {
     }
   }
 
+  /// Counts up with each release in which the same mapping and entry may give another entitlement or decision, so that
+  /// everybody is evaluated again.
+  private static let evaluationVersion = 2
+
   /// - Parameter directory: where there are several, since who is remembered of each is another matter then.
   private static func digest(
     _ mapping: CompiledMapping, policy: SitePolicy, directory: String?
   ) -> String {
     var hash = SHA256()
+    hash.update(data: Array("evaluation \(evaluationVersion)\n".utf8))
     if let directory { hash.update(data: Array("directory \(directory)\n".utf8)) }
     for source in mapping.sources { hash.update(data: Array(source.text.utf8) + [0]) }
     for (name, ceiling) in policy.ceilings.sorted(by: { $0.key < $1.key }) {
@@ -298,9 +328,11 @@ package struct Planner {
         evidence.fullReadAt = now
         evidence.isLimited = source.isLimited ? true : nil
         evidence.needsMemberOf = new.evaluator?.groups.memberOfAdds ?? true
-        try believe(
-          evidence, peopleRead: new.peopleRead, since: before, people: peopleBefore,
-          groups: groups.count, approved: approved)
+        let isApproved = try believe(
+          evidence, peopleRead: new.peopleRead, since: before?.highest(at: now),
+          people: peopleBefore, groups: groups.count, gone: try gone(new.index, writer),
+          approved: approved)
+        evidence.follow(isApproved ? nil : before, at: now)
         let gone = try new.index.goneFromMirror { tell in
           for key in try writer.keys(.person) { tell(key) }
         }
@@ -312,7 +344,9 @@ package struct Planner {
         new.version = evidence.version
         reading = new
       }
-    } catch let doubtful as DoubtfulRead { throw try refused(doubtful, now: now) }
+    } catch let doubtful as DoubtfulRead {
+      throw try refused(doubtful, since: before, now: now)
+    }
     guard let reading else { throw ReadFailure("the directory \(directory) was not read") }
     return reading
   }

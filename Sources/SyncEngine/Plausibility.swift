@@ -15,6 +15,8 @@ extension Planner {
   /// So many may always vanish between two reads; more are doubted where they are more than a fifth.
   private static let fewEntries = 10
   private static let fewGroups = 5
+  /// A branch of the directory with so many known people is looked at by itself.
+  private static let branchPeople = 25
 
   /// A server that shows an entry older than it was seen before lags behind the one that was read then.
   /// - Returns: the entries' versions, and whether the server lags behind and somebody said that it may: what changed since
@@ -70,20 +72,33 @@ extension Planner {
     return try source.versions(of: Array((changed + older).prefix(5)))
   }
 
-  /// - Parameter approved: hashes of doubtful reads that are true all the same.
+  /// Known people who are not there any more, whoever came instead of them.
+  struct Gone {
+    /// How many of how many known people.
+    var all = (gone: 0, known: 0)
+    /// The same by branch of the directory.
+    var branches: [String: (gone: Int, known: Int)] = [:]
+  }
+
+  /// - Parameters:
+  ///   - before: with the highest counts of the last day.
+  ///   - approved: hashes of doubtful reads that are true all the same.
+  /// - Returns: whether the read was doubtful, and is approved.
   /// - Throws: `DoubtfulRead` unless the read is plausible or approved.
+  @discardableResult
   func believe(
     _ now: ReadEvidence, peopleRead: Int, since before: ReadEvidence?, people: Int, groups: Int,
-    approved: Set<String>
-  ) throws {
+    gone: Gone, approved: Set<String>
+  ) throws -> Bool {
     var causes: [String] = []
     if peopleRead == 0, people > 0 {
-      causes.append(noPeople(before: people))
+      causes.append(noPeople(before: before?.people ?? people))
     } else if let before, lost(before.people, now.people, few: Self.fewEntries) {
       causes.append(
         "the directory \(directory) shows \(now.people) people where there were \(before.people) before"
       )
     }
+    if causes.isEmpty { causes += vanished(gone) }
     if mapping.usesGroups {
       if now.groups == 0, groups > 0 {
         causes.append(
@@ -107,6 +122,55 @@ extension Planner {
       }
     }
     try doubt(causes, approved)
+    return !causes.isEmpty
+  }
+
+  /// Says where a fifth of the known people are gone.
+  private func vanished(_ gone: Gone) -> [String] {
+    func isDoubtful(_ count: (gone: Int, known: Int)) -> Bool { count.gone * 5 >= count.known }
+    if gone.all.gone > Self.fewEntries, isDoubtful(gone.all) {
+      return [
+        "the directory \(directory) shows \(gone.all.gone) of the \(gone.all.known) known people no more"
+      ]
+    }
+    return gone.branches.sorted { $0.key < $1.key }.compactMap { branch, count in
+      guard count.known >= Self.branchPeople, isDoubtful(count) else { return nil }
+      return
+        "the directory \(directory) shows \(count.gone) of the \(count.known) known people under \(branch) no more"
+    }
+  }
+
+  /// Who is gone of those whom the mirror knew before a complete read. The mirror holds old and new entries still.
+  func gone(_ index: PersonIndex, _ writer: any MirrorWriter) throws -> Gone {
+    var gone = Gone()
+    gone.all = index.goneFromMirrorCount
+    // So few can be a fifth of no branch that is looked at.
+    guard gone.all.gone * 5 >= Self.branchPeople else { return gone }
+    let branches = DirectoryBranches(bases: mapping.searches.flatMap(\.users.bases))
+    let counts = try writer.counts(.person) { key, name in
+      index.wasMirrored(key).map { "\($0 ? "+" : "-")\(branches.branch(of: name))" }
+    }
+    for (label, count) in counts {
+      let branch = String(label.dropFirst())
+      gone.branches[branch, default: (0, 0)].known += count
+      if label.hasPrefix("-") { gone.branches[branch, default: (0, 0)].gone += count }
+    }
+    return gone
+  }
+
+  /// Who is gone by changes that were written into the mirror.
+  func gone(_ update: MirrorUpdate, of people: Int, _ writer: any MirrorWriter) throws -> Gone {
+    var gone = Gone()
+    gone.all = (update.goneByBranch.values.reduce(0, +), people)
+    guard gone.all.gone * 5 >= Self.branchPeople else { return gone }
+    let (branches, arrived) = (update.branches, update.arrivedPeople)
+    let left = try writer.counts(.person) { key, name in
+      arrived.contains(key) ? nil : branches.branch(of: name)
+    }
+    for (branch, count) in update.goneByBranch {
+      gone.branches[branch] = (count, count + left[branch, default: 0])
+    }
+    return gone
   }
 
   /// Where changes were read, nobody of those who are there is a person of the mapping any more.
@@ -131,9 +195,21 @@ extension Planner {
     if !approved.contains(held.hash) { throw DoubtfulRead(held: held) }
   }
 
-  /// Notes what is doubted, so that it can be approved.
-  func refused(_ doubtful: DoubtfulRead, now: Int64) throws -> ReadFailure {
+  /// Notes what is doubted, so that it can be approved. From then on only a complete read counts that is believed or
+  /// approved; it is held against what was believed before.
+  /// - Parameter before: the evidence of the last read that was believed.
+  func refused(
+    _ doubtful: DoubtfulRead, since before: ReadEvidence?, now: Int64
+  ) throws -> ReadFailure {
     try store.note(doubtful.held, at: now)
+    if var believed = before, believed.bookmark != nil,
+      let description = try store.mirrorDescription(of: directory)
+    {
+      believed.bookmark = nil
+      // Changes that were not believed may be in the mirror already.
+      believed.version = try store.readEvidence(of: directory)?.version ?? believed.version
+      try store.updateMirror(of: directory, description: description) { try $0.keep(believed) }
+    }
     return ReadFailure(
       doubtful.held.causes.joined(separator: "; "),
       remedy:

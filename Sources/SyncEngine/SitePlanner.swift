@@ -126,6 +126,7 @@ package struct SitePlanner {
       waitingSince: try store.waitingSince(), pins: try store.pins(),
       brokenRules: bindings.reduce(into: [:]) { $0.merge($1.brokenRules) { first, _ in first } },
       brokenDenials: bindings.reduce(into: []) { $0.formUnion($1.brokenDenials) },
+      emptyGroups: try shares.flatMap { try $0.planner.emptyGroups($0.reading, now: now) },
       warnings: warnings,
       accepting: only == nil
         ? try shares.compactMap { try $0.planner.acceptance($0.reading.evaluator?.binding) } : [],

@@ -103,7 +103,8 @@ package struct PlanText {
     guard !plan.holds.isEmpty else { return }
     line("")
     line(
-      style.bold("Held: \(plan.holds.count.of("person is", "people are")) left exactly as they are")
+      style.bold(
+        "Held: \(plan.holds.count.of("person", "people")); what is disputed stays as it is")
     )
     let most = isWhole ? plan.holds.count : 50
     for hold in plan.holds.prefix(most) {

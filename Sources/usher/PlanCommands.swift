@@ -58,7 +58,7 @@ struct PlanCommand: ParsableCommand {
       session.terminal.say("A saved plan that is applied approves the mapping, too.")
     }
     if session.report(outcome.failures) { return .directoryUnread }
-    if !verdict.excesses.isEmpty || !waiting.isEmpty { return .heldBack }
+    if !session.held(verdict, in: store).isEmpty || !waiting.isEmpty { return .heldBack }
     return detailedExitcode && !plan.isEmpty ? .changesPending : nil
   }
 
@@ -219,6 +219,6 @@ struct Sync: ParsableCommand {
       session.terminal.warn("until then the mapping holds as it was")
     }
     if session.report(outcome.failures) { return .directoryUnread }
-    return verdict.excesses.isEmpty && waiting.isEmpty ? nil : .heldBack
+    return session.held(verdict, in: store).isEmpty && waiting.isEmpty ? nil : .heldBack
   }
 }

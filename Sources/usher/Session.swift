@@ -207,7 +207,7 @@ struct Session {
       isOneOfSeveral: try names.count > 1 || store.knowsDirectories(), mapping: mapping,
       store: store,
       hashSeed: try store.hashSeed(), reads: ReadMode(rawValue: directory.reads.rawValue) ?? .auto,
-      readsEverything: readsEverything,
+      readsEverything: readsEverything, fullAtMostSeconds: Int64(directory.fullAtMostSeconds),
       progress: { [terminal] in terminal.progress($0) })
   }
 
