@@ -165,6 +165,10 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   private static let daySeconds: Int64 = 86_400
   private static let hourSeconds: Int64 = 3600
 
+  private func isOfLastDay(_ counted: Counted, _ now: Int64) -> Bool {
+    counted.at > now - Self.daySeconds && counted.at <= now
+  }
+
   private func counted(at now: Int64) -> Counted {
     Counted(
       at: now, people: people, groups: groups, peopleSelected: peopleSelected,
@@ -174,7 +178,7 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   /// The same evidence with the highest counts of the last 24 hours, so that many small losses are seen as one.
   package func highest(at now: Int64) -> ReadEvidence {
     var highest = self
-    let counted = (history ?? []).filter { $0.at > now - Self.daySeconds }
+    let counted = (history ?? []).filter { isOfLastDay($0, now) }
       .reduce(self.counted(at: now)) { $0.highest($1) }
     highest.people = counted.people
     highest.groups = counted.groups
@@ -191,7 +195,7 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
       history = nil
       return
     }
-    var all = (before.history ?? []).filter { $0.at > now - Self.daySeconds }
+    var all = (before.history ?? []).filter { isOfLastDay($0, now) }
     let latest = before.counted(at: now)
     if let last = all.last, last.at / Self.hourSeconds == now / Self.hourSeconds {
       all[all.count - 1] = last.highest(latest)

@@ -119,6 +119,9 @@ package protocol SiteStoring: AnyObject {
 
   func run(_ id: Int64) throws -> JournaledRun?
 
+  /// What the clocks showed at the last sync; nil before the first.
+  func syncClock() throws -> SyncClock?
+
   /// When the last sync began, in seconds since 1970.
   func lastSync() throws -> Int64?
 
@@ -132,8 +135,9 @@ package protocol SiteStoring: AnyObject {
   /// - Parameter known: a head that was written outside of the store.
   func verifyAudit(expecting known: AuditHead?) throws -> AuditReport
 
-  /// Lets runs go that began before a moment, in seconds since 1970.
-  func pruneJournal(before moment: Int64) throws
+  /// Lets runs go that are older than so many seconds, counted from the earlier one of the last two runs, so that a clock
+  /// that is wrong once lets nothing go; at most 200 runs at a time.
+  func pruneJournal(keepingSeconds: Int64) throws
 
   /// Blanks a person's data in the site and in the journal; the account itself stays, deactivated and without a
   /// name.
@@ -249,12 +253,16 @@ package struct RunRecord: Sendable {
   package var planHash: String { hash() }
   /// The run that this one takes back.
   package let undoes: Int64?
+  /// What the clocks showed, of a sync.
+  package let clock: SyncClock?
 
   package init(
     command: String, user: String, startedAt: Int64,
-    planHash: @autoclosure @escaping @Sendable () -> String, undoes: Int64? = nil
+    planHash: @autoclosure @escaping @Sendable () -> String, undoes: Int64? = nil,
+    clock: SyncClock? = nil
   ) {
     self.undoes = undoes
+    self.clock = clock
     self.command = command
     self.user = user
     self.startedAt = startedAt

@@ -111,7 +111,7 @@ struct Cases {
       new.account = linked
       new.inScope = world.isInScope(entitlements.person(index)) && !isIgnored && !isUnread
       new.isUnread = isUnread
-      new.hasMissing = missing.contains { $0.due(world.now) > world.now }
+      new.hasMissing = missing.contains { $0.due(world.now) > world.agingNow }
       // R20: whoever is inactive by the entries that are there does not wait.
       new.isAwaited = new.hasMissing && entitlements.isActive(index)
       all.append(new)

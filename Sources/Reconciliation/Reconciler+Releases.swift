@@ -96,11 +96,12 @@ extension Reconciler {
     let place = world.movedOut[person]
     let reason = place.map { "moved out of the search, to \($0)" } ?? Reason.gone
     let known = account.person == person ? account.absentSince : nil
-    let since = absentSince(person, account) ?? world.now
+    // A moment that lies ahead was written by a clock that was wrong.
+    let since = min(absentSince(person, account) ?? world.now, world.now)
     let leavers = world.leavers(of: person)
     let due = since + leavers.policy.afterSeconds
-    if known == nil { builder.absence(of: person, since: since) }
-    guard world.now >= due else {
+    if known.map({ $0 > since }) ?? true { builder.absence(of: person, since: since) }
+    guard world.agingNow >= due else {
       if account.isActive, leavers.policy.action != .keep {
         builder.leaving(
           Leaving(

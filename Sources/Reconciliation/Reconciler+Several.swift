@@ -24,7 +24,7 @@ extension Reconciler {
       builder.absence(of: other.person, since: nil)
     }
     for entry in world.several.missing[entitlement.person] ?? [] {
-      guard entry.due(world.now) <= world.now else {
+      guard entry.due(world.now) <= world.agingNow else {
         if entry.since == nil { builder.absence(of: entry.person, since: world.now) }
         continue
       }

@@ -51,7 +51,8 @@ extension World {
     }
 
     /// When what its directory gave goes, in seconds since 1970.
-    func due(_ now: Int64) -> Int64 { (since ?? now) + graceSeconds }
+    /// A moment that lies ahead was written by a clock that was wrong.
+    func due(_ now: Int64) -> Int64 { min(since ?? now, now) + graceSeconds }
   }
 
   func leavers(of person: String) -> Leavers {

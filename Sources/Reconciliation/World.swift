@@ -47,6 +47,8 @@ package struct World {
   /// For each of `entitlements` the id of the account that is most likely linked to the person, 0 for none; or empty. It
   /// spares looking for the account by the person's id.
   package let likelyAccounts: [Int32]
+  /// The moment up to which time has its consequences: grace periods and pins end by it. Seconds since 1970.
+  let agingNow: Int64
   /// What the reader of the plan should hear about.
   package let warnings: [String]
   package let basis: Plan.Basis
@@ -61,7 +63,7 @@ package struct World {
     accepting: [Memory.Acceptance] = [], replacedGroups: [HeldChange] = [],
     movedOut: [String: String] = [:], lookedAt: [LookedAt] = [], neverGave: Set<String> = [],
     several: Several = Several(),
-    likelyAccounts: [Int32] = [], basis: Plan.Basis
+    likelyAccounts: [Int32] = [], agingNow aging: Int64? = nil, basis: Plan.Basis
   ) {
     self.neverGave = neverGave
     self.several = several
@@ -75,10 +77,11 @@ package struct World {
     self.brokenRules = brokenRules
     self.brokenDenials = brokenDenials
     self.emptyGroups = emptyGroups
-    let now = basis.createdAt
+    let agingNow = aging ?? basis.createdAt
+    self.agingNow = agingNow
     self.pins = Dictionary(
-      grouping: pins.map(\.pin).filter { $0.holds(at: now) }, by: \.account)
-    expiredPins = pins.filter { !$0.pin.holds(at: now) }
+      grouping: pins.map(\.pin).filter { $0.holds(at: agingNow) }, by: \.account)
+    expiredPins = pins.filter { !$0.pin.holds(at: agingNow) }
     self.rules = rules + [RuleReference(name: "pin", file: "the site", line: 0)]
     self.entitlements = Self.pinned(
       entitlements, accounts: accounts, pins: self.pins, pinRule: rules.count, several: several)

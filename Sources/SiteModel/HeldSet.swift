@@ -1,7 +1,9 @@
 /// What a run held back and somebody may approve: changes over a limit, a changed mapping, directory groups
-/// that are not what they were, or a read of the directory that is hard to believe.
+/// that are not what they were, a read of the directory that is hard to believe, or a clock that looks wrong.
 package struct HeldSet: Sendable, Hashable, Codable {
-  package enum Kind: String, Sendable, Hashable, Codable { case changes, mapping, group, read }
+  package enum Kind: String, Sendable, Hashable, Codable {
+    case changes, mapping, group, read, clock
+  }
 
   package let kind: Kind
   /// A SHA-256 as hexadecimal digits: over the sorted pairs of account and change, or over the mapping.
@@ -9,12 +11,17 @@ package struct HeldSet: Sendable, Hashable, Codable {
   package let changes: [HeldChange]
   /// Why, each as one sentence without a full stop.
   package let causes: [String]
+  /// The digest of the mapping that waits; nil: none does, or `hash` is the digest.
+  package let mapping: String?
 
-  package init(kind: Kind, hash: String, changes: [HeldChange], causes: [String]) {
+  package init(
+    kind: Kind, hash: String, changes: [HeldChange], causes: [String], mapping: String? = nil
+  ) {
     self.kind = kind
     self.hash = hash
     self.changes = changes
     self.causes = causes
+    self.mapping = mapping
   }
 
   /// Enough of the hash to type.

@@ -18,6 +18,15 @@ extension Schema {
       by TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 
+    -- What the clocks of the machine showed at the last sync.
+    CREATE TABLE IF NOT EXISTS sync_clock (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      boot TEXT NOT NULL,
+      boot_seconds INTEGER NOT NULL,
+      wall_seconds INTEGER NOT NULL,
+      time_put_off INTEGER NOT NULL CHECK (time_put_off IN (0, 1))
+    ) STRICT;
+
     """
 
   /// A site whose rules have given something before is no new one.

@@ -30,6 +30,7 @@ extension SiteDatabase {
         approved, blocks: &blocks, run: run, planHash: planHash.value(),
         generation: generation + (plan.isEmpty ? 0 : 1), in: db)
       try accept(plan, run: head.run, undoing: run.undoes, in: db)
+      if let clock = run.clock { try Self.keep(clock, in: db) }
       return AppliedRun(head: head, written: writer.written)
     }
   }
@@ -62,6 +63,12 @@ extension SiteDatabase {
       ])
     // Enough of them to take runs back by.
     try db.execute(sql: "DELETE FROM mapping WHERE id <= (SELECT max(id) FROM mapping) - 100")
+  }
+
+  private static func keep(_ clock: SyncClock, in db: Database) throws {
+    try db.execute(
+      sql: "INSERT OR REPLACE INTO sync_clock VALUES (1, ?, ?, ?, ?)",
+      arguments: [clock.boot, clock.bootSeconds, clock.wallSeconds, clock.isTimePutOff])
   }
 
   static func moveGeneration(_ db: Database) throws {

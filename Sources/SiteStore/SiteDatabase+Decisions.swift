@@ -66,6 +66,18 @@ extension SiteDatabase {
     }
   }
 
+  package func syncClock() throws -> SyncClock? {
+    try read { db in
+      try Row.fetchOne(db, sql: "SELECT * FROM sync_clock").map { row in
+        var clock = try SyncClock(
+          boot: row.value("boot"), bootSeconds: row.value("boot_seconds"),
+          wallSeconds: row.value("wall_seconds"))
+        clock.isTimePutOff = try row.value("time_put_off")
+        return clock
+      }
+    }
+  }
+
   // MARK: Approvals
 
   package func note(_ held: HeldSet, at now: Int64) throws {

@@ -109,6 +109,9 @@ extension SiteDatabase {
       let damage = try String.fetchAll(db, sql: "PRAGMA quick_check(20)").filter { $0 != "ok" }
       report.faults = damage.map { "the store's file is damaged: \($0)" }
       var (link, next) = try checkAnchor(db, &report)
+      if let known, known.run < next {
+        report.faults += try uncheckable(known, anchored: (run: next - 1, link), in: db)
+      }
       let erased = Set(
         try String.fetchAll(db, sql: "SELECT command FROM run WHERE command LIKE 'erase account %'")
           .compactMap { Int64($0.dropFirst("erase account ".count)) })
@@ -165,6 +168,20 @@ extension SiteDatabase {
     return (link, run + 1)
   }
 
+  /// A head of a run that was let go cannot be compared with it any more, but for that of the last such run.
+  private func uncheckable(
+    _ known: AuditHead, anchored: (run: Int64, link: Data), in db: Database
+  ) throws -> [String] {
+    if known.run < 1 { return ["there is no run \(known.run)"] }
+    guard known.run == anchored.run else {
+      return [
+        "run \(known.run) was let go, so that its head cannot be checked; the journal begins after run \(anchored.run)"
+      ]
+    }
+    return known.link == anchored.link.hexadecimal
+      ? [] : ["run \(known.run) has another link than the one that was written elsewhere"]
+  }
+
   private func seal(run: Int64, link: Data) -> Data {
     audit.link(after: link, Array("anchor \(run)".utf8))
   }
@@ -218,16 +235,22 @@ extension SiteDatabase {
 
   // MARK: Letting go
 
-  /// Lets the runs go that began before a moment; the chain then begins after them.
-  package func pruneJournal(before moment: Int64) throws {
+  /// So many runs are let go at a time.
+  private static let prunedTogether = 200
+
+  /// The chain then begins after the runs that were let go.
+  package func pruneJournal(keepingSeconds: Int64) throws {
     try write { db in
+      let last = try Int64.fetchAll(db, sql: "SELECT started_at FROM run ORDER BY id DESC LIMIT 2")
+      guard last.count == 2, let earlier = last.min() else { return }
       guard
         let row = try Row.fetchOne(
           db,
           sql: """
-            SELECT id, link FROM run WHERE id = (SELECT max(id) FROM run WHERE started_at < ?1)
+            SELECT id, link FROM run WHERE id = (SELECT max(id) FROM run WHERE started_at < ?1
+              AND id < (SELECT min(id) FROM run) + ?2)
             AND NOT EXISTS (SELECT 1 FROM run AS kept WHERE kept.id < run.id AND kept.started_at >= ?1)
-            """, arguments: [moment])
+            """, arguments: [earlier - keepingSeconds, Self.prunedTogether])
       else { return }
       let run: Int64 = try row.value(0), link: Data = try row.value(1)
       for (table, column) in [("run_count", "run"), ("run_block", "run"), ("run", "id")] {

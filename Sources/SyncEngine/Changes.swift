@@ -38,7 +38,7 @@ extension Planner {
     let description = MirrorDescription(mapping, readAt: now)
     guard reads != .full, !readsEverything, let before = try store.readEvidence(of: directory),
       let bookmark = before.bookmark, !before.needsMemberOf || !mapping.usesGroups,
-      now - before.fullReadAt < fullAtMostSeconds,
+      0..<fullAtMostSeconds ~= now - before.fullReadAt,
       try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
     else { return nil }
     let seen = try refuseLag(of: &source, since: before.versions, now: now)

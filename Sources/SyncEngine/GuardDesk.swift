@@ -28,7 +28,7 @@ package struct GuardDesk {
   /// - Parameter now: seconds since 1970.
   package func planGuard(now: Int64) throws -> Guard {
     let day = now - Self.daySeconds
-    let recent = RecentChanges(try store.recentChanges(since: day, until: .max))
+    let recent = RecentChanges(try store.recentChanges(since: day, until: now + 3600))
     let budgets = try store.budgets().filter { $0.until > day }.map { budget in
       // A sync within the second in which the budget was opened draws on it.
       let start = budget.since - 1
@@ -38,7 +38,8 @@ package struct GuardDesk {
         usedInTheLastDay: RecentChanges(
           try store.recentChanges(since: max(start, day), until: budget.until)))
     }
-    let approved = try approved(now: now, kind: .changes).flatMap { $0.changes.map(\.pair) }
+    let approved = try (approved(now: now, kind: .changes) + approved(now: now, kind: .mapping))
+      .flatMap { $0.changes.map(\.pair) }
     return Guard(
       limits: limits, recent: recent, budgets: budgets, approved: Set(approved), hash: Self.hash)
   }
@@ -52,18 +53,23 @@ package struct GuardDesk {
 
   func hash(_ texts: [String]) -> String { Self.hash(texts) }
 
+  /// Moments that lie ahead were written by a clock that was wrong; those of a clock that is a little behind count.
+  private static func isOfLastDay(_ moment: Int64, _ now: Int64) -> Bool {
+    moment > now - daySeconds && moment <= now + 3600
+  }
+
   /// What was approved in the last 24 hours.
   func approved(now: Int64, kind: HeldSet.Kind) throws -> [HeldSet] {
     try store.heldSets().filter { record in
-      record.set.kind == kind && record.approvedAt.map { $0 > now - Self.daySeconds } ?? false
+      record.set.kind == kind && record.approvedAt.map { Self.isOfLastDay($0, now) } ?? false
     }.map(\.set)
   }
 
   /// What was held back in the last day and nobody has approved in it.
   package func waiting(now: Int64) throws -> [HeldRecord] {
     try store.heldSets().filter { record in
-      record.heldAt > now - Self.daySeconds
-        && record.approvedAt.map { $0 <= now - Self.daySeconds } ?? true
+      Self.isOfLastDay(record.heldAt, now)
+        && record.approvedAt.map { !Self.isOfLastDay($0, now) } ?? true
     }
   }
 
@@ -93,10 +99,10 @@ package struct GuardDesk {
     let found = wanted.count < 8 ? [] : all.filter { $0.set.hash.hasPrefix(wanted) }
     guard let record = found.first else { throw ApprovalFault.unknown(hash) }
     guard found.count == 1 else { throw ApprovalFault.ambiguous(hash) }
-    if let approvedAt = record.approvedAt, approvedAt > now - Self.daySeconds {
+    if let approvedAt = record.approvedAt, Self.isOfLastDay(approvedAt, now) {
       throw ApprovalFault.approved(record.set.shortHash, until: approvedAt + Self.daySeconds)
     }
-    guard record.heldAt > now - Self.daySeconds else {
+    guard Self.isOfLastDay(record.heldAt, now) else {
       throw ApprovalFault.expired(record.set.shortHash, heldAt: record.heldAt)
     }
     return record.set

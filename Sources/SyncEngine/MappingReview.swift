@@ -116,11 +116,20 @@ extension Planner {
     guard let accepted else { return true }
     let own = self.accepted.digest
     if accepted.digest == own { return true }
-    return try desk.approved(now: now, kind: .mapping).contains { $0.hash == own }
+    return try desk.approved(now: now, kind: .mapping).contains { ($0.mapping ?? $0.hash) == own }
   }
 }
 
 extension GuardDesk {
+  /// What waits for a changed mapping, with what the limits would hold of it, so that one hash approves both. The changes
+  /// over a limit come first, and all of them are kept, for an approval lets pass just these.
+  package func held(_ waiting: HeldSet, with limited: HeldSet) -> HeldSet {
+    HeldSet(
+      kind: .mapping, hash: hash([waiting.hash] + limited.changes.map(\.pair)),
+      changes: limited.changes + waiting.changes, causes: waiting.causes + limited.causes,
+      mapping: waiting.mapping ?? waiting.hash)
+  }
+
   /// Groups whose names other groups have taken, to be approved as what the rules mean (R22), and groups that nobody is in
   /// any more; nil mostly.
   package func heldGroups(_ plan: Plan) -> HeldSet? {

@@ -23,6 +23,8 @@ package struct Planner {
   let readsEverything: Bool
   /// After so long everything is read again.
   let fullAtMostSeconds: Int64
+  /// The moment up to which time has its consequences, in seconds since 1970; nil: that of the plan.
+  let agingNow: Int64?
   /// Its number in the configuration, and the names of the others.
   package let number: UInt8
   let others: [String]
@@ -39,11 +41,13 @@ package struct Planner {
   ///   - reads: everything, or what changed.
   ///   - readsEverything: everything this time.
   ///   - fullAtMostSeconds: after so long everything is read again.
+  ///   - agingNow: the moment up to which time has its consequences; nil: that of the plan.
   ///   - progress: told how far a read is.
   package init(
     desk: GuardDesk, directory: String, number: UInt8 = 0, others: [String] = [],
     isOneOfSeveral: Bool = false, mapping: CompiledMapping, store: any Store, hashSeed: UInt64,
     reads: ReadMode = .auto, readsEverything: Bool = false, fullAtMostSeconds: Int64 = 86_400,
+    agingNow: Int64? = nil,
     progress: @escaping (String) -> Void
   ) {
     self.number = number
@@ -59,6 +63,7 @@ package struct Planner {
     self.reads = reads
     self.readsEverything = readsEverything
     self.fullAtMostSeconds = fullAtMostSeconds
+    self.agingNow = agingNow
     self.progress = progress
   }
 
@@ -354,7 +359,7 @@ package struct Planner {
   func reader(_ now: Int64) throws -> DirectoryReader {
     DirectoryReader(
       mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
-      now: now, directory: number, remembered: try rememberedGroups(now: now),
+      now: agingNow ?? now, directory: number, remembered: try rememberedGroups(now: now),
       protectedGroups: desk.policy.protectedGroups, progress: progress)
   }
 

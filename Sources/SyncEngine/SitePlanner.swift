@@ -138,6 +138,7 @@ package struct SitePlanner {
       neverGave: Set(
         try planners.map(\.directory).filter { try !store.hasGiven($0) }),
       several: several, likelyAccounts: isSeveral ? [] : shares[0].reading.likelyAccounts,
+      agingNow: planners[0].agingNow,
       basis: Plan.Basis(
         site: site.name, lineage: site.lineage, generation: site.generation,
         mappingDigest: mappingDigest, createdAt: now,

@@ -53,7 +53,7 @@ struct PlanCommand: ParsableCommand {
       session.terminal.say("Saved to \(out). Apply it with: usher apply \(out)")
     }
     try session.report(verdict, in: store)
-    for held in waiting {
+    for held in session.joined(waiting, with: verdict, in: store) {
       try session.say(held, in: store)
       session.terminal.say("A saved plan that is applied approves the mapping, too.")
     }
@@ -128,6 +128,8 @@ struct Apply: ParsableCommand {
       let site = try session.desk(store).site()
       try StorePlanIsStale.check(
         plan.basis, generation: site.generation, lineage: site.lineage)
+      var session = session
+      try session.checkClock(store)
       let verdict = try session.desk(store).check(plan, now: session.now)
       guard let approved = verdict.approved else {
         try session.report(verdict, in: store)
@@ -186,6 +188,8 @@ struct Sync: ParsableCommand {
     defer { withExtendedLifetime(lease) {} }
     let store = try session.store()
     try record.note(lastSync: store.lastSync())
+    var session = session
+    try session.checkClock(store)
     let (planners, texts) = try session.planners(store)
     let (chosen, waiting) = try session.reviewed(
       planners, in: store, offline: false, texts: texts)
@@ -200,7 +204,7 @@ struct Sync: ParsableCommand {
       try session.plan(chosen, session.origins(), texts: texts, waits: false)
     }
     let verdict = outcome.verdict
-    for held in session.held(verdict, in: store) + waiting { record.note(held: held) }
+    for held in session.held(verdict, in: store) { record.note(held: held) }
     if !session.terminal.quiet {
       PlanText(verdict.plan, all: all, style: session.terminal.output).write(
         session.terminal.print)
@@ -214,7 +218,8 @@ struct Sync: ParsableCommand {
     }
     try record.applying(at: session.now) { try session.apply(approved, to: store) }
     try session.report(verdict, in: store)
-    for held in waiting {
+    for held in try session.joined(waiting, changed: planners, in: store, texts: texts) {
+      record.note(held: held)
       try session.say(held, in: store)
       session.terminal.warn("until then the mapping holds as it was")
     }

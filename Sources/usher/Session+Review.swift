@@ -20,6 +20,25 @@ extension Session {
     for held in held(verdict, in: store) { try say(held, in: store) }
   }
 
+  /// What waits for a changed mapping, joined with what the limits would hold of it.
+  /// - Parameter verdict: of the plan with the changed mapping.
+  func joined(
+    _ waiting: [HeldSet], with verdict: Guard.Verdict?, in store: SiteDatabase
+  ) -> [HeldSet] {
+    guard let limited = verdict?.held, let first = waiting.first else { return waiting }
+    return [desk(store).held(first, with: limited)] + waiting.dropFirst()
+  }
+
+  /// The same after a sync by the mapping that holds so far.
+  /// - Parameter planners: with the changed mappings.
+  func joined(
+    _ waiting: [HeldSet], changed planners: [Planner], in store: SiteDatabase, texts: Findings
+  ) throws -> [HeldSet] {
+    guard !waiting.isEmpty, planners.allSatisfy(\.canReadMirror) else { return waiting }
+    let outcome = try plan(planners, planners.map { _ in .mirror }, texts: texts)
+    return joined(waiting, with: outcome.verdict, in: store)
+  }
+
   /// What of a verdict waits for somebody's word.
   func held(_ verdict: Guard.Verdict, in store: SiteDatabase) -> [HeldSet] {
     [desk(store).heldGroups(verdict.plan), verdict.held].compactMap(\.self)

@@ -20,6 +20,10 @@ struct Session {
   let now: Int64
   /// Whether everything is read this time, whatever `read` says.
   var readsEverything = false
+  /// The moment up to which time has its consequences; nil: now. See `checkClock`.
+  var agingNow: Int64?
+  /// What the clocks show, of a sync.
+  var clock: SyncClock?
 
   /// Runs a command's body and ends the process with its exit code.
   static func run(
@@ -208,6 +212,7 @@ struct Session {
       store: store,
       hashSeed: try store.hashSeed(), reads: ReadMode(rawValue: directory.reads.rawValue) ?? .auto,
       readsEverything: readsEverything, fullAtMostSeconds: Int64(directory.fullAtMostSeconds),
+      agingNow: agingNow,
       progress: { [terminal] in terminal.progress($0) })
   }
 
@@ -297,7 +302,8 @@ struct Session {
 
   func record(_ plan: Plan, undoes: Int64? = nil) -> RunRecord {
     RunRecord(
-      command: command, user: user, startedAt: now, planHash: plan.digest, undoes: undoes)
+      command: command, user: user, startedAt: now, planHash: plan.digest, undoes: undoes,
+      clock: clock)
   }
 
   /// A run that no plan is behind.
@@ -325,7 +331,7 @@ struct Session {
   /// Writes the audit chain's head outside of the store, and lets old runs go.
   func finish(_ head: AuditHead, in store: any SiteStoring) throws {
     if configuration.auditKey != nil { terminal.record("audit head \(head.run):\(head.link)") }
-    try store.pruneJournal(before: now - configuration.journalKeepSeconds)
+    try store.pruneJournal(keepingSeconds: configuration.journalKeepSeconds)
   }
 
   /// Makes a guarded plan.

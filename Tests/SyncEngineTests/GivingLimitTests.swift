@@ -160,6 +160,33 @@ private func defaults(_ site: TestSite) -> TestSite {
   }
 }
 
+@Suite struct MappingLimitTests {
+  @Test func oneHashApprovesAMappingAndWhatItGivesBeyondTheLimits() throws {
+    let site = defaults(try TestSite())
+    let ldif = root + people(0..<100)
+    try site.sync(ldif, mapping)
+    let wider = mapping.replacing("licenses: [confluence]", with: "licenses: [confluence, jira]")
+    let planner = try site.planner(wider)
+    var findings = site.noFindings
+    let difference = try planner.difference(
+      from: site.planner(mapping), source: { try site.source(ldif) }, now: 2000, into: &findings)
+    let waiting = planner.held(difference)
+    let verdict = try site.verdict(ldif, wider, now: 2000)
+    // An approved mapping meets the limits all the same.
+    #expect(
+      verdict.excesses.map(\.text) == [
+        "100 grants of the license jira planned; 25 are allowed in 24 hours"
+      ])
+    let joined = site.desk.held(waiting, with: try #require(verdict.held))
+    #expect(joined.kind == .mapping && joined.changes.count == 200)
+    try site.store.note(joined, at: 2000)
+    try site.approve(joined.hash, now: 2000)
+    #expect(
+      try planner.isAccepted(site.store.acceptedMapping(of: "corporate"), now: 3000))
+    #expect(try site.sync(ldif, wider, now: 3000).summary == [.grantLicense: 100])
+  }
+}
+
 @Suite struct BudgetTests {
   private func place() throws -> TestSite {
     let site = defaults(try TestSite())

@@ -98,17 +98,58 @@ extension TestSite {
         directory(["1 \(step.isMultiple(of: 2) ? "staff" : "vendor")"]), mapping,
         now: Int64(step * 100))
     }
-    try site.store.pruneJournal(before: 300)
+    try site.store.pruneJournal(keepingSeconds: 100)
     #expect(try site.store.runs(last: 9).map(\.id) == [5, 4, 3])
     #expect(try site.store.verifyAudit(expecting: nil).faults.isEmpty)
     try site.sync(directory(["1 staff"]), mapping, now: 600)
     #expect(try site.store.verifyAudit(expecting: nil).faults.isEmpty)
-    try site.store.pruneJournal(before: 99_999)
+    try site.store.pruneJournal(keepingSeconds: -99_999)
     #expect(try site.store.runs(last: 9).isEmpty)
     try site.sync(directory(["1 vendor"]), mapping, now: 700)
     #expect(try site.store.verifyAudit(expecting: nil).faults.isEmpty)
     try site.edit("UPDATE audit_anchor SET run = 4")
     #expect(try !site.store.verifyAudit(expecting: nil).faults.isEmpty)
+  }
+}
+
+@Suite struct JournalLengthTests {
+  private func site(_ moments: [Int64]) throws -> TestSite {
+    let site = try TestSite()
+    for moment in moments { try site.sync(directory(["1 staff"]), mapping, now: moment) }
+    return site
+  }
+
+  @Test func oneSyncByAWrongClockLetsNoRunGo() throws {
+    let year: Int64 = 31_536_000
+    let site = try site([1000, 2000, 3000, 60 * year])
+    try site.store.pruneJournal(keepingSeconds: 2 * year)
+    #expect(try site.store.runs(last: 9).map(\.id) == [4, 3, 2, 1])
+  }
+
+  @Test func fewRunsGoAtATime() throws {
+    let site = try site((1...230).map { Int64($0) })
+    try site.store.pruneJournal(keepingSeconds: 0)
+    #expect(try site.store.runs(last: 300).map(\.id).min() == 201)
+    try site.store.pruneJournal(keepingSeconds: 0)
+    #expect(try site.store.runs(last: 300).map(\.id).min() == 229)
+  }
+
+  @Test func aHeadThatCannotBeCheckedIsReported() throws {
+    let site = try site([100, 200, 300, 400, 500])
+    let heads = try site.store.runs(last: 9).map { AuditHead(run: $0.id, link: $0.link) }
+    try site.store.pruneJournal(keepingSeconds: 100)
+    // Runs 1 and 2 are gone; the journal begins after the second.
+    #expect(try site.store.verifyAudit(expecting: heads[0]).faults.isEmpty)
+    #expect(try site.store.verifyAudit(expecting: heads[3]).faults.isEmpty)
+    #expect(
+      try site.store.verifyAudit(expecting: heads[4]).faults == [
+        "run 1 was let go, so that its head cannot be checked; the journal begins after run 2"
+      ])
+    let forged = AuditHead(run: 2, link: String(repeating: "0", count: 64))
+    #expect(
+      try site.store.verifyAudit(expecting: forged).faults == [
+        "run 2 has another link than the one that was written elsewhere"
+      ])
   }
 }
 

@@ -33,6 +33,7 @@ final class TestSite {
   ///   - directory: its name, of these.
   func planner(
     _ mapping: String, _ directory: String = "corporate", of all: [String] = ["corporate"],
+    agingNow: Int64? = nil,
     progress: @escaping (String) -> Void = { _ in }
   ) throws -> Planner {
     var findings = Findings()
@@ -44,7 +45,7 @@ final class TestSite {
       others: all.filter { $0 != directory },
       isOneOfSeveral: try all.count > 1 || store.knowsDirectories(),
       mapping: try #require(read, "\(findings.all.map(\.message))"),
-      store: store, hashSeed: try store.hashSeed(), progress: progress)
+      store: store, hashSeed: try store.hashSeed(), agingNow: agingNow, progress: progress)
   }
 
   var noFindings: Findings { Findings() }
@@ -81,11 +82,15 @@ final class TestSite {
   @discardableResult
   func sync(_ ldif: String, _ mapping: String, now: Int64 = 1000) throws -> Plan {
     let verdict = try verdict(ldif, mapping, now: now)
+    try apply(verdict, now: now)
+    return verdict.plan
+  }
+
+  func apply(_ verdict: Guard.Verdict, now: Int64) throws {
     let approved = try #require(verdict.approved)
     _ = try store.apply(
       approved,
       run: RunRecord(command: "sync", user: "t", startedAt: now, planHash: verdict.plan.digest))
-    return verdict.plan
   }
 
   /// A directory among several: what it holds, nil while it cannot be read, and its mapping.
