@@ -161,4 +161,24 @@ private func imports(in folder: String = "Sources") throws -> [Import] {
         "\(file) prints")
     }
   }
+
+  /// `slapadd -q -w` of OpenLDAP 2.5.13 reads cursors that it has freed; whether it aborts depends on the lengths of paths.
+  @Test func noScriptLoadsAServerByOptionsThatReadFreedMemory() throws {
+    var found = 0
+    for folder in ["Tests", "Deploy"] {
+      let files = try #require(
+        FileManager.default.enumerator(atPath: repositoryRoot + "/" + folder))
+      for case let file as String in files where file.hasSuffix(".sh") || file.hasSuffix(".py") {
+        let text = try String(
+          contentsOfFile: "\(repositoryRoot)/\(folder)/\(file)", encoding: .utf8)
+        for line in text.split(separator: "\n") where line.contains("slapadd -") {
+          found += 1
+          #expect(
+            !line.split(separator: " ").contains { $0.hasPrefix("-") && $0.contains("w") },
+            "\(file): \(line)")
+        }
+      }
+    }
+    #expect(found == 1)
+  }
 }

@@ -12,8 +12,8 @@ answer each; django-python3-ldap reads every attribute of people, 30 at a time, 
 peak memory are those of one process: what PostgreSQL's server does for ldap2pg is in the wall time alone,
 and so is slapd's part in every case.
 
-Needs, besides what run.py needs, Debian's postgresql, python3-venv, python3-dev, gcc, libldap2-dev and
-libsasl2-dev, and PyPI within reach. The system's own PostgreSQL cluster is left alone.
+Installs, besides what run.py needs, Debian's packages that are missing (DEBIAN_NEEDS) and the peers from PyPI.
+The system's own PostgreSQL cluster is left alone.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ import generate
 import program
 import report
 from report import FIRST, FLOOR, LDAPSEARCH, NOTHING
+from subject import ROOT
 
 # Debian's, built with all optimizations: the first one in PATH may be slower.
 PYTHON = "/usr/bin/python3"
@@ -39,6 +40,10 @@ THEIR_NEEDS = [
     "python-ldap==3.4.8", "psycopg2-binary==2.9.13", "PyYAML==6.0.4", "setuptools==80.10.2",
     "Django==5.2.19", "ldap3==2.9.1",
 ]
+
+# PostgreSQL, and what builds python-ldap.
+DEBIAN_NEEDS = [
+    "postgresql", "python3-venv", "python3-dev", "gcc", "libldap2-dev", "libsasl2-dev"]
 
 LDAP2PG_FIRST = "ldap2pg, empty PostgreSQL"
 LDAP2PG_NOTHING = "ldap2pg, nothing to do, dry run"
@@ -125,11 +130,13 @@ class PeersBench(bench.Bench):
         self.django = Django(self)
 
     def install(self):
+        self.run_tool(
+            [ROOT / "Deploy" / "packages.sh", *DEBIAN_NEEDS], f"needs {', '.join(DEBIAN_NEEDS)}")
         bench.say("installing the peers from PyPI")
         self.run_tool([PYTHON, "-m", "venv", self.environment], "needs python3-venv")
         self.run_tool(
             [self.environment / "bin" / "pip", "install", "--no-input", *PEERS, *THEIR_NEEDS],
-            "needs PyPI, and gcc, python3-dev, libldap2-dev and libsasl2-dev to build python-ldap")
+            "needs PyPI")
 
     def configure(self):
         super().configure()
