@@ -1,19 +1,29 @@
 import DirectoryModel
-import Foundation
 import Ports
 
 /// An LDIF file as a directory: everything that a server would do of a search is done here.
 package struct LDIFSource: DirectorySource {
   private let path: String
+  /// Made by the first search; all that follow read the same bytes.
+  private var snapshot: LDIFSnapshot?
 
   package init(path: String) { self.path = path }
 
-  package func read(
+  package mutating func read(
     _ search: DirectorySearch, deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw ReadFailure("the LDIF file \(path) cannot be read", remedy: "check `ldif:`")
-    }
+    let snapshot = try self.snapshot ?? LDIFSnapshot(path: path)
+    self.snapshot = snapshot
+    let summary = try read(snapshot, search, deliver)
+    // Whoever writes slowly may have written the rest meanwhile.
+    try snapshot.refuseChange()
+    return summary
+  }
+
+  private func read(
+    _ snapshot: LDIFSnapshot, _ search: DirectorySearch,
+    _ deliver: (borrowing EntryBatch) throws -> Void
+  ) throws -> ReadSummary {
     let bases = search.bases.compactMap { DistinguishedName($0) }
     var seen = [Bool](repeating: false, count: bases.count)
     // The filter may name attributes that nobody asked for; they are read and left out again.
@@ -26,7 +36,7 @@ package struct LDIFSource: DirectorySource {
       throw ReadFailure(
         "the filter \(search.filter.text) cannot be evaluated on a file: \(error.message)")
     }
-    var reader = LDIFReader(Array(data))
+    var reader = LDIFReader(snapshot.bytes)
     var entry = EntryBatch(slots: wide)
     var batch = EntryBatch(slots: search.slots)
     var summary = ReadSummary()
