@@ -26,9 +26,14 @@ struct DirSync {
   func changes(since cookie: [UInt8]) throws -> Outcome? {
     var outcome = Outcome(cookie: cookie)
     do {
+      var emptyParts = 0
       while true {
+        let before = outcome.changed.count
         guard let isWhole = try ask(&outcome) else { return nil }
         if isWhole { return outcome }
+        emptyParts = outcome.changed.count > before ? 0 : emptyParts + 1
+        // A part may be without news; so many one after another lead nowhere.
+        if emptyParts == 100 { throw strange("\(emptyParts) parts without an entry") }
       }
     } catch let failure as ConnectFailure {
       throw failure.failure

@@ -17,6 +17,14 @@ final class LDAPConnection {
   let url: String
   let handle: OpaquePointer
   let timeoutSeconds: Int
+  private let deadline: ReadDeadline
+  /// Messages so far; every 256th looks at the clock.
+  private var messages: UInt = 0
+  /// Whether an entry came since `idleSince`, in seconds of the machine's uptime.
+  private var hasEntry = false
+  private var idleSince = 0.0
+  /// The operation whose answer came last.
+  private var answered: Int32 = 0
   /// Told each search, as a line that ldapsearch would take.
   private let log: @Sendable (String) -> Void
   /// How ldapsearch would connect and sign in.
@@ -46,8 +54,12 @@ final class LDAPConnection {
     if loadsNone { unsetenv("SASL_PATH") }
   }()
 
-  init(url: String, server: LDAPServer, log: @escaping @Sendable (String) -> Void) throws {
+  init(
+    url: String, server: LDAPServer, deadline: ReadDeadline,
+    log: @escaping @Sendable (String) -> Void
+  ) throws {
     self.url = url
+    self.deadline = deadline
     self.log = log
     words = Self.commandWords(url, server)
     timeoutSeconds = server.timeoutSeconds
@@ -291,16 +303,49 @@ final class LDAPConnection {
   }
 
   /// The next message of an operation.
+  /// - Throws: `ReadFailure` or `ConnectFailure` where none comes in time, or none that brings reading on.
   func result(of message: Int32, while doing: String) throws -> OpaquePointer {
     var wait = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+    messages &+= 1
+    // A look at the clock for each entry would cost as much as some of what is done with it.
+    if messages & 0xFF == 0 || socket.map({ usher_ldap_holds_data($0) == 0 }) ?? true {
+      let seconds = try deadline.secondsToWait(most: timeoutSeconds, url, doing)
+      wait.tv_sec = Int(seconds)
+      wait.tv_usec = Int(seconds.truncatingRemainder(dividingBy: 1) * 1e6)
+    }
     var received: OpaquePointer?
     let type = ldap_result(handle, message, 0, &wait, &received)
-    if type > 0, let received { return received }
-    if type == 0 { throw late(doing) }
+    if type > 0, let received {
+      if Int(type) == usher_res_search_entry {
+        hasEntry = true
+      } else {
+        do { try expectProgress(message, doing) } catch {
+          ldap_msgfree(received)
+          throw error
+        }
+      }
+      return received
+    }
+    if type == 0 {
+      _ = try deadline.secondsToWait(most: timeoutSeconds, url, doing)
+      throw late(doing)
+    }
     throw ConnectFailure(
       failure: ReadFailure(
         "the connection to \(url) was lost while \(doing) (\(lastError))", isOfServer: true),
       isFinal: false)
+  }
+
+  /// Messages that bring no entry, for example references, count as progress for twice the patience.
+  private func expectProgress(_ message: Int32, _ doing: String) throws {
+    let now = Double(DispatchTime.now().uptimeNanoseconds) / 1e9
+    if hasEntry || message != answered {
+      (hasEntry, answered, idleSince) = (false, message, now)
+    } else if now - idleSince > Double(2 * timeoutSeconds) {
+      throw ReadFailure(
+        "\(url) sent messages and no entry for \(2 * timeoutSeconds) s while \(doing)",
+        remedy: "check the server; `timeout` sets the patience", isOfServer: true)
+    }
   }
 
   private func late(_ doing: String) -> ConnectFailure {

@@ -67,6 +67,7 @@ package struct LDAPDirectory: DirectorySource {
   /// How many bases of a search are read at once.
   private let connections: Int
   let limiter: LoadLimiter
+  private let deadline: ReadDeadline
   private(set) var connection: LDAPConnection?
   private var known: ServerProfile?
   /// Who the server takes us for; nil where it does not say.
@@ -84,15 +85,18 @@ package struct LDAPDirectory: DirectorySource {
   ///   - pageSize: entries asked for at a time (RFC 2696); made smaller where the server wants it so.
   ///   - connections: how many bases of a search are read at once, each over a connection of its own.
   ///   - limiter: shared by all who read this server.
+  ///   - runSeconds: all that is read of this server, from now on, may take so long.
   ///   - log: told each connection and each search, as a line that ldapsearch would take.
   package init(
     server: LDAPServer, pageSize: Int = 1000, connections: Int = 1,
-    limiter: LoadLimiter = LoadLimiter(), log: @escaping @Sendable (String) -> Void
+    limiter: LoadLimiter = LoadLimiter(), runSeconds: Int = 3600,
+    log: @escaping @Sendable (String) -> Void
   ) {
     self.connections = connections
     self.server = server
     self.pageSize = pageSize
     self.limiter = limiter
+    deadline = ReadDeadline(runSeconds: runSeconds, limiter: limiter)
     self.log = log
   }
 
@@ -117,7 +121,8 @@ package struct LDAPDirectory: DirectorySource {
     var failures: [ReadFailure] = []
     for url in server.urls where !failed.contains(url) {
       do {
-        let connection = try LDAPConnection(url: url, server: server, log: log)
+        let connection = try LDAPConnection(
+          url: url, server: server, deadline: deadline, log: log)
         log("connected to \(url)")
         self.connection = connection
         // All at once: one after the other would cost a round trip each.
@@ -140,6 +145,10 @@ package struct LDAPDirectory: DirectorySource {
     throw ReadFailure(
       "no server lets us in: " + failures.map(\.message).joined(separator: "; "),
       remedy: failures.compactMap(\.remedy).first)
+  }
+
+  package mutating func beginRead(lastSeconds: Double?) {
+    deadline.beginRead(lastSeconds: lastSeconds)
   }
 
   package mutating func mayBeginAnew(_ isAllowed: Bool) { streams = isAllowed && !isLimited }
@@ -169,7 +178,7 @@ package struct LDAPDirectory: DirectorySource {
     let own = LDAPServer(
       urls: [url], bind: .simple(dn: dn, password: password), caPath: server.caPath,
       allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds)
-    _ = try LDAPConnection(url: url, server: own, log: log)
+    _ = try LDAPConnection(url: url, server: own, deadline: deadline, log: log)
   }
 
   /// What the server says of itself.
@@ -278,13 +287,14 @@ package struct LDAPDirectory: DirectorySource {
     _ search: DirectorySearch, _ bases: [String], _ profile: ServerProfile, _ first: LDAPConnection,
     _ deliver: (borrowing EntryBatch) throws -> Void
   ) throws -> ReadSummary {
-    let (server, log, signedInAs) = (server, log, signedInAs)
+    let (server, log, signedInAs, deadline) = (server, log, signedInAs, deadline)
     let (url, peer) = (first.url, first.peer)
     let (pages, isStream) = (pages(profile), isStream(profile))
     return try SideBySideReading(bases: bases, connections: connections).run {
       [limiter] base, put in
       do {
-        let connection = try LDAPConnection(url: url, server: server, log: log)
+        let connection = try LDAPConnection(
+          url: url, server: server, deadline: deadline, log: log)
         log("connected to \(url) once more")
         // A name may stand for several servers, and parts of two fit nowhere.
         if connection.peer != peer {

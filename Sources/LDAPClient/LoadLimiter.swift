@@ -25,6 +25,9 @@ package final class LoadLimiter: Sendable {
     wait { $0.secondsAfter(newEntries: entries, at: $1) }
   }
 
+  /// How long what was read so far takes at this rate, at least; 0 where it is unlimited.
+  var secondsNeeded: Double { isUnlimited ? 0 : pace.withLock { $0.secondsNeeded } }
+
   private func wait(_ body: (inout Pace, Double) -> Double) {
     let now = ProcessInfo.processInfo.systemUptime
     let seconds = pace.withLock { body(&$0, now) }
@@ -38,6 +41,8 @@ package struct Pace: Sendable {
   private let entries: Int?
   private var nextSearch = -Double.infinity
   private var entriesEarliest = -Double.infinity
+  /// How long all that was sent and read takes at this rate, at least.
+  package private(set) var secondsNeeded = 0.0
 
   package init(searches: Int?, entries: Int?) {
     self.searches = searches
@@ -49,6 +54,7 @@ package struct Pace: Sendable {
     guard let searches else { return 0 }
     let start = max(now, nextSearch)
     nextSearch = start + 1 / Double(searches)
+    secondsNeeded += 1 / Double(searches)
     return start - now
   }
 
@@ -56,6 +62,7 @@ package struct Pace: Sendable {
   package mutating func secondsAfter(newEntries new: Int, at now: Double) -> Double {
     guard let entries else { return 0 }
     entriesEarliest = max(entriesEarliest, now) + Double(new) / Double(entries)
+    secondsNeeded += Double(new) / Double(entries)
     return max(0, entriesEarliest - now - 1)
   }
 }

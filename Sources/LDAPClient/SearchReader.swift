@@ -22,6 +22,7 @@ struct SearchReader {
   private var slotsBefore: [Int] = []
   /// Pages are to be had, should the server cut the answer.
   private let isStream: Bool
+  private var pages = PageProgress()
 
   /// A server cut a stream at one of its limits; what came counts for nothing, and pages may get it all.
   struct StreamCut: Error {}
@@ -59,6 +60,11 @@ struct SearchReader {
           )
         }
         if cookie.isEmpty { break }
+        if let fault = pages.fault(cookie: cookie) {
+          throw ReadFailure(
+            "\(connection.url) \(fault) under \(shownBase)", remedy: "check the server",
+            isOfServer: true)
+        }
         try completeRanges(deliver)
         message = try send(cookie: cookie)
         try flush(deliver)
@@ -156,6 +162,7 @@ struct SearchReader {
     else { throw unreadable }
     defer { ber_free(element, 0) }
     batch.beginEntry(dn: name.bytes)
+    if pages.isAwaitingEntry { pages.begin(name.bytes) }
     var parts: [RangedEntry.Part] = []
     var place = 0
     // Attributes are read where they lie: libldap would make a list of the values of each.

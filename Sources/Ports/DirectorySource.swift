@@ -21,6 +21,10 @@ package protocol DirectorySource {
   ///   - entries: about so many are expected.
   mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws
 
+  /// Says that a read begins. One that takes much longer than the last complete one fails.
+  /// - Parameter lastSeconds: how long that took; nil: there was none.
+  mutating func beginRead(lastSeconds: Double?)
+
   /// Says whether whoever reads begins anew where a read fails and `failOver` is true: the source may then read in the
   /// cheapest way, even if that may not last to the end.
   mutating func mayBeginAnew(_ isAllowed: Bool)
@@ -61,6 +65,7 @@ package protocol DirectorySource {
 
 extension DirectorySource {
   package mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws {}
+  package mutating func beginRead(lastSeconds: Double?) {}
   package mutating func mayBeginAnew(_ isAllowed: Bool) {}
   package var isLimited: Bool { false }
   package mutating func expectLimits() {}

@@ -131,6 +131,8 @@ package struct ReadEvidence: Sendable, Hashable, Codable {
   package var bookmark: Data?
   /// When everything was last read, in seconds since 1970.
   package var fullReadAt: Int64 = 0
+  /// How long the last complete read took, in seconds; nil: nobody measured it.
+  package var readSeconds: Double?
   /// Counts what brought something new.
   package var version: Int64 = 0
   /// The version of the last complete read that brought something new: whom it touched is not noted.

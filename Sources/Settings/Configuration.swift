@@ -8,6 +8,8 @@ package struct Configuration: Sendable {
   /// In their order: where two say something of one person's email or name, the first decides.
   package let directories: [Directory]
   package let limits: Limits
+  /// A run that takes longer is given up.
+  package let runSeconds: Int
   package let mappingChanges: MappingChanges
   /// How long runs stay in the journal.
   package let journalKeepSeconds: Int64

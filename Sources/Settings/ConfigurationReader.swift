@@ -26,7 +26,8 @@ package struct ConfigurationReader {
       let map = MapReader(
         root, what: "the configuration",
         known: [
-          "site", "directories", "limits", "mapping-changes", "journal", "audit", "schedule",
+          "site", "directories", "limits", "deadline", "mapping-changes", "journal", "audit",
+          "schedule",
           "notify", "console",
         ],
         into: &findings)
@@ -37,6 +38,7 @@ package struct ConfigurationReader {
     let directories = map.required("directories", "where people are read from", into: &findings)
       .flatMap { self.directories($0) }
     let limits = map["limits"].flatMap { self.limits($0) } ?? .standard
+    let deadline = map["deadline"].flatMap { runDeadline($0) }
     let changes = map["mapping-changes"].flatMap {
       $0.word("`mapping-changes`", as: Configuration.MappingChanges.self, into: &findings)
     }
@@ -65,7 +67,7 @@ package struct ConfigurationReader {
     guard let site, let directories else { return nil }
     return Configuration(
       path: path, site: site, directories: directories, limits: limits,
-      mappingChanges: changes ?? .review,
+      runSeconds: deadline ?? 3600, mappingChanges: changes ?? .review,
       journalKeepSeconds: Int64(keep ?? 2 * 365 * 86_400), auditKey: audit,
       schedule: map["schedule"].flatMap { schedule($0) } ?? .standard,
       console: console,
@@ -362,6 +364,16 @@ package struct ConfigurationReader {
         ?? .holdPeople
     }
     return limits
+  }
+
+  private mutating func runDeadline(_ node: YAMLNode) -> Int? {
+    let run = MapReader(node, what: "`deadline`", known: ["run"], into: &findings)?["run"]
+    guard let run, let seconds = run.seconds("`run`", into: &findings) else { return nil }
+    if seconds == 0 {
+      findings.error(
+        "`run` must be at least 1s", at: run.position, hint: "for example deadline: { run: 60m }")
+    }
+    return seconds
   }
 
   func resolved(_ name: String) -> String {

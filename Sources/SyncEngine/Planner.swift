@@ -203,7 +203,8 @@ package struct Planner {
     switch origin {
     case .directory(var opened):
       defer { kept = opened }
-      return try Self.read(&opened) { source in
+      let last = try store.readEvidence(of: directory)?.readSeconds
+      return try Self.read(&opened, lastSeconds: last) { source in
         try readChanges(&source, now: now, into: &findings)
           ?? readToMirror(&source, now: now, into: &findings)
       }
@@ -214,19 +215,23 @@ package struct Planner {
     }
     var reader = origin.isMirror ? try mirrorReader(now) : try reader(now)
     reader.evaluatesEverybody = try origin.isMirror && isNew
-    return try Self.read(&source) {
+    let last = try store.readEvidence(of: directory)?.readSeconds
+    return try Self.read(&source, lastSeconds: last) {
       try reader.read(
         &$0, index: known(), groupFingerprints: [:], writer: nil, into: &findings)
     }
   }
 
   /// Reads; where a server fails in mid-way, anew from the next one, for parts of two servers fit nowhere.
+  /// - Parameter lastSeconds: how long the last complete read took; nil: nobody knows.
   static func read<Value>(
-    _ source: inout any DirectorySource, _ body: (inout any DirectorySource) throws -> Value
+    _ source: inout any DirectorySource, lastSeconds: Double? = nil,
+    _ body: (inout any DirectorySource) throws -> Value
   ) throws -> Value {
     source.mayBeginAnew(true)
     defer { source.mayBeginAnew(false) }
     while true {
+      source.beginRead(lastSeconds: lastSeconds)
       do { return try body(&source) } catch let failure as ReadFailure {
         guard failure.isOfServer, source.failOver() else { throw failure }
       }
@@ -294,6 +299,7 @@ package struct Planner {
   private func readToMirror(
     _ source: inout any DirectorySource, now: Int64, into findings: inout Findings
   ) throws -> DirectoryReading {
+    let start = ContinuousClock.now
     let description = MirrorDescription(mapping, readAt: now)
     // Asked for something else, the mirror is written anew.
     let isSame = try store.mirrorDescription(of: directory)?.asksTheSame(as: description) == true
@@ -331,6 +337,7 @@ package struct Planner {
         var evidence = try evidence(of: new, from: &source, since: before, knowing: seen)
         evidence.bookmark = bookmark
         evidence.fullReadAt = now
+        evidence.readSeconds = (ContinuousClock.now - start) / .seconds(1)
         evidence.isLimited = source.isLimited ? true : nil
         evidence.needsMemberOf = new.evaluator?.groups.memberOfAdds ?? true
         let isApproved = try believe(

@@ -277,6 +277,7 @@ struct Session {
         canaries: server.canaries),
       connections: server.connections,
       limiter: LoadLimiter(searches: server.rate.searches, entries: server.rate.entries),
+      runSeconds: configuration.runSeconds,
       log: { [terminal] in terminal.detail($0) })
   }
 

@@ -180,6 +180,10 @@ CONFIGURATION_FAULTS = [
     SITE + LDIF + "limits: { deactivations: { max: 1.5 } }\n",
     SITE + LDIF + "limits: { on-limit: hold }\n",
     SITE + LDIF + "mapping-changes: never\n",
+    SITE + LDIF + "deadline: 60m\n",
+    SITE + LDIF + "deadline: { run: 60 }\n",
+    SITE + LDIF + "deadline: { run: 0m }\n",
+    SITE + LDIF + "deadline: { read: 30m }\n",
     SITE + LDIF + "journal: { keep: 1d }\n",
     SITE + LDIF + "journal: { keep: 47h }\n",
     SITE + LDIF + "audit: {}\n",
@@ -247,6 +251,7 @@ limits:
   moved-out: { percent: 2, max: 50 }
   free-below: 5
   on-limit: hold-people
+deadline: { run: 60m }
 mapping-changes: review
 schedule: { every: 15m, full: daily 03:00, jitter: 30s }
 journal: { keep: 2y }
@@ -262,7 +267,8 @@ audit: { key: { env: AUDIT_KEY } }
 ], schedule) + [
     SITE + LDIF + f"journal: {{ keep: {keep} }}\n" for keep in ["2d", "1w", "1y", "48h", "2880m", "172800s", "0030d"]
 ] + [
-    SITE.replace(" }", ", licenses: {}, protect: {} }") + LDIF + "limits: {}\nschedule: {}\njournal: {}\n",
+    SITE.replace(" }", ", licenses: {}, protect: {} }") + LDIF + "limits: {}\nschedule: {}\njournal: {}\ndeadline: {}\n",
+    SITE + LDIF + "deadline: { run: 1s }\n",
     SITE.replace("acme", "12") + LDIF.replace("people.ldif", "2026"),
 ]
 
