@@ -233,6 +233,7 @@ directories:
     bind: { dn: "cn=usher,dc=acme,dc=example", password: { file: bind-password } }
     tls: { ca: ca.pem, clear-text: false, certificate: client.pem, key: client.key }
     read: auto
+    full-at-most: 24h
     timeout: 30s
     connections: 4
     rate: { searches: 20, entries: 50000 }
@@ -241,6 +242,11 @@ directories:
   - { name: partner, url: ldapi://%2Frun%2Fldapi, bind: { sasl: external }, mapping: m.yaml }
   - { name: export, ldif: people.ldif, read: full, mapping: m.yaml }
 limits:
+  creations: { percent: 20, max: 1000 }
+  licenses-granted: { max: 1000 }
+  group-joins: { percent: 20 }
+  disabled: { percent: 5, max: 200 }
+  portal-only-unmarks: { percent: 1, max: 50 }
   deactivations: { percent: 2, max: 50 }
   licenses-revoked: { percent: 5.5, max: 200 }
   portal-only-marks: { percent: .5 }
