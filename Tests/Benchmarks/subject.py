@@ -111,6 +111,8 @@ directories:
     tls: {{ clear-text: true }}
     read: {reads}
     mapping: mapping.yaml
+# The trial gives everybody a group, which a limit would hold back.
+limits: {{ free-below: 10000000 }}
 """)
 
     # The commands
