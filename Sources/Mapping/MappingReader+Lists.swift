@@ -1,5 +1,6 @@
 import Diagnostics
 import DirectoryModel
+import SiteModel
 
 /// Lists from files, and the filters that name them.
 extension MappingReader {

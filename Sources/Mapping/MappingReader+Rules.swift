@@ -18,7 +18,7 @@ extension MappingReader {
     var lines: [String: Int] = [:]
     return items.compactMap { item in
       guard let rule = rule(item, hasGroups: hasGroups) else { return nil }
-      if let line = lines.updateValue(rule.reference.line, forKey: rule.reference.name) {
+      if let line = lines.updateValue(rule.reference.line, forKey: rule.reference.name.trimmed) {
         findings.error(
           "a second rule with the name `\(rule.reference.name)` (the first is in line \(line))",
           at: item.position, hint: "names appear in plans; give each rule its own")
@@ -34,6 +34,7 @@ extension MappingReader {
     else { return nil }
     let name = map.required("name", "plans name the rule behind each change", into: &findings)
       .flatMap { $0.string("`name`", into: &findings) }
+    if let node = map["name"], let name { _ = node.refusesName(name, "`name`", into: &findings) }
     requireBoth(map, name)
     for key in ["member-of", "each-group"] where !hasGroups {
       guard let condition = map[key] else { continue }
@@ -120,7 +121,9 @@ extension MappingReader {
 
   private mutating func groupTemplates(_ node: YAMLNode, each: Rule.EachGroup?) -> [Template] {
     node.items.compactMap { item in
-      guard let text = item.string("`groups`", into: &findings) else { return nil }
+      guard let text = item.string("`groups`", into: &findings),
+        !item.refusesName(text, "`groups`", into: &findings)
+      else { return nil }
       if text.trimmed.isEmpty {
         findings.error("a group needs a name", at: item.position)
         return nil
@@ -140,7 +143,7 @@ extension MappingReader {
 
   private mutating func licenses(_ node: YAMLNode) -> [Right] {
     node.items.compactMap { item in
-      guard let name = item.string("`licenses`", into: &findings) else { return nil }
+      guard let name = item.name("`licenses`", into: &findings) else { return nil }
       if catalogue.contains(name) { return Right(.license, name) }
       findings.error(
         "unknown license `\(name)`", at: item.position,
@@ -160,7 +163,7 @@ extension MappingReader {
   }
 
   private mutating func denied(_ node: YAMLNode) -> [Right] {
-    node.strings("`deny`", into: &findings).map {
+    node.names("`deny`", into: &findings).map {
       Right(catalogue.contains($0) ? .license : .group, $0)
     }
   }
@@ -223,8 +226,8 @@ extension MappingReader {
     }
     return MappingTest(
       position: node.position, attributes: attributes, groups: groups,
-      licenses: expected["licenses"].map { Set($0.strings("`licenses`", into: &findings)) },
-      siteGroups: expected["groups"].map { Set($0.strings("`groups`", into: &findings)) },
+      licenses: expected["licenses"].map { Set($0.names("`licenses`", into: &findings)) },
+      siteGroups: expected["groups"].map { Set($0.names("`groups`", into: &findings)) },
       portalOnly: expected["portal-only"].flatMap { $0.bool("`portal-only`", into: &findings) })
   }
 }

@@ -31,13 +31,19 @@ extension PersonEvaluator {
     }
     let denied = Set(matched.flatMap { rules[$0].rule.deny })
     if !denied.isEmpty { grants.removeAll { denied.contains($0.right) } }
+    // Only templates make them.
+    let nameless = grants.filter { $0.right.hiddenCharacter != nil }.map {
+      Doubt.unusableName($0.right, of: rules[$0.rule].rule.reference)
+    }
+    if !nameless.isEmpty { grants.removeAll { $0.right.hiddenCharacter != nil } }
     guard isEntitled else {
       return Ruling(outcome: withoutRule, denied: denied, isByRule: false)
     }
     // A copy is as large as it has to be.
     let own = grants.withUnsafeBufferPointer { Array($0) }
     let resolved = mapping.conflicts.resolve(portalOnly, own, mapping.references)
-    return Ruling(outcome: resolved.outcome, doubts: resolved.doubts, denied: denied)
+    return Ruling(
+      outcome: resolved.outcome, doubts: resolved.doubts + nameless, denied: denied)
   }
 
   private var withoutRule: Entitlement.Outcome {

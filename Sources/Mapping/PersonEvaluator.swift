@@ -323,7 +323,8 @@ package struct PersonEvaluator: Sendable {
       names(of: entry, in: batch, search: search, undecided: &undecided)
     }
     add(.username, own.username?.plainValue(of: entry, in: batch)) {
-      own.username?.values(of: entry, in: batch, undecided: &undecided).min(by: bytewise)
+      own.username?.values(of: entry, in: batch, undecided: &undecided)
+        .map(\.withoutHiddenCharacters).filter { !$0.isEmpty }.min(by: bytewise)
         .map { .one($0) } ?? .none
     }
     var doubts = rulings[ruling].doubts
@@ -385,8 +386,12 @@ package struct PersonEvaluator: Sendable {
     for source in searches[search].names {
       switch source.values(of: entry, in: batch, undecided: &undecided) {
       case .none: continue
-      case .one(let value): return .one(value)
-      case .several(let values): return .several(values.sorted(by: bytewise))
+      case .one(let value):
+        let name = value.withoutHiddenCharacters
+        if !name.isEmpty { return .one(name) }
+      case .several(let values):
+        let names = Set(values.map(\.withoutHiddenCharacters)).filter { !$0.isEmpty }
+        if !names.isEmpty { return UsableValues(names.sorted(by: bytewise)) }
       }
     }
     return .none

@@ -72,30 +72,12 @@ extension EntryBatch {
 }
 
 extension String {
-  /// The text without white space at its ends.
-  var trimmed: String {
-    // Characters that are shown in ASCII end most texts.
-    if let first = utf8.first, let last = utf8.last, (0x21..<0x7F).contains(first),
-      (0x21..<0x7F).contains(last)
-    {
-      return self
-    }
-    guard let start = firstIndex(where: { !$0.isWhitespace }),
-      let end = lastIndex(where: { !$0.isWhitespace })
-    else { return "" }
-    return String(self[start...end])
-  }
-
   /// One @ with something on both sides, no spaces, nothing that is not shown.
   var isUsableEmail: Bool {
     guard utf8.hasOneAt else { return false }
     // Most are plain.
     if utf8.allSatisfy({ (0x21..<0x7F).contains($0) }) { return true }
-    return unicodeScalars.allSatisfy { scalar in
-      scalar.isASCII
-        ? (0x21..<0x7F).contains(scalar.value)
-        : !scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
-    }
+    return hiddenCharacter == nil && !contains(where: \.isWhitespace)
   }
 }
 

@@ -106,6 +106,11 @@ package struct Handwork {
 
   private mutating func grant(_ right: Right, _ account: Account) {
     let what = "\(right.kind.rawValue) \(right.name)"
+    if let hidden = right.hiddenCharacter {
+      return refuse(
+        account, "\(what) holds the character \(hidden.codePoint), which nobody sees in a name",
+        "type the name anew; it may have come with a text that was copied")
+    }
     if account.isPortalOnly {
       let way = world.site.transition == .before ? "unmark" : "convert"
       return refuse(

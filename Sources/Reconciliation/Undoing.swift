@@ -166,6 +166,10 @@ package struct Undoing {
   private func rightObstacle(_ entry: JournalEntry, _ account: Account) -> String? {
     guard let right = entry.right else { return "the journal does not say which right" }
     let what = "\(right.kind.rawValue) \(right.name)"
+    if let hidden = right.hiddenCharacter, entry.kind == .revokeLicense || entry.kind == .leaveGroup
+    {
+      return "\(what) holds the character \(hidden.codePoint), which nobody sees in a name"
+    }
     let wanted = entry.givers?.after ?? Givers()
     guard let holding = account.holding(right) else {
       return wanted.isEmpty ? nil : "\(what) has been taken away since"

@@ -62,7 +62,7 @@ extension ConfigurationReader {
     var groups: [Role: [String]] = [:]
     for role in Role.allCases {
       let key = "\(role.rawValue)s"
-      groups[role] = map[key].map { $0.strings("`\(key)`", into: &findings) }
+      groups[role] = map[key].map { $0.names("`\(key)`", into: &findings) }
     }
     let second = map["second-approver"].flatMap {
       $0.bool("`second-approver`", into: &findings)
@@ -135,7 +135,7 @@ extension ConfigurationReader {
           item, what: "a token", known: ["name", "role", "sha256"], into: &findings)
       else { return nil }
       let name = map.required("name", "who uses it", into: &findings).flatMap {
-        $0.string("`name`", into: &findings)
+        $0.name("`name`", into: &findings)
       }
       let role = map.required("role", "viewer, operator or approver", into: &findings).flatMap {
         $0.word("`role`", as: Role.self, into: &findings)

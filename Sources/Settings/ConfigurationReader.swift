@@ -84,7 +84,7 @@ package struct ConfigurationReader {
         into: &findings)
     else { return nil }
     let name = map.required("name", "the site's name in plans", into: &findings).flatMap {
-      $0.string("`name`", into: &findings)
+      shownName($0)
     }
     let store = map.required("store", "for example sqlite:usher.db", into: &findings).flatMap {
       storePath($0)
@@ -93,7 +93,7 @@ package struct ConfigurationReader {
     let protect = map["protect"].flatMap {
       MapReader($0, what: "`protect`", known: ["groups", "accounts"], into: &findings)
     }
-    let groups = protect?["groups"]?.strings("`groups`", into: &findings) ?? []
+    let groups = protect?["groups"]?.names("`groups`", into: &findings) ?? []
     let accounts = protect?["accounts"]?.strings("`accounts`", into: &findings) ?? []
     let rootURL = map["root-url"].flatMap { $0.string("`root-url`", into: &findings) }
     let portalURL = map["portal-url"].flatMap { $0.string("`portal-url`", into: &findings) }
@@ -101,6 +101,12 @@ package struct ConfigurationReader {
     return Configuration.Site(
       name: name, storePath: store, rootURL: rootURL, portalURL: portalURL, licenses: licenses,
       ownedByRules: owned, protectedGroups: groups, protectedAccounts: accounts)
+  }
+
+  /// As it is written, also with white space at its ends: the store remembers people by the name of their directory.
+  private mutating func shownName(_ node: YAMLNode) -> String? {
+    guard let text = node.string("`name`", into: &findings) else { return nil }
+    return node.refusesName(text, "`name`", into: &findings) ? nil : text
   }
 
   private mutating func storePath(_ node: YAMLNode) -> String? {
@@ -127,7 +133,12 @@ package struct ConfigurationReader {
     var licenses: [String: Int?] = [:]
     var owned: Set<String> = []
     for pair in pairs {
-      guard let name = pair.key.text else { continue }
+      guard let name = pair.key.name("a license", into: &findings) else { continue }
+      if licenses[name] != nil {
+        findings.error(
+          "the license `\(name)` stands twice in the catalogue", at: pair.key.position,
+          hint: "white space at the ends of a name does not count")
+      }
       guard !pair.value.isEmpty else {
         licenses.updateValue(nil, forKey: name)
         continue
@@ -175,7 +186,7 @@ package struct ConfigurationReader {
         ], into: &findings)
     else { return nil }
     let name = map.required("name", "the directory's name in plans", into: &findings).flatMap {
-      $0.string("`name`", into: &findings)
+      shownName($0)
     }
     let mapping = map.required("mapping", "the mapping file", into: &findings).flatMap {
       $0.string("`mapping`", into: &findings)

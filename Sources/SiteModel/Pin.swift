@@ -98,7 +98,7 @@ extension Right {
     guard let equals = scalars.firstIndex(of: "="),
       let kind = Kind(rawValue: String(scalars[..<equals]))
     else { return nil }
-    let name = String(scalars[scalars.index(after: equals)...])
+    let name = String(scalars[scalars.index(after: equals)...]).trimmed
     if name.isEmpty { return nil }
     self.init(kind, name)
   }

@@ -10,6 +10,7 @@ package struct Right: Sendable, Hashable, Comparable {
     let spelling: Spelling
     let key: String
     let number, spellingNumber: Int
+    let hidden: Unicode.Scalar?
     let nameBegins: (high: UInt64, low: UInt64)
   }
 
@@ -39,7 +40,9 @@ package struct Right: Sendable, Hashable, Comparable {
 
   nonisolated(unsafe) private let form: UnsafePointer<Form>
 
+  /// - Parameter name: white space at its ends does not count.
   package init(_ kind: Kind, _ name: String) {
+    let name = name.trimmed
     self = Self.forms.withLock { forms in
       let spelling = Spelling(kind: kind, name: name)
       if let known = forms.all[spelling] { return known }
@@ -50,7 +53,7 @@ package struct Right: Sendable, Hashable, Comparable {
       made.initialize(
         to: Form(
           spelling: spelling, key: key, number: number, spellingNumber: forms.all.count,
-          nameBegins: firstBytes(of: name)))
+          hidden: name.hiddenCharacter, nameBegins: firstBytes(of: name)))
       let right = Right(form: UnsafePointer(made))
       forms.all[spelling] = right
       return right
@@ -61,14 +64,16 @@ package struct Right: Sendable, Hashable, Comparable {
 
   /// What spellings of one right have in common. For names that are only looked for: nothing is kept of them.
   package static func key(_ kind: Kind, _ name: String) -> String {
-    kind == .group ? folded(name) : name
+    kind == .group ? folded(name.trimmed) : name.trimmed
   }
 
   package var kind: Kind { form.pointee.spelling.kind }
-  /// As first written; groups are the same when their names differ in letter case only.
+  /// As first written, less white space at its ends; groups are the same when their names differ in letter case only.
   package var name: String { form.pointee.spelling.name }
   /// What two spellings of one right have in common.
   package var key: String { form.pointee.key }
+  /// A character of the name that nobody sees: such a right is given to nobody. nil: there is none.
+  package var hiddenCharacter: Unicode.Scalar? { form.pointee.hidden }
   /// Counts the rights from 0; spellings of one right have the same number.
   package var number: Int { form.pointee.number }
   /// Counts the spellings from 0.

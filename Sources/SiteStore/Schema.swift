@@ -6,7 +6,7 @@ import Ports
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 9
+  static let version = 10
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -19,9 +19,13 @@ enum Schema {
   /// Brings an older store up to date. Of version 1 the site is taken over, and the journal, which could not be read
   /// back then, begins anew; up to version 3 the mirror is read anew.
   static func migrate(_ db: Database, from version: Int) throws {
-    if version == 1 { return try migrateFirst(db) }
+    if version == 1 {
+      try migrateFirst(db)
+      return try uniteRights(db)
+    }
     if version < 8 { try migrateToVersion8(db, from: version) }
-    try db.execute(sql: addedInVersion9 + takenOverInVersion9)
+    if version < 9 { try db.execute(sql: addedInVersion9 + takenOverInVersion9) }
+    try uniteRights(db)
     try db.execute(sql: "PRAGMA user_version = \(Self.version)")
   }
 

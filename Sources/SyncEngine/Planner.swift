@@ -150,7 +150,7 @@ package struct Planner {
 
   /// Counts up with each release in which the same mapping and entry may give another entitlement or decision, so that
   /// everybody is evaluated again.
-  private static let evaluationVersion = 2
+  private static let evaluationVersion = 3
 
   /// - Parameter directory: where there are several, since who is remembered of each is another matter then.
   private static func digest(

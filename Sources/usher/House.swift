@@ -293,9 +293,9 @@ final class House: ConsoleHouse {
   private func run(_ words: [String], input: String) throws -> Ended {
     let files = [scratch("in"), scratch("out"), scratch("err")]
     defer { for file in files { unlink(file) } }
-    let isWritten = FileManager.default.createFile(
-      atPath: files[0], contents: Data(input.utf8), attributes: [.posixPermissions: 0o600])
-    guard isWritten else { throw Failure(.failed, "\(files[0]) cannot be written") }
+    guard PrivateFile.create(files[0], Data(input.utf8)) else {
+      throw Failure(.failed, "\(files[0]) cannot be written")
+    }
     let ended = DispatchSemaphore(value: 0)
     let program = try state.withLock { state in
       if state.isStopping { throw Problem(503, "the service is stopping") }

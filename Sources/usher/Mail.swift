@@ -66,10 +66,9 @@ struct MailMessage {
     let file = NSTemporaryDirectory() + "usher-mail-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     defer { unlink(file) }
     let unix = Data(data.filter { $0 != UInt8(ascii: "\r") })
-    guard
-      FileManager.default.createFile(
-        atPath: file, contents: unix, attributes: [.posixPermissions: 0o600])
-    else { throw Failure(.failed, "\(file) cannot be written") }
+    guard PrivateFile.create(file, unix) else {
+      throw Failure(.failed, "\(file) cannot be written")
+    }
     let ended = DispatchSemaphore(value: 0)
     let program = try StartedProgram(
       path, ["-oi", "-f", from, "--"] + to, files: [0: file]

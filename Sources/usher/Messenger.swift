@@ -58,10 +58,8 @@ struct Messenger {
   private func keep(_ memory: Memory) {
     guard let data = try? JSONEncoder().encode(memory) else { return }
     let partial = "\(memoryFile).\(getpid())"
-    let isWritten =
-      FileManager.default.createFile(
-        atPath: partial, contents: data, attributes: [.posixPermissions: 0o600])
-      && rename(partial, memoryFile) == 0
+    unlink(partial)
+    let isWritten = PrivateFile.create(partial, data) && rename(partial, memoryFile) == 0
     if !isWritten {
       unlink(partial)
       terminal.warn("\(memoryFile) cannot be written, and the same may be told again")

@@ -52,10 +52,7 @@ struct FirstRunToken {
     let token = FirstRunToken(
       text: Secret.random(), file: configuration.site.storePath + ".token")
     unlink(token.file)
-    let isWritten = FileManager.default.createFile(
-      atPath: token.file, contents: Data((token.text + "\n").utf8),
-      attributes: [.posixPermissions: 0o600])
-    guard isWritten else {
+    guard PrivateFile.create(token.file, Data((token.text + "\n").utf8)) else {
       throw Failure(
         .failed, "\(token.file) cannot be written, which is to hold the console's first token",
         remedy:

@@ -187,7 +187,7 @@ extension Entitlement {
     #expect(try Array(bench.evaluate([:]).emails) == [])
     for (value, name, usable) in [
       (" a@x", "a@x", "a@x"), ("a@x\t", "a@x", "a@x"), ("a b@x", "a b@x", nil),
-      ("a@@x", "a@@x", nil), ("@x", "@x", nil), ("a@", "a@", nil), ("\u{7F}@x", "\u{7F}@x", nil),
+      ("a@@x", "a@@x", nil), ("@x", "@x", nil), ("a@", "a@", nil), ("\u{7F}@x", "@x", nil),
       (" ", nil, nil), ("B@x", "B@x", "B@x"), ("\u{E9}@x", "\u{E9}@x", "\u{E9}@x"),
     ] {
       let found = try bench.evaluate(["mail": [value], "uid": ["u"]])

@@ -33,6 +33,36 @@ import Testing
     #expect(refused.refusals.map(\.remedy) == ["usher revoke b@x --license confluence"])
   }
 
+  @Test func nobodyIsGivenANameThatNobodySees() {
+    let plain = account(1, "a@x")
+    let hidden = Right(.group, "st\u{200B}aff")
+    #expect(
+      work(.grant([hidden]), world([plain])).refusals.map(\.reason) == [
+        "group st\u{200B}aff holds the character U+200B, which nobody sees in a name"
+      ])
+    // What an older version gave can be taken away.
+    let handed = account(2, "b@x", hand: [hidden])
+    #expect(
+      work(.revoke([hidden]), world([handed])).plan.words == ["b@x leave-group st\u{200B}aff"])
+    // And is not given back.
+    let left = JournalEntry(
+      kind: .leaveGroup, account: 1, before: "st\u{200B}aff", after: nil, rule: nil, reason: nil,
+      givers: GiversChange(from: Givers(hand: "root")), keepsGivers: false)
+    #expect(
+      Undoing.plan([left], in: world([plain]), occupied: [], by: "root").refusals.map(\.reason) == [
+        "group st\u{200B}aff holds the character U+200B, which nobody sees in a name"
+      ])
+  }
+
+  @Test func whiteSpaceAtTheEndsOfANameGivesNothingElse() {
+    let handed = account(1, "a@x", hand: [staff])
+    #expect(work(.grant([Right(.group, "Staff ")]), world([handed])).plan.isEmpty)
+    #expect(
+      work(.revoke([Right(.group, " staff")]), world([handed])).plan.words == [
+        "a@x leave-group staff"
+      ])
+  }
+
   @Test func r6APortalOnlyAccountIsGivenNothing() {
     let marked = account(1, "a@x", mark: Givers(rule: "portal"))
     let before = work(.grant([confluence]), world([marked])).refusals

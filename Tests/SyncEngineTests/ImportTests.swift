@@ -38,6 +38,21 @@ extension ImportedAccount {
       ])
   }
 
+  @Test func namesWithHiddenCharactersAreFaultsOfTheirLines() {
+    let (accounts, faults) = read(
+      "email,name,username,active,groups\nada@x,\"A\u{7}da\",ada,yes,\nbob@x,Bob,bob,yes,\"dev, s\u{200B}ite-admins\"\n"
+        + "eve@x,Eve,e\u{202E}ve,yes,\nd\u{AD}an@x,Dan,,yes,\nfay@x,Fay,fay,yes,\"Site-Admins , site-admins\"\n"
+    )
+    #expect(accounts.map(\.words) == [#"fay@x Fay fay true [] ["Site-Admins", "site-admins"]"#])
+    #expect(
+      faults == [
+        "2: `A\u{7}da` holds the character U+0007, which nobody sees in a name",
+        "3: `s\u{200B}ite-admins` holds the character U+200B, which nobody sees in a name",
+        "4: `e\u{202E}ve` holds the character U+202E, which nobody sees in a name",
+        "5: `d\u{AD}an@x` holds the character U+00AD, which nobody sees in a name",
+      ])
+  }
+
   @Test func laterExportsHaveCreatedAndLastActive() {
     let (accounts, faults) = read(
       "username;full_name;email;active;created;Last active in Jira Software;groups\r\n"
@@ -111,7 +126,7 @@ extension ImportedAccount {
 
   @Test func whatUsherExportsItReadsBack() {
     let odd = [
-      "=1+1", "a;b", "a\\b", "\"q\"", "new\nline", "Zoë, ß", "'quoted", "'=1", "''@", "@x", "-",
+      "=1+1", "a;b", "a\\b", "\"q\"", "new  line", "Zoë, ß", "'quoted", "'=1", "''@", "@x", "-",
       "a,b",
     ]
     for (index, name) in odd.enumerated() {

@@ -201,6 +201,11 @@ package struct UserExport {
     {
       return "`\(account.email)` is not an email"
     }
+    let names = [account.email, account.name, account.username ?? ""] + account.groups
+    for name in names {
+      guard let hidden = name.hiddenCharacter else { continue }
+      return "`\(name)` holds the character \(hidden.codePoint), which nobody sees in a name"
+    }
     if account.isPortalOnly, !account.licenses.isEmpty || !account.groups.isEmpty {
       return "a portal-only account holds no license and no group (R6)"
     }
@@ -278,15 +283,5 @@ package struct UserExport {
   /// Whether a cell of a product says that the person has it: yes, or a role.
   private static func isGranted(_ word: String) -> Bool {
     !["", "no", "false", "0", "none", "no access", "-"].contains(word.lowercased())
-  }
-}
-
-extension String {
-  /// The text without white space at its ends.
-  fileprivate var trimmed: String {
-    guard let start = firstIndex(where: { !$0.isWhitespace }),
-      let end = lastIndex(where: { !$0.isWhitespace })
-    else { return "" }
-    return String(self[start...end])
   }
 }
