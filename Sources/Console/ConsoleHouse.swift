@@ -143,8 +143,14 @@ package struct ServiceState: Sendable, Hashable {
   package var nextSync: Int64?
   /// Since when a sync is under way.
   package var syncingSince: Int64?
-  /// The last one's exit code.
+  /// The last one's exit code; 128 and the signal where one ended it.
   package var lastExit: Int32?
+  /// The run that the last one committed before it failed; nil: none.
+  package var committedRun: Int64?
+  /// How many syncs of this service have ended with each exit code.
+  package var ends: [Int32: Int] = [:]
+  /// Why syncs cannot be relied on: one was ended before its end, and none has succeeded since. nil: they can.
+  package var unready: String?
 
   package init() {}
 }

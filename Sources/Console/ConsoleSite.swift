@@ -208,6 +208,9 @@ struct ConsoleSite: Sendable {
   private func addHealth(to router: Router<Visit>) {
     router.get("/healthz") { _, _ in Answer.text("ok\n", type: "text/plain").response() }
     router.get("/readyz") { _, _ in
+      if let reason = house.service.unready {
+        return Answer.text("not ready: \(reason)\n", type: "text/plain", status: 503).response()
+      }
       do {
         _ = try await away { try house.reading { try $0.store.transition() } }
         return Answer.text("ready\n", type: "text/plain").response()

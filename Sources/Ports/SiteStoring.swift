@@ -87,6 +87,10 @@ package protocol SiteStoring: AnyObject {
   /// Notes what a run held back, so that it can be approved.
   func note(_ held: HeldSet, at now: Int64) throws
 
+  /// Notes that a sync which read everybody held nothing but what it has noted at this moment or later. What was held
+  /// before is released.
+  func releaseHeld(before now: Int64) throws
+
   /// What was held back, the latest first, approved or not.
   func heldSets() throws -> [HeldRecord]
 
@@ -118,6 +122,9 @@ package protocol SiteStoring: AnyObject {
   func runs(last count: Int) throws -> [JournaledRun]
 
   func run(_ id: Int64) throws -> JournaledRun?
+
+  /// The run that was written with this token, see `RunRecord.token`; nil: none was committed.
+  func run(token: String) throws -> JournaledRun?
 
   /// What the clocks showed at the last sync; nil before the first.
   func syncClock() throws -> SyncClock?
@@ -234,8 +241,13 @@ package struct HeldRecord: Sendable, Hashable {
   package let heldAt: Int64
   package let approvedAt: Int64?
   package let approvedBy: String?
+  /// Whether the last sync that read everybody did not hold it any more.
+  package let isReleased: Bool
 
-  package init(set: HeldSet, heldAt: Int64, approvedAt: Int64?, approvedBy: String?) {
+  package init(
+    set: HeldSet, heldAt: Int64, approvedAt: Int64?, approvedBy: String?, isReleased: Bool = false
+  ) {
+    self.isReleased = isReleased
     self.set = set
     self.heldAt = heldAt
     self.approvedAt = approvedAt
@@ -255,12 +267,15 @@ package struct RunRecord: Sendable {
   package let undoes: Int64?
   /// What the clocks showed, of a sync.
   package let clock: SyncClock?
+  /// By which whoever started the process finds the run afterwards; nil: nobody looks for it.
+  package let token: String?
 
   package init(
     command: String, user: String, startedAt: Int64,
     planHash: @autoclosure @escaping @Sendable () -> String, undoes: Int64? = nil,
-    clock: SyncClock? = nil
+    clock: SyncClock? = nil, token: String? = nil
   ) {
+    self.token = token
     self.undoes = undoes
     self.clock = clock
     self.command = command

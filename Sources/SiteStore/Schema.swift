@@ -6,7 +6,7 @@ import Ports
 enum Schema {
   /// "Ushr".
   static let applicationID: Int32 = 0x5573_6872
-  static let version = 10
+  static let version = 11
 
   static func create(_ db: Database) throws {
     try createTables(db)
@@ -25,7 +25,8 @@ enum Schema {
     }
     if version < 8 { try migrateToVersion8(db, from: version) }
     if version < 9 { try db.execute(sql: addedInVersion9 + takenOverInVersion9) }
-    try uniteRights(db)
+    if version < 10 { try uniteRights(db) }
+    try db.execute(sql: addedInVersion11)
     try db.execute(sql: "PRAGMA user_version = \(Self.version)")
   }
 
@@ -135,7 +136,7 @@ enum Schema {
   }
 
   private static func createTables(_ db: Database) throws {
-    try db.execute(sql: tables + addedInVersion9 + views)
+    try db.execute(sql: tables + addedInVersion9 + addedInVersion11 + views)
     try db.execute(
       sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
   }

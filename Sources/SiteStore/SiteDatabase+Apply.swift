@@ -31,6 +31,7 @@ extension SiteDatabase {
         generation: generation + (plan.isEmpty ? 0 : 1), in: db)
       try accept(plan, run: head.run, undoing: run.undoes, in: db)
       if let clock = run.clock { try Self.keep(clock, in: db) }
+      if let token = run.token { try Self.keep(token, of: head.run, in: db) }
       return AppliedRun(head: head, written: writer.written)
     }
   }
@@ -69,6 +70,11 @@ extension SiteDatabase {
     try db.execute(
       sql: "INSERT OR REPLACE INTO sync_clock VALUES (1, ?, ?, ?, ?)",
       arguments: [clock.boot, clock.bootSeconds, clock.wallSeconds, clock.isTimePutOff])
+  }
+
+  private static func keep(_ token: String, of run: Int64, in db: Database) throws {
+    try db.execute(sql: "INSERT INTO run_token VALUES (?, ?)", arguments: [token, run])
+    try db.execute(sql: "DELETE FROM run_token WHERE run <= ?", arguments: [run - 100])
   }
 
   static func moveGeneration(_ db: Database) throws {

@@ -94,14 +94,32 @@ extension SiteDatabase {
     }
   }
 
+  package func releaseHeld(before now: Int64) throws {
+    let isAny = try read {
+      try Bool.fetchOne(
+        $0,
+        sql: """
+          SELECT EXISTS (SELECT 1 FROM held WHERE held_at < ?
+            AND held_at >= coalesce((SELECT before FROM held_release), 0))
+          """, arguments: [now])
+    }
+    guard isAny == true else { return }
+    try write {
+      try $0.execute(sql: "INSERT OR REPLACE INTO held_release VALUES (1, ?)", arguments: [now])
+    }
+  }
+
   package func heldSets() throws -> [HeldRecord] {
     try read { db in
-      try Row.fetchAll(db, sql: "SELECT * FROM held ORDER BY held_at DESC, hash").map { row in
+      let released = try Int64.fetchOne(db, sql: "SELECT before FROM held_release") ?? 0
+      return try Row.fetchAll(db, sql: "SELECT * FROM held ORDER BY held_at DESC, hash").map {
+        row in
         let details: String = try row.value("details")
         return try HeldRecord(
           set: JSONDecoder().decode(HeldSet.self, from: Data(details.utf8)),
           heldAt: row.value("held_at"), approvedAt: row.value("approved_at"),
-          approvedBy: row.value("approved_by"))
+          approvedBy: row.value("approved_by"),
+          isReleased: row.value("held_at") < released)
       }
     }
   }

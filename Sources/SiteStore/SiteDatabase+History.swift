@@ -21,6 +21,15 @@ extension SiteDatabase {
     }
   }
 
+  package func run(token: String) throws -> JournaledRun? {
+    try read { db in
+      try Row.fetchOne(
+        db, sql: "SELECT * FROM run WHERE id = (SELECT run FROM run_token WHERE token = ?)",
+        arguments: [token]
+      ).map { try Self.journaled($0, in: db) }
+    }
+  }
+
   package func lastSync() throws -> Int64? {
     try read { db in
       try Int64.fetchOne(

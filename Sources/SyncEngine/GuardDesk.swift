@@ -65,10 +65,10 @@ package struct GuardDesk {
     }.map(\.set)
   }
 
-  /// What was held back in the last day and nobody has approved in it.
+  /// What was held back in the last day, nobody has approved in it, and the last sync still held.
   package func waiting(now: Int64) throws -> [HeldRecord] {
     try store.heldSets().filter { record in
-      Self.isOfLastDay(record.heldAt, now)
+      Self.isOfLastDay(record.heldAt, now) && !record.isReleased
         && record.approvedAt.map { !Self.isOfLastDay($0, now) } ?? true
     }
   }

@@ -23,11 +23,10 @@ package struct SyncMetrics: Sendable {
 
   package var text: String {
     var page = PrometheusPage(site: site)
-    page.gauge("sync_started_timestamp_seconds", "When the last sync began.", startedAt)
-    page.gauge("sync_exit_code", "How it ended, as the exit code of usher sync.", Int64(exitCode))
+    page.gauge("sync_started_timestamp_seconds", Self.startedHelp, startedAt)
+    page.gauge("sync_exit_code", Self.exitHelp, Int64(exitCode))
     if let appliedAt {
-      page.gauge(
-        "sync_applied_timestamp_seconds", "When the last sync began that was applied.", appliedAt)
+      page.gauge("sync_applied_timestamp_seconds", Self.appliedHelp, appliedAt)
     }
     page.gauge(
       "sync_stage_seconds", "How long each stage of the last sync took.",
@@ -43,9 +42,51 @@ package struct SyncMetrics: Sendable {
     if let plan { page.write(plan) }
     return page.text
   }
+
+  /// What a sync's file says once the sync came to an end without writing it: when it began, how it ended and, where it
+  /// was applied, that. What the last plan was stays; how long its stages took goes.
+  /// - Parameters:
+  ///   - text: the file so far.
+  ///   - appliedAt: nil where nothing was applied.
+  package static func text(
+    _ text: String, endedWith exitCode: Int32, site: String, startedAt: Int64, appliedAt: Int64?
+  ) -> String {
+    var page = PrometheusPage(site: site)
+    page.gauge("sync_started_timestamp_seconds", startedHelp, startedAt)
+    page.gauge("sync_exit_code", exitHelp, Int64(exitCode))
+    var gone = ["sync_started_timestamp_seconds", "sync_exit_code", "sync_stage_seconds"]
+    if let appliedAt {
+      page.gauge("sync_applied_timestamp_seconds", appliedHelp, appliedAt)
+      gone.append("sync_applied_timestamp_seconds")
+    }
+    let kept = text.split(separator: "\n").filter { line in
+      !gone.contains { name in
+        ["# HELP usher_\(name) ", "# TYPE usher_\(name) ", "usher_\(name){"].contains {
+          line.hasPrefix($0)
+        }
+      }
+    }
+    return page.text + kept.map { $0 + "\n" }.joined()
+  }
+
+  /// Whether a file tells of a sync that began at a moment or later, and ended so.
+  package static func says(
+    _ text: String, exitCode: Int32, site: String, since moment: Int64
+  ) -> Bool {
+    var page = PrometheusPage(site: site)
+    page.gauge("sync_exit_code", exitHelp, Int64(exitCode))
+    let lines = text.split(separator: "\n")
+    let started = lines.last { $0.hasPrefix("usher_sync_started_timestamp_seconds{") }
+      .flatMap { $0.split(separator: " ").last }.flatMap { Int64($0) }
+    return page.text.split(separator: "\n").allSatisfy(lines.contains) && (started ?? 0) >= moment
+  }
+
+  private static let startedHelp = "When the last sync began."
+  private static let exitHelp = "How it ended, as the exit code of usher sync."
+  private static let appliedHelp = "When the last sync began that was applied."
 }
 
-/// Gauges in Prometheus's text format, each with the site as a label.
+/// Gauges and counters in Prometheus's text format, each with the site as a label.
 package struct PrometheusPage {
   private let site: String
   package private(set) var text = ""
@@ -59,8 +100,21 @@ package struct PrometheusPage {
   package mutating func gauge(
     _ name: String, _ help: String, _ samples: [(labels: [(String, String)], value: String)]
   ) {
+    write(name, help, type: "gauge", samples)
+  }
+
+  package mutating func counter(
+    _ name: String, _ help: String, _ samples: [(labels: [(String, String)], value: String)]
+  ) {
+    write(name, help, type: "counter", samples)
+  }
+
+  private mutating func write(
+    _ name: String, _ help: String, type: String,
+    _ samples: [(labels: [(String, String)], value: String)]
+  ) {
     if samples.isEmpty { return }
-    text += "# HELP usher_\(name) \(help)\n# TYPE usher_\(name) gauge\n"
+    text += "# HELP usher_\(name) \(help)\n# TYPE usher_\(name) \(type)\n"
     for sample in samples {
       let labels = ([("site", site)] + sample.labels).map { "\($0)=\"\(Self.escaped($1))\"" }
       text += "usher_\(name){\(labels.joined(separator: ","))} \(sample.value)\n"

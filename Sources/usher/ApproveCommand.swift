@@ -69,7 +69,8 @@ struct Approve: ParsableCommand {
       terminal.output.bold(held.shortHash)
         + (record?.approvedAt.map {
           " approved \(timeText($0)) by \((record?.approvedBy ?? "").shown)"
-        } ?? ""))
+        } ?? "") + (record?.isReleased == true ? ", which the last sync did not hold any more" : "")
+    )
     for cause in held.causes { terminal.print("  \(cause.shown)") }
     for change in held.changes {
       terminal.print("    \(HeldChangeText.text(change))")

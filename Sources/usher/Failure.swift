@@ -68,6 +68,14 @@ struct Failure: Error {
     }
   }
 
+  /// The same where a run is committed already.
+  func after(run: Int64) -> Failure {
+    let cause = message.replacing(". Nothing was changed", with: "")
+    return Failure(
+      status, "run \(run) was applied, but what follows it failed: \(cause)", remedy: remedy,
+      findings: findings)
+  }
+
   private init(_ fault: GuardDesk.ApprovalFault) {
     switch fault {
     case .unknown(let hash):

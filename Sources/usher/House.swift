@@ -323,6 +323,9 @@ final class House: ConsoleHouse {
   var metrics: String {
     let service = service
     var page = PrometheusPage(site: configuration.site.name)
+    page.counter(
+      "syncs_total", "Syncs of this service since it began, by exit code.",
+      service.ends.sorted { $0.key < $1.key }.map { ([("exit_code", "\($0.key)")], "\($0.value)") })
     page.gauge("sync_running", "1 while a sync is under way.", service.syncingSince == nil ? 0 : 1)
     if let next = service.nextSync {
       page.gauge("sync_next_timestamp_seconds", "When the next sync begins.", next)

@@ -167,6 +167,12 @@ struct Sync: ParsableCommand {
     help: "Also write what the sync came to into a file, for Prometheus's textfile collector.")
   var metrics: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Given by usher serve, which finds the run by it that this sync commits.",
+      visibility: .hidden))
+  var runToken: String?
+
   func run() throws {
     Usher.shareHeap()
     let record = SyncRecord(file: metrics)
@@ -174,6 +180,7 @@ struct Sync: ParsableCommand {
       try Session.run(common, "sync") { session in
         var session = session
         session.readsEverything = full
+        session.runToken = runToken
         do { return try sync(session, record) } catch {
           record.note(Failure(error))
           throw error
@@ -212,18 +219,40 @@ struct Sync: ParsableCommand {
     guard let approved = verdict.approved else {
       try store.finishMirror()
       try session.report(verdict, in: store)
+      try release(outcome, session, store)
       throw Failure(
         .heldBack, "the plan goes beyond the limits. Nothing was changed",
         remedy: "look at it with usher plan; if it is meant: usher approve HASH")
     }
-    try record.applying(at: session.now) { try session.apply(approved, to: store) }
+    let run = try record.applying(at: session.now) { note in
+      try session.apply(approved, to: store, note: note).head.run
+    }
+    do {
+      return try conclude(outcome, waiting, planners, texts, session, record, store)
+    } catch { throw Failure(error).after(run: run) }
+  }
+
+  /// Says what waits, after the run is committed.
+  private func conclude(
+    _ outcome: SitePlanner.Outcome, _ waiting: [HeldSet], _ planners: [Planner], _ texts: Findings,
+    _ session: Session, _ record: SyncRecord, _ store: SiteDatabase
+  ) throws -> ExitStatus? {
+    let verdict = outcome.verdict
     try session.report(verdict, in: store)
     for held in try session.joined(waiting, changed: planners, in: store, texts: texts) {
       record.note(held: held)
       try session.say(held, in: store)
       session.terminal.warn("until then the mapping holds as it was")
     }
+    try release(outcome, session, store)
     if session.report(outcome.failures) { return .directoryUnread }
     return session.held(verdict, in: store).isEmpty && waiting.isEmpty ? nil : .heldBack
+  }
+
+  /// Releases what earlier syncs held back and this one did not. While a directory is not read, that is not known.
+  private func release(
+    _ outcome: SitePlanner.Outcome, _ session: Session, _ store: SiteDatabase
+  ) throws {
+    if outcome.failures.isEmpty { try store.releaseHeld(before: session.now) }
   }
 }

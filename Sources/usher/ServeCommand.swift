@@ -4,8 +4,6 @@ import Foundation
 import Ports
 import Settings
 import SiteStore
-import Synchronization
-import Views
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,26 +36,21 @@ final class Service {
   private static let longestWait = 20.0
   private static let killSeconds = 4.0
 
-  private let options: CommonOptions
-  private let terminal: Terminal
-  private let manager = ServiceManager()
+  let options: CommonOptions
+  let terminal: Terminal
+  let manager = ServiceManager()
   private let events = Events()
-  private let metrics: String
-  private let house: House
+  /// The file of the last sync's figures.
+  let metrics: String
+  let house: House
   private let console: ConsoleServer?
   private let tokenFile: String?
-  private var timetable: Timetable
-  private var sync: Running?
+  var timetable: Timetable
+  var sync: RunningSync?
   /// Somebody asked for a sync in the console.
   private var isWanted = false
-
-  private struct Running {
-    let program: StartedProgram
-    let began: Int64
-    let isFull: Bool
-    /// Kept open meanwhile.
-    let store: SiteDatabase?
-  }
+  /// How many syncs in a row have found the site held by others.
+  var busyCount = 0
 
   init(_ options: CommonOptions, _ terminal: Terminal, metrics: String?) throws {
     self.options = options
@@ -107,7 +100,7 @@ final class Service {
     }
   }
 
-  private static var now: Int64 { Int64(Date().timeIntervalSince1970) }
+  static var now: Int64 { Int64(Date().timeIntervalSince1970) }
 
   func run() throws {
     let signals = [(SIGTERM, Events.Kind.stop), (SIGINT, .stop), (SIGHUP, .reload)].map {
@@ -131,6 +124,7 @@ final class Service {
       if happened.contains(.syncWanted) { isWanted = true }
       if let sync, happened.contains(.syncEnded) { ended(sync) }
       if sync == nil { try startWhatIsDue() }
+      stopIfLate()
       showState()
       manager.tell("WATCHDOG=1")
       events.wait(seconds: wait)
@@ -142,7 +136,7 @@ final class Service {
   private var wait: Double {
     var seconds = Self.longestWait
     if let watchdog = manager.watchdogSeconds { seconds = min(seconds, watchdog / 2) }
-    if sync != nil { return seconds }
+    if let sync { return max(0.05, min(seconds, (sync.deadline - .now) / .seconds(1))) }
     guard case .nothing(let until) = timetable.due(now: Self.now) else { return 0 }
     return max(0.05, min(seconds, Double(until) - Date().timeIntervalSince1970))
   }
@@ -156,53 +150,30 @@ final class Service {
     guard due == .sync || due == .full else { return }
     var words = ["sync", "--config", try Session.configurationPath(options)]
     if due == .full { words.append("--full") }
-    words += ["--metrics", metrics]
+    let token = UUID().uuidString
+    words += ["--metrics", metrics, "--run-token", token]
     if options.quiet { words.append("--quiet") }
     if options.verbose { words.append("--verbose") }
     if options.log != .text { words += ["--log", options.log.rawValue] }
     manager.tell("STATUS=Syncing")
     let store = house.storeToKeepOpen()
     let program = try StartedProgram("/proc/self/exe", words) { [events] in events.add(.syncEnded) }
-    sync = Running(program: program, began: Self.now, isFull: due == .full, store: store)
+    sync = RunningSync(
+      program: program, began: Self.now, isFull: due == .full, token: token,
+      limitSeconds: house.configuration.runSeconds, store: store)
   }
 
-  private func ended(_ running: Running) {
-    guard let status = running.program.status else { return }
-    sync = nil
-    let outcome: Timetable.Outcome =
-      switch ExitStatus(rawValue: status) {
-      case .busy: .busy
-      case .heldBack: .done
-      default: status == 0 ? .done : .failed
-      }
-    tellOfSilence(status, began: running.began)
-    house.note { $0.lastExit = status }
-    timetable.note(outcome, began: running.began, isFull: running.isFull, now: Self.now)
-    let word =
-      "The sync ended with exit code \(status)" + (next.map { "; the next begins at \($0)" } ?? "")
-    manager.tell("STATUS=\(word)")
-    terminal.say("\(word).")
-  }
-
-  /// Tells people of a sync that came to no word of its own: it was ended by a signal, or could not read whom to tell.
-  private func tellOfSilence(_ status: Int32, began: Int64) {
-    let known = house.configuration
-    guard let notices = known.notices else { return }
-    var failure: (message: String, remedy: String?)?
-    if status >= 128 {
-      failure = ("the sync was ended by signal \(status - 128). Nothing was changed", nil)
-    } else if status == ExitStatus.badConfiguration.rawValue {
-      do { _ = try Session.configuration(options, terminal.hushed) } catch {
-        failure = (Failure(error).message, "usher check says where")
-      }
+  /// Ends a sync that is past its deadline: by SIGTERM, and after four seconds by SIGKILL.
+  private func stopIfLate() {
+    guard let late = sync, SuspendingClock.now >= late.deadline else { return }
+    if !late.isStopped {
+      let reason = "the sync was not done within \(late.limitSeconds) s and is being stopped"
+      terminal.warn(reason)
+      house.note { $0.unready = reason }
     }
-    guard let failure else { return }
-    var notice = SyncNotice(site: known.site.name, at: began, link: known.console.link)
-    notice.exitCode = status
-    notice.failure = failure
-    let session = Session(
-      terminal: terminal, configuration: known, command: "serve", now: Self.now)
-    Messenger(notices, session).tell(notice)
+    late.program.send(late.isStopped ? SIGKILL : SIGTERM)
+    sync?.isStopped = true
+    sync?.deadline = .now + .seconds(Self.killSeconds)
   }
 
   /// Tells the console what is going on.
@@ -216,7 +187,7 @@ final class Service {
   }
 
   /// When the next sync begins, in local time; nil: now.
-  private var next: String? {
+  var next: String? {
     guard case .nothing(let until) = timetable.due(now: Self.now) else { return nil }
     let format = ISO8601DateFormatter()
     format.timeZone = .current
@@ -255,36 +226,4 @@ final class Service {
     }
     program.send(SIGKILL)
   }
-}
-
-/// What has happened since it was last asked.
-private final class Events: Sendable {
-  enum Kind { case stop, reload, syncEnded, syncWanted }
-
-  private let happened = Mutex<Set<Kind>>([])
-  private let news = DispatchSemaphore(value: 0)
-
-  /// Notes a signal from now on instead of ending by it, for as long as the source is kept.
-  func add(_ kind: Kind, at number: Int32) -> any DispatchSourceSignal {
-    signal(number, SIG_IGN)
-    let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-    source.setEventHandler { self.add(kind) }
-    source.resume()
-    return source
-  }
-
-  func add(_ kind: Kind) {
-    happened.withLock { _ = $0.insert(kind) }
-    news.signal()
-  }
-
-  func take() -> Set<Kind> {
-    happened.withLock { happened in
-      defer { happened = [] }
-      return happened
-    }
-  }
-
-  /// Returns when something happens, or has happened.
-  func wait(seconds: Double) { _ = news.wait(timeout: .now() + seconds) }
 }

@@ -25,6 +25,9 @@ struct Session {
   /// What the clocks show, of a sync.
   var clock: SyncClock?
 
+  /// By which `usher serve` finds the run that this command commits; nil: something else started it.
+  var runToken: String?
+
   /// Runs a command's body and ends the process with its exit code.
   static func run(
     _ options: CommonOptions, _ command: String, _ body: (Session) throws -> ExitStatus?
@@ -304,7 +307,7 @@ struct Session {
   func record(_ plan: Plan, undoes: Int64? = nil) -> RunRecord {
     RunRecord(
       command: command, user: user, startedAt: now, planHash: plan.digest, undoes: undoes,
-      clock: clock)
+      clock: clock, token: runToken)
   }
 
   /// A run that no plan is behind.
@@ -315,17 +318,22 @@ struct Session {
   }
 
   /// Applies a plan, says what was done, and lets old runs go.
+  /// - Parameter note: called with what was applied, before anything else can fail.
   @discardableResult
   func apply(
-    _ approved: ApprovedPlan, to store: SiteDatabase, undoes: Int64? = nil
+    _ approved: ApprovedPlan, to store: SiteDatabase, undoes: Int64? = nil,
+    note: (AppliedRun) -> Void = { _ in }
   ) throws -> AppliedRun {
     let applied = try store.apply(approved, run: record(approved.plan, undoes: undoes))
+    note(applied)
     let count = applied.written.values.reduce(0, +)
     terminal.say(
       count == 0
         ? "Run \(applied.head.run): nothing was changed."
         : "Applied: \(count.of("change", "changes")), run \(applied.head.run).")
-    try finish(applied.head, in: store)
+    do { try finish(applied.head, in: store) } catch {
+      throw Failure(error).after(run: applied.head.run)
+    }
     return applied
   }
 

@@ -32,20 +32,25 @@ final class SyncRecord {
     if status != 0 { throw ExitCode(status) }
   }
 
-  /// Whoever reads the file finds the old one or the new one, never a part.
   private func write(_ status: Int32, to file: String) {
     var metrics =
       metrics ?? SyncMetrics(site: "", startedAt: Int64(Date().timeIntervalSince1970))
     metrics.exitCode = status
+    if !Self.replace(file, with: metrics.text) {
+      StandardError.write("warning: \(file) cannot be written\n")
+    }
+  }
+
+  /// Whoever reads the file finds the old one or the new one, never a part.
+  /// - Returns: false where it cannot be written.
+  static func replace(_ file: String, with text: String) -> Bool {
     let partial = "\(file).\(getpid())"
     let isWritten =
       FileManager.default.createFile(
-        atPath: partial, contents: Data(metrics.text.utf8), attributes: [.posixPermissions: 0o644])
+        atPath: partial, contents: Data(text.utf8), attributes: [.posixPermissions: 0o644])
       && chmod(partial, 0o644) == 0 && rename(partial, file) == 0
-    if !isWritten {
-      unlink(partial)
-      StandardError.write("warning: \(file) cannot be written\n")
-    }
+    if !isWritten { unlink(partial) }
+    return isWritten
   }
 
   func begin(_ session: Session) {
@@ -78,12 +83,16 @@ final class SyncRecord {
 
   func note(_ failure: Failure) { notice?.failure = (failure.message, failure.remedy) }
 
-  func applying(at now: Int64, _ body: () throws -> AppliedRun) throws {
+  /// - Parameter body: applies the plan, and calls its argument as soon as it is committed.
+  func applying<Value>(
+    at now: Int64, _ body: ((AppliedRun) -> Void) throws -> Value
+  ) throws -> Value {
     let start = ContinuousClock.now
-    let applied = try body()
-    notice?.run = applied.head.run
-    notice?.changes = applied.written
-    metrics?.stages.append(("apply", (ContinuousClock.now - start) / .seconds(1)))
-    metrics?.appliedAt = now
+    return try body { applied in
+      notice?.run = applied.head.run
+      notice?.changes = applied.written
+      metrics?.stages.append(("apply", (ContinuousClock.now - start) / .seconds(1)))
+      metrics?.appliedAt = now
+    }
   }
 }

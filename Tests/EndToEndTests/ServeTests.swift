@@ -2,38 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `usher serve` at work in a folder, ended with the value.
-private final class Served: Sendable {
-  let child: Child
-  private let folder: TemporaryFolder
-
-  init(_ place: Workplace, _ arguments: String..., environment: [String: String] = [:]) throws {
-    folder = place.folder
-    child = try Child(
-      Workplace.binary, ["serve"] + arguments, in: place.folder.path, environment: environment,
-      output: folder.path + "/serve.out", errors: folder.path + "/serve.err")
-  }
-
-  /// Everything printed so far, once these words are in it.
-  func printed(_ words: String, within seconds: Double = 60) throws -> String {
-    let deadline = Date(timeIntervalSinceNow: seconds)
-    while true {
-      let text = try folder.read("serve.out") + folder.read("serve.err")
-      // Read again: what one of the files held before these words in the other is in it by now.
-      if text.contains(words) { return try folder.read("serve.out") + folder.read("serve.err") }
-      try #require(Date() < deadline, "\(words) is not in:\n\(text)")
-      usleep(20_000)
-    }
-  }
-
-  /// - Returns: the exit status, and how long the end took in seconds.
-  func end(_ signal: Int32 = SIGTERM) -> (status: Int32, seconds: Double) {
-    let start = Date()
-    kill(child.pid, signal)
-    return (child.wait(), Date().timeIntervalSince(start))
-  }
-}
-
 @Suite struct ServeTests {
   private func place() throws -> Workplace {
     let place = try Workplace(directory: "ldif: acme.ldif")

@@ -253,6 +253,29 @@ import Testing
     #expect(try store.family(of: ["p1"], matches: []) == [person])
   }
 
+  @Test func aStoreOfVersionTenTakesTokensAndReleases() throws {
+    let folder = try olderStore(
+      """
+      DROP TABLE run_token; DROP TABLE held_release;
+      INSERT INTO held (hash, details, held_at)
+        VALUES ('abc', '{"kind": "changes", "hash": "abc", "changes": [], "causes": []}', 500);
+      PRAGMA user_version = 10
+      """)
+    let store = try SiteDatabase(path: folder.path + "/usher.db")
+    #expect(try store.run(token: "t") == nil)
+    #expect(try store.heldSets().map(\.isReleased) == [false])
+    try store.releaseHeld(before: 501)
+    #expect(try store.heldSets().map(\.isReleased) == [true])
+    let other = try TemporaryFolder()
+    _ = try SiteDatabase(path: other.path + "/usher.db")
+    func tables(_ path: String) throws -> [String] {
+      try DatabaseQueue(path: path + "/usher.db").read {
+        try String.fetchAll($0, sql: "SELECT sql FROM sqlite_master WHERE sql > '' ORDER BY name")
+      }
+    }
+    #expect(try tables(folder.path) == tables(other.path))
+  }
+
   @Test(arguments: [2, 3])
   func aStoreOfAnEarlierVersionIsBroughtUpToDate(version: Int) throws {
     let folder = try olderStore(

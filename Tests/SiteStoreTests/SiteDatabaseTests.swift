@@ -250,7 +250,7 @@ private final class Bench {
     let newer = folder.path + "/c.db"
     _ = try SiteDatabase(path: newer)
     try DatabaseQueue(path: newer).write { try $0.execute(sql: "PRAGMA user_version = 99") }
-    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 10)) {
+    #expect(throws: StoreFailure.newerVersion(path: newer, found: 99, known: 11)) {
       try SiteDatabase(path: newer)
     }
     #expect(throws: StoreFailure.self) { try SiteDatabase(path: folder.path + "/none/d.db") }

@@ -92,7 +92,7 @@ import Testing
         "1group[Site-Admins|site-admins]3", "2group[Site-Admins |site-admins ]0",
         "3group[ops|ops]1", "4license[jira|jira]2", "5license[jira |jira ]0", "6group[OPS |ops ]0",
         "1leave-group[site-admins]6", "2deactivate-account[ disabled]5",
-        "2leave-group[site-admins]1", "p1due", "p2due", "p97", "10",
+        "2leave-group[site-admins]1", "p1due", "p2due", "p97", "11",
       ])
     let pins = try store.pins().map(\.pin).sorted { $0.id < $1.id }
     #expect(pins.map(\.text) == Array(repeating: "keep group=Site-Admins", count: 3))

@@ -8,7 +8,8 @@ extension ConsoleSite {
     var values: [String: Any] = [
       "next_sync": service.nextSync.map { Moment(seconds: $0).human } ?? "at once",
       "is_syncing": service.syncingSince != nil,
-      "last_exit": section(service.lastExit.map(Self.words)),
+      "last_exit": section(
+        service.lastExit.map { Self.words($0, committed: service.committedRun) }),
       "is_failed": service.lastExit.map { $0 != 0 && $0 != 3 } ?? false,
     ]
     do {
@@ -70,14 +71,17 @@ extension ConsoleSite {
   }
 
   /// What an exit code of `usher sync` means.
-  static func words(_ exit: Int32) -> String {
-    switch exit {
+  /// - Parameter run: the run that was committed before the sync failed; nil: none.
+  static func words(_ exit: Int32, committed run: Int64? = nil) -> String {
+    let changed = run.map { "after run \($0) was applied" } ?? "and nothing was changed"
+    return switch exit {
     case 0: "done"
     case 3: "changes were held back, and wait for approval"
     case 5: "a directory could not be read, and its people stay as they are"
     case 65: "the configuration or the mapping has faults, and nothing was changed"
     case 75: "another run held the site"
-    default: "failed with exit code \(exit), and nothing was changed"
+    case 129...: "was ended by signal \(exit - 128), \(changed)"
+    default: "failed with exit code \(exit), \(changed)"
     }
   }
 }
