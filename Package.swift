@@ -89,6 +89,7 @@ let package = Package(
         .embedInCode("Templates/hold.mustache"),
         .embedInCode("Templates/holds.mustache"),
         .embedInCode("Templates/layout.mustache"),
+        .embedInCode("Templates/lost.mustache"),
         .embedInCode("Templates/leaving.mustache"),
         .embedInCode("Templates/mapping.mustache"),
         .embedInCode("Templates/overview.mustache"),
@@ -156,7 +157,7 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "ConsoleTests", dependencies: ["Console", "Reconciliation", "SiteModel"],
+      name: "ConsoleTests", dependencies: ["Console", "Reconciliation", "Settings", "SiteModel"],
       swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["TestSupport", "usher"], swiftSettings: strict),

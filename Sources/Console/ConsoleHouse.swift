@@ -25,9 +25,17 @@ package protocol ConsoleHouse: Sendable {
   /// What every run ends with.
   func finish(_ head: AuditHead, in office: Office) throws
 
-  /// Signs somebody in by the directory.
-  /// - Returns: nil when name and password are not somebody's.
-  func signIn(_ name: String, password: String) throws -> DirectoryVisitor?
+  /// Signs somebody in by the directories.
+  /// - Parameter admits: is told who is meant before a password goes anywhere; what it throws ends the try.
+  /// - Throws: where a directory cannot be asked, or proves nothing.
+  func signIn(
+    _ name: String, password: String, admits: (String) throws -> Void
+  ) throws -> SignInAnswer
+
+  /// Looks again for somebody who signed in.
+  /// - Returns: nil where they could not sign in any more.
+  /// - Throws: where the directory cannot be asked.
+  func look(for visitor: DirectoryVisitor) throws -> DirectoryVisitor?
 
   /// Why somebody has what they have, as the directory was last read.
   func explain(_ who: String) throws -> Explanation
@@ -54,7 +62,10 @@ package protocol ConsoleHouse: Sendable {
   /// What the last sync came to, as Prometheus reads it.
   var metrics: String { get }
 
-  /// Tells whoever reads the service's log.
+  /// Writes a line into the service's log.
+  func record(_ text: String)
+
+  /// Warns whoever reads the service's log.
   func warn(_ text: String)
 
   /// What an error means to whoever reads it.
@@ -79,17 +90,39 @@ package struct DirectoryVisitor: Sendable, Hashable {
   package let name: String
   /// The user name, as the journal has it.
   package let account: String
-  /// What tells people apart: the DN. Names may be their own to change.
+  /// What tells people apart: the directory and the DN. Names may be their own to change.
   package let identity: String
   /// nil: in no group that may enter.
   package let role: Role?
+  /// How they were found; nil: not by a directory.
+  package let login: Login?
 
-  package init(name: String, account: String, identity: String, role: Role?) {
+  package struct Login: Sendable, Hashable {
+    package let directory: String
+    package let name: String
+
+    package init(directory: String, name: String) {
+      self.directory = directory
+      self.name = name
+    }
+  }
+
+  package init(
+    name: String, account: String, identity: String, role: Role?, login: Login? = nil
+  ) {
     self.name = name
     self.account = account
     self.identity = identity
     self.role = role
+    self.login = login
   }
+}
+
+/// What came of a name and a password.
+package enum SignInAnswer: Sendable {
+  case visitor(DirectoryVisitor)
+  /// For the log alone: whoever is not signed in learns no reason.
+  case refused(String)
 }
 
 /// A mapping as its page shows it.

@@ -28,8 +28,13 @@ package final class ConsoleServer: Sendable {
     let console = house.configuration.console
     let site = ConsoleSite(house: house, gate: Gate(house: house, firstRunToken: firstRunToken))
     let router = try site.router()
+    let connections = Connections { peer in
+      ClientAddress(peer: peer, forwarded: [], console: console).owner != nil
+        && !console.proxies.contains { $0.contains(peer) }
+    }
     var server = HTTPServerBuilder.http1(
-      configuration: .init(idleTimeout: .seconds(60)))
+      configuration: .init(
+        additionalChannelHandlers: [ConnectionWatch(connections)], idleTimeout: .seconds(60)))
     if let tls = console.tls {
       do {
         var configuration = TLSConfiguration.makeServerConfiguration(

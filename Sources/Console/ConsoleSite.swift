@@ -3,12 +3,14 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import Settings
+import Views
 
 /// Every path of the console, who may take it, and what stands before it.
 struct ConsoleSite: Sendable {
   let house: any ConsoleHouse
   let gate: Gate
   let work: Work
+  private let readiness = Readiness()
 
   static let cookie = "__Host-usher"
   private static let largestForm = 1 << 20
@@ -20,8 +22,8 @@ struct ConsoleSite: Sendable {
   }
 
   func router() throws -> Router<Visit> {
-    let router = Router(context: Visit.self)
-    router.add(middleware: SafeHeaders(isSecure: isSecure))
+    let router = Router(context: Visit.self, options: .autoGenerateHeadEndpoints)
+    router.add(middleware: SafeHeaders(isSecure: isSecure, lost: lost))
     try addAssets(to: router)
     addHealth(to: router)
     addSignIn(to: router)
@@ -54,7 +56,7 @@ struct ConsoleSite: Sendable {
     _ router: Router<Visit>, _ path: String, _ role: Role = .viewer, _ handler: @escaping Handler
   ) {
     router.get(RouterPath(path)) { request, visit in
-      try await answer(request, visit, role) { visitor, session in
+      try await answer(request, visit, role, .reading) { visitor, session in
         Asked(
           visitor: visitor, notice: gate.sessions.takeNotice(for: session),
           parts: parts(visit), query: Fields(request.uri.query ?? ""), form: .none, body: Data())
@@ -64,17 +66,18 @@ struct ConsoleSite: Sendable {
     }
   }
 
-  /// A change. It has to come from one of our own pages.
+  /// A change. It has to come from one of our own pages. Nothing is read of it before it is clear who sends it.
   func post(
-    _ router: Router<Visit>, _ path: String, _ role: Role, _ handler: @escaping Handler
+    _ router: Router<Visit>, _ path: String, _ role: Role, for purpose: Purpose = .change,
+    _ handler: @escaping Handler
   ) {
     router.post(RouterPath(path)) { request, visit in
-      let body = try await request.body.collect(upTo: Self.largestForm)
-      let form = Fields(String(buffer: body))
-      return try await answer(request, visit, role) { visitor, _ in
-        guard isOwn(request),
-          Secret.areEqual(form["form_token"] ?? "", visitor.formToken)
-        else { throw Problem(403, "this form is from elsewhere, or too old: load the page again") }
+      try await answer(request, visit, role, purpose) { visitor, _ in
+        let stranger = Problem(
+          403, "this form is from elsewhere, or too old: load the page again")
+        guard isOwn(request) else { throw stranger }
+        let form = Fields(String(buffer: try await request.body(upTo: Self.largestForm)))
+        guard Secret.areEqual(form["form_token"] ?? "", visitor.formToken) else { throw stranger }
         return Asked(
           visitor: visitor, notice: nil, parts: parts(visit),
           query: Fields(request.uri.query ?? ""), form: form, body: Data())
@@ -86,22 +89,23 @@ struct ConsoleSite: Sendable {
 
   /// - Parameter asking: makes of the visitor and the session what is asked.
   private func answer(
-    _ request: Request, _ visit: Visit, _ role: Role,
-    asking: (Visitor, String) throws -> Asked,
+    _ request: Request, _ visit: Visit, _ role: Role, _ purpose: Purpose,
+    asking: (Visitor, String) async throws -> Asked,
     handler: @escaping Handler
   ) async throws -> Response {
     let session = request.cookies[Self.cookie]?.value ?? ""
-    guard let visitor = gate.visitor(session: session) else {
-      let here = request.method == .get ? request.uri.description : "/"
-      let place = here == "/" ? "/sign-in" : "/sign-in?to=\(here.percentEncoded)"
-      return Answer.seeOther(place).response()
-    }
+    guard var visitor = gate.visitor(session: session) else { return toSignIn(request) }
     do {
+      if let who = gate.isUncertain(session, for: purpose) {
+        try await away(.roles) { try gate.lookAgain(for: who, session: session, purpose) }
+        guard let known = gate.visitor(session: session) else { return toSignIn(request) }
+        visitor = known
+      }
       guard visitor.role >= role else {
         throw Problem(
           403, "this takes the role \(role.rawValue), and you are \(visitor.role.rawValue)")
       }
-      let asked = try asking(visitor, session)
+      let asked = try await asking(visitor, session)
       let answer = try await away { try handler(asked) }
       if case .seeOther(_, let notice?) = answer { gate.sessions.leave(notice, for: session) }
       return answer.response()
@@ -112,6 +116,27 @@ struct ConsoleSite: Sendable {
         text ?? problem.message, type: "text/html; charset=utf-8", status: problem.status
       ).response()
     }
+  }
+
+  private func toSignIn(_ request: Request) -> Response {
+    let here = request.method == .get ? request.uri.description : "/"
+    let place = here == "/" ? "/sign-in" : "/sign-in?to=\(here.percentEncoded)"
+    return Answer.seeOther(place).response()
+  }
+
+  /// What stands where there is nothing.
+  private func lost(_ request: Request) throws -> Response {
+    if request.uri.path.hasPrefix("/api/") {
+      return try problemBody(Problem(404, "there is no such path"))
+    }
+    let session = request.cookies[Self.cookie]?.value ?? ""
+    let text =
+      if let visitor = gate.visitor(session: session) {
+        try ProblemPage(Problem(404, "there is no such page")).html(in: self, for: visitor)
+      } else {
+        try Renderer.html("lost", ["site": house.configuration.site.name.shown])
+      }
+    return Answer.text(text, type: "text/html; charset=utf-8", status: 404).response()
   }
 
   private func parts(_ visit: Visit) -> [String: String] {
@@ -141,14 +166,17 @@ struct ConsoleSite: Sendable {
       return Answer.page(try signInPage(to: fields["to"], problem: nil)).response()
     }
     router.post("/sign-in") { request, visit in
-      let form = Fields(String(buffer: try await request.body.collect(upTo: 10_000)))
+      let form = Fields(String(buffer: try await request.body(upTo: 10_000)))
       let name = (form["name"] ?? "").trimmingCharacters(in: .whitespaces)
       let password = form.all("password").first ?? ""
       do {
         guard isOwn(request) else { throw Problem(403, "this form is from elsewhere") }
-        let address = visit.address
-        let session = try await away {
-          try gate.signIn(name, password: password, address: address)
+        let address = ClientAddress(
+          peer: visit.peer,
+          forwarded: HTTPField.Name("X-Forwarded-For").map { request.headers[values: $0] } ?? [],
+          console: house.configuration.console)
+        let session = try await away(.signIns) {
+          try gate.signIn(name, password: password, from: address)
         }
         var response = Answer.seeOther(Self.local(form["to"])).response()
         response.headers[.setCookie] =
@@ -158,7 +186,6 @@ struct ConsoleSite: Sendable {
         // Whoever is not signed in learns nothing of the house.
         var problem = self.problem(error)
         if !(error is Problem) {
-          house.warn("signing in: \(problem.message)")
           problem = Problem(503, "nobody can be let in just now: the directory cannot be asked")
         }
         let page = try signInPage(to: form["to"], problem: problem)
@@ -167,7 +194,7 @@ struct ConsoleSite: Sendable {
       }
     }
     router.post("/sign-out") { request, _ in
-      let form = Fields(String(buffer: try await request.body.collect(upTo: 10_000)))
+      let form = Fields(String(buffer: try await request.body(upTo: 10_000)))
       let session = request.cookies[Self.cookie]?.value ?? ""
       if let visitor = gate.visitor(session: session),
         isOwn(request), Secret.areEqual(form["form_token"] ?? "", visitor.formToken)
@@ -211,18 +238,25 @@ struct ConsoleSite: Sendable {
       if let reason = house.service.unready {
         return Answer.text("not ready: \(reason)\n", type: "text/plain", status: 503).response()
       }
-      do {
-        _ = try await away { try house.reading { try $0.store.transition() } }
-        return Answer.text("ready\n", type: "text/plain").response()
-      } catch {
-        // Before the first sync there is no store, and nothing is wrong.
-        let problem = self.problem(error)
-        if problem.status != 404 { house.warn("not ready: \(problem.message)") }
-        return Answer.text(
-          problem.status == 404 ? "ready, before the first sync\n" : "not ready\n",
-          type: "text/plain", status: problem.status == 404 ? 200 : 503
-        ).response()
+      if readiness.begins(now: house.now) {
+        do {
+          _ = try await away(.health) { try house.reading { try $0.store.transition() } }
+          readiness.ends(nil, now: house.now)
+        } catch {
+          let problem = self.problem(error)
+          if problem.status != 404 { house.warn("not ready: \(problem.message)") }
+          readiness.ends(problem, now: house.now)
+        }
       }
+      guard let problem = readiness.problem else {
+        return Answer.text("ready\n", type: "text/plain").response()
+      }
+      // Before the first sync there is no store, and nothing is wrong.
+      let isNew = problem.status == 404
+      return Answer.text(
+        isNew ? "ready, before the first sync\n" : "not ready\n", type: "text/plain",
+        status: isNew ? 200 : 503
+      ).response()
     }
     router.get("/metrics") { request, _ in
       let console = house.configuration.console
@@ -231,7 +265,11 @@ struct ConsoleSite: Sendable {
         && HTTPField.Name("X-Forwarded-For").map { request.headers[$0] == nil } ?? false
       do {
         if !isNear { _ = try bearer(request) }
-        let text = try await away { house.metrics }
+        var page = PrometheusPage(site: house.configuration.site.name)
+        page.counter(
+          "sign_in_failures_total", "Sign-ins to the console that failed.",
+          [([], "\(gate.failedSignIns)")])
+        let text = try await away(.metrics) { house.metrics } + page.text
         return Answer.text(text, type: "text/plain; version=0.0.4").response()
       } catch {
         let problem = self.problem(error)
@@ -255,6 +293,8 @@ struct ConsoleSite: Sendable {
 private struct SafeHeaders: RouterMiddleware {
   typealias Context = Visit
   let isSecure: Bool
+  /// Answers where there is nothing.
+  let lost: @Sendable (Request) throws -> Response
 
   func handle(
     _ request: Request, context: Visit, next: (Request, Visit) async throws -> Response
@@ -262,6 +302,8 @@ private struct SafeHeaders: RouterMiddleware {
     var response: Response
     do {
       response = try await next(request, context)
+    } catch let error as any HTTPResponseError where error.status == .notFound {
+      response = try lost(request)
     } catch let error as any HTTPResponseError {
       response = try error.response(from: request, context: context)
     }

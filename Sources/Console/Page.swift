@@ -11,7 +11,7 @@ struct Renderer: Sendable {
       ("account", PackageResources.account_mustache),
       ("approvals", PackageResources.approvals_mustache),
       ("hold", PackageResources.hold_mustache), ("holds", PackageResources.holds_mustache),
-      ("layout", PackageResources.layout_mustache),
+      ("layout", PackageResources.layout_mustache), ("lost", PackageResources.lost_mustache),
       ("leaving", PackageResources.leaving_mustache),
       ("pin-fields", PackageResources.pin_fields_mustache),
       ("mapping", PackageResources.mapping_mustache),

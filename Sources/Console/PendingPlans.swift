@@ -18,25 +18,42 @@ struct PendingPlan: Sendable {
   let hash: String
   let plan: Plan
   let origin: Origin
-  let by: String
+  let by: Visitor
   let madeAt: Int64
   /// What should be known beside, each a sentence.
   let notes: [String]
-  /// Many accounts at once, or a run: it takes an approver.
-  let isWide: Bool
+  /// Many accounts at once, a run, or something protected.
+  let takesApprover: Bool
   /// The first of two approvers.
   var firstApprover: Visitor?
+
+  var isPreview: Bool { if case .sync = origin { true } else { false } }
+
+  /// Plans are looked at within an hour; what one approver has approved waits a day for the other.
+  func isAlive(_ now: Int64) -> Bool {
+    now - madeAt < (firstApprover == nil ? 3600 : 86_400)
+  }
 }
 
-/// The plans that are looked at just now.
+/// The plans that are looked at just now: of each person one preview and a few others.
 final class PendingPlans: Sendable {
   private static let most = 12
+  private static let mostOthersOfOne = 3
 
   private struct State {
+    /// The newest last.
     var plans: [PendingPlan] = []
     /// Who approved something first where it takes two, by the hash of what is held.
     var approvals: [String: (visitor: Visitor, at: Int64)] = [:]
     var preview = Preview.none
+
+    /// Keeps what is right; a preview that is gone is none any more.
+    mutating func keep(where isRight: (PendingPlan) -> Bool) {
+      plans.removeAll { !isRight($0) }
+      if case .ready(let hash) = preview, !plans.contains(where: { $0.hash == hash }) {
+        preview = .none
+      }
+    }
   }
 
   /// The preview of the next sync.
@@ -49,27 +66,44 @@ final class PendingPlans: Sendable {
 
   private let state = Mutex(State())
 
-  func add(_ plan: PendingPlan) {
-    state.withLock { state in
-      state.plans.removeAll { $0.hash == plan.hash }
-      state.plans.append(plan)
-      guard state.plans.count > Self.most else { return }
-      // Previews, and what many are concerned by, stay longest.
-      let gone = state.plans.remove(at: state.plans.firstIndex { !$0.isWide } ?? 0)
-      if case .ready(gone.hash) = state.preview { state.preview = .none }
+  /// Keeps a plan. Older ones of the same person make room first, then the oldest; none that waits for its second approver.
+  /// - Throws: `Problem` where all that are kept wait for one.
+  func add(_ plan: PendingPlan, now: Int64) throws {
+    try state.withLock { state in
+      state.keep { $0.isAlive(now) }
+      var plan = plan
+      if let same = state.plans.first(where: { $0.hash == plan.hash }) {
+        plan.firstApprover = same.firstApprover
+      }
+      var kept = state.plans.filter { $0.hash != plan.hash }
+      let own = kept.filter {
+        $0.by.identity == plan.by.identity && $0.isPreview == plan.isPreview
+          && $0.firstApprover == nil
+      }
+      let surplus = own.count + 1 - (plan.isPreview ? 1 : Self.mostOthersOfOne)
+      let gone = Set(own.prefix(max(0, surplus)).map(\.hash))
+      kept.removeAll { gone.contains($0.hash) }
+      if kept.count >= Self.most {
+        guard let oldest = kept.firstIndex(where: { $0.firstApprover == nil }) else {
+          throw Problem(
+            409, "\(Self.most) plans wait for a second approver, and no more are kept",
+            remedy: "have them approved first, or wait until they expire after a day")
+        }
+        kept.remove(at: oldest)
+      }
+      state.plans = kept + [plan]
+      state.keep { _ in true }
     }
   }
 
-  subscript(hash: String) -> PendingPlan? {
-    state.withLock { $0.plans.first { $0.hash == hash } }
-  }
-
-  func remove(_ hash: String) {
+  func plan(_ hash: String, now: Int64) -> PendingPlan? {
     state.withLock { state in
-      state.plans.removeAll { $0.hash == hash }
-      if case .ready(hash) = state.preview { state.preview = .none }
+      state.keep { $0.isAlive(now) }
+      return state.plans.first { $0.hash == hash }
     }
   }
+
+  func remove(_ hash: String) { state.withLock { $0.keep { $0.hash != hash } } }
 
   /// - Returns: whether two different people have approved by now.
   func approve(plan hash: String, by visitor: Visitor) -> Bool {
@@ -99,7 +133,12 @@ final class PendingPlans: Sendable {
     state.withLock { $0.approvals.removeValue(forKey: hash)?.visitor }
   }
 
-  var preview: Preview { state.withLock { $0.preview } }
+  func preview(now: Int64) -> Preview {
+    state.withLock { state in
+      state.keep { $0.isAlive(now) }
+      return state.preview
+    }
+  }
 
   /// - Returns: false when one is being made already.
   func beginPreview(by name: String, now: Int64) -> Bool {

@@ -1,7 +1,4 @@
-import Crypto
-import Foundation
 import Settings
-import SiteModel
 import Synchronization
 
 /// Somebody who is signed in.
@@ -13,22 +10,39 @@ struct Visitor: Sendable, Hashable {
   let role: Role
   /// What every change has to bring along; empty for bearer tokens, which no browser sends by itself.
   let formToken: String
+  /// Whether a program asks, and nobody in person.
+  var isProgram = false
 
   /// How the journal names who did it.
   var signature: String { "\(account) (console)" }
+}
+
+/// What a request is for, as far as it decides how certain a role has to be.
+enum Purpose: Sendable {
+  case reading
+  case change
+  case approval
 }
 
 /// Who is signed in. Sessions live here alone: signing out, or a restart, ends them for good.
 final class Sessions: Sendable {
   static let idleSeconds: Int64 = 30 * 60
   static let longestSeconds: Int64 = 12 * 3600
+  /// A role that the directory gave holds so long without asking it again.
+  static let roleSeconds: Int64 = 15 * 60
+  /// Readers do not have a directory asked more often that cannot be.
+  static let retrySeconds: Int64 = 60
 
   private struct Session {
-    let visitor: Visitor
+    let who: DirectoryVisitor
+    var visitor: Visitor
     /// The groups that gave the role; others, and it is asked for anew.
     let groups: [Role: [String]]
     let began: Int64
     var seen: Int64
+    /// When the directory gave the role, and when it was last asked.
+    var confirmedAt: Int64
+    var askedAt: Int64
     var notice: String?
 
     func isAlive(_ now: Int64) -> Bool {
@@ -50,7 +64,8 @@ final class Sessions: Sendable {
     sessions.withLock { sessions in
       sessions = sessions.filter { $0.value.isAlive(now) }
       sessions[Secret.digest(id)] = Session(
-        visitor: visitor, groups: groups, began: now, seen: now)
+        who: who, visitor: visitor, groups: groups, began: now, seen: now, confirmedAt: now,
+        askedAt: now)
     }
     return id
   }
@@ -68,6 +83,40 @@ final class Sessions: Sendable {
     }
   }
 
+  /// Whose role has to be asked for again before they may do this.
+  /// - Returns: nil: it is certain enough.
+  func uncertain(_ id: String, for purpose: Purpose, now: Int64) -> DirectoryVisitor? {
+    sessions.withLock { sessions in
+      let key = Secret.digest(id)
+      guard let session = sessions[key], session.who.login != nil else { return nil }
+      let isOld = now - session.confirmedAt >= Self.roleSeconds
+      let isDue =
+        switch purpose {
+        case .reading: isOld && now - session.askedAt >= Self.retrySeconds
+        case .change: isOld
+        case .approval: true
+        }
+      guard isDue else { return nil }
+      sessions[key]?.askedAt = now
+      return session.who
+    }
+  }
+
+  /// Keeps the role that the directory gave again; nil ends the session.
+  func confirm(_ id: String, as role: Role?, now: Int64) {
+    sessions.withLock { sessions in
+      let key = Secret.digest(id)
+      guard let role, let old = sessions[key]?.visitor else {
+        sessions[key] = nil
+        return
+      }
+      sessions[key]?.visitor = Visitor(
+        name: old.name, account: old.account, identity: old.identity, role: role,
+        formToken: old.formToken)
+      sessions[key]?.confirmedAt = now
+    }
+  }
+
   func end(_ id: String) { sessions.withLock { $0[Secret.digest(id)] = nil } }
 
   /// Keeps what the next page says.
@@ -81,76 +130,5 @@ final class Sessions: Sendable {
       defer { sessions[key]?.notice = nil }
       return sessions[key]?.notice
     }
-  }
-}
-
-/// Makes guessing slow: after a few failures a name, and after many an address, has to wait.
-final class Throttle: Sendable {
-  private struct Failures {
-    var count = 0
-    var last: Int64 = 0
-  }
-
-  private static let freeForName = 5
-  private static let freeForAddress = 50
-  private static let memorySeconds: Int64 = 900
-
-  private let failures = Mutex<[String: Failures]>([:])
-
-  /// Counts a try as failed until it is taken back, so that many at once are counted, too.
-  /// - Parameter address: nil where it says nothing of who it is.
-  /// - Returns: how many seconds the try has to wait instead; nil: none.
-  func begin(name: String, address: String?, now: Int64) -> Int64? {
-    failures.withLock { failures in
-      failures = failures.filter { now - $0.value.last < Self.memorySeconds }
-      let keys = Self.keys(name, address)
-      let wait = keys.compactMap { key, free -> Int64? in
-        guard let known = failures[key], known.count >= free else { return nil }
-        let wait = min(Self.memorySeconds, 1 << min(10, known.count - free + 1))
-        return known.last + wait > now ? known.last + wait - now : nil
-      }.max()
-      if let wait { return wait }
-      for (key, _) in keys {
-        failures[key, default: Failures()].count += 1
-        failures[key]?.last = now
-      }
-      return nil
-    }
-  }
-
-  /// What was begun was no failure.
-  /// - Parameter forgets: the name's failures before, too.
-  func takeBack(name: String, address: String?, forgets: Bool = false) {
-    failures.withLock { failures in
-      for (number, key) in Self.keys(name, address).map(\.0).enumerated() {
-        failures[key]?.count -= 1
-        if number == 0, forgets { failures[key] = nil }
-      }
-    }
-  }
-
-  private static func keys(_ name: String, _ address: String?) -> [(String, Int)] {
-    [("name \(name.lowercased())", freeForName)]
-      + (address.map { [("address \($0)", freeForAddress)] } ?? [])
-  }
-}
-
-/// Random texts and what is kept of them.
-package enum Secret {
-  /// 256 random bits as hexadecimal digits.
-  package static func random() -> String {
-    SymmetricKey(size: .bits256).withUnsafeBytes { $0.hexadecimal }
-  }
-
-  /// A SHA-256 as hexadecimal digits.
-  package static func digest(_ secret: String) -> String {
-    SHA256.hash(data: Array(secret.utf8)).hexadecimal
-  }
-
-  /// Compares in the same time wherever two texts differ.
-  static func areEqual(_ left: String, _ right: String) -> Bool {
-    let left = Array(left.utf8), right = Array(right.utf8)
-    guard left.count == right.count else { return false }
-    return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
   }
 }

@@ -9,11 +9,12 @@ import Synchronization
 /// One request on its way.
 struct Visit: RequestContext {
   var coreContext: CoreRequestContextStorage
-  let address: String
+  /// The address of whoever is connected to us.
+  let peer: String
 
   init(source: ApplicationRequestContextSource) {
     coreContext = .init(source: source)
-    address = source.channel.remoteAddress?.ipAddress ?? ""
+    peer = source.channel.remoteAddress?.ipAddress ?? ""
   }
 }
 
@@ -98,23 +99,36 @@ enum Answer: Sendable {
   }
 }
 
-/// Does what waits for files and servers on a thread of its own. So many at once, and no more are let in.
-func away<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-  guard Crowd.enters() else { throw Problem(503, "too many requests at once: try again soon") }
+/// Does what waits for files and servers on a thread of its own.
+/// - Parameter pool: so many at once, and no more are let in.
+func away<Value: Sendable>(
+  _ pool: Pool = .pages, _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+  guard pool.enters() else { throw Problem(503, "too many requests at once: try again soon") }
   return try await withCheckedThrowingContinuation { continuation in
     Thread.detachNewThread {
       let result = Result { try body() }
-      Crowd.leaves()
+      pool.leaves()
       continuation.resume(with: result)
     }
   }
 }
 
-private enum Crowd {
-  private static let most = 32
-  private static let count = Mutex(0)
+/// So many threads for one kind of work, so that what waits for a directory that hangs holds up nothing else.
+final class Pool: Sendable {
+  static let pages = Pool(32)
+  /// Signing in, and asking the directory again for the roles of those who are signed in.
+  static let signIns = Pool(4)
+  static let roles = Pool(8)
+  static let metrics = Pool(2)
+  static let health = Pool(1)
 
-  static func enters() -> Bool {
+  private let most: Int
+  private let count = Mutex(0)
+
+  init(_ most: Int) { self.most = most }
+
+  func enters() -> Bool {
     count.withLock { count in
       if count >= most { return false }
       count += 1
@@ -122,5 +136,21 @@ private enum Crowd {
     }
   }
 
-  static func leaves() { count.withLock { $0 -= 1 } }
+  func leaves() { count.withLock { $0 -= 1 } }
+}
+
+extension Request {
+  /// The whole body, of whoever may send one.
+  /// - Throws: `Problem` where it does not come within half a minute.
+  func body(upTo most: Int) async throws -> ByteBuffer {
+    try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+      group.addTask { try await body.collect(upTo: most) }
+      group.addTask {
+        try await Task.sleep(for: .seconds(30))
+        throw Problem(408, "the request does not come to its end")
+      }
+      defer { group.cancelAll() }
+      return try await group.next() ?? ByteBuffer()
+    }
+  }
 }

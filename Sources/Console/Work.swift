@@ -26,12 +26,10 @@ struct Work: Sendable {
     Task {
       do {
         let made = try await away { try house.makePlan() }
-        let hash = made.plan.digest
-        pending.add(
-          PendingPlan(
-            hash: hash, plan: made.plan, origin: .sync, by: visitor.name, madeAt: house.now,
-            notes: made.remarks.split(separator: "\n").map(String.init), isWide: true))
-        pending.endPreview(.ready(hash: hash))
+        let kept = try keep(
+          made.plan, .sync, by: visitor,
+          notes: made.remarks.split(separator: "\n").map(String.init), takesApprover: true)
+        pending.endPreview(.ready(hash: kept.hash))
       } catch {
         pending.endPreview(.failed(house.problem(error)))
       }
@@ -72,10 +70,20 @@ struct Work: Sendable {
             + (more > 0 ? ", and \(more) more accounts stand against it" : ""),
           remedy: first.remedy)
       }
-      return keep(
+      let concernsProtected = Self.concernsProtected(order, accounts, office.desk.policy)
+      return try keep(
         result.plan, .order(result), by: visitor, notes: notes + result.notes,
-        isWide: isWide || accounts.count > 20)
+        takesApprover: isWide || accounts.count > 20 || concernsProtected)
     }
+  }
+
+  /// Whether an order gives a protected group, or is about a protected account.
+  private static func concernsProtected(
+    _ order: Handwork.Order, _ accounts: [Account], _ policy: SitePolicy
+  ) -> Bool {
+    if accounts.contains(where: policy.isProtected) { return true }
+    guard case .grant(let rights) = order else { return false }
+    return rights.contains { $0.kind == .group && policy.protectedGroups.contains($0.key) }
   }
 
   func undo(_ run: Int64, by visitor: Visitor) throws -> PendingPlan {
@@ -86,19 +94,21 @@ struct Work: Sendable {
           409, GuardDesk.OrderFault.allHasChanged(since: run).message,
           remedy: result.refusals.first.map { "\($0.email): \($0.reason)" })
       }
-      return keep(
+      return try keep(
         result.plan, .undo(result, run: run), by: visitor,
-        notes: result.refusals.map { "left as it is: \($0.email): \($0.reason)" }, isWide: true)
+        notes: result.refusals.map { "left as it is: \($0.email): \($0.reason)" },
+        takesApprover: true)
     }
   }
 
   private func keep(
-    _ plan: Plan, _ origin: PendingPlan.Origin, by visitor: Visitor, notes: [String], isWide: Bool
-  ) -> PendingPlan {
+    _ plan: Plan, _ origin: PendingPlan.Origin, by visitor: Visitor, notes: [String],
+    takesApprover: Bool
+  ) throws -> PendingPlan {
     let kept = PendingPlan(
-      hash: plan.digest, plan: plan, origin: origin, by: visitor.name, madeAt: house.now,
-      notes: notes, isWide: isWide)
-    pending.add(kept)
+      hash: plan.digest, plan: plan, origin: origin, by: visitor, madeAt: house.now,
+      notes: notes, takesApprover: takesApprover)
+    try pending.add(kept, now: house.now)
     return kept
   }
 
@@ -110,13 +120,15 @@ struct Work: Sendable {
 
   /// Applies the very plan that was looked at.
   func apply(_ hash: String, by visitor: Visitor) throws -> Applied {
-    guard let kept = pending[hash] else {
+    guard let kept = pending.plan(hash, now: house.now) else {
       throw Problem(404, "there is no such plan any more", remedy: "make a new preview")
     }
-    if kept.isWide, visitor.role < .approver {
+    if kept.takesApprover, visitor.role < .approver {
       throw Problem(403, "this plan takes an approver")
     }
-    if case .sync = kept.origin, kept.plan.isEmpty {
+    let needsTwo = kept.takesApprover && house.configuration.console.needsSecondApprover
+    if needsTwo { try Self.checkIsPerson(visitor) }
+    if kept.isPreview, kept.plan.isEmpty {
       throw Problem(409, "the plan changes nothing")
     }
     return try house.holdingSite { office in
@@ -136,11 +148,7 @@ struct Work: Sendable {
       case .order(let result): approved = Guard.approve(result)
       case .undo(let result, let run): (approved, undone) = (Guard.approve(result), run)
       }
-      if kept.isWide, house.configuration.console.needsSecondApprover,
-        !pending.approve(plan: hash, by: visitor)
-      {
-        return .waiting
-      }
+      if needsTwo, !pending.approve(plan: hash, by: visitor) { return .waiting }
       let applied = try office.store.apply(
         approved,
         run: RunRecord(
@@ -156,11 +164,11 @@ struct Work: Sendable {
 
   /// Lets pass for a day what was held back.
   func approve(_ hash: String, by visitor: Visitor) throws -> Applied {
-    try house.holdingSite { office in
+    let needsTwo = house.configuration.console.needsSecondApprover
+    if needsTwo { try Self.checkIsPerson(visitor) }
+    return try house.holdingSite { office in
       let held = try office.desk.held(hash, now: office.now)
-      if house.configuration.console.needsSecondApprover,
-        !pending.approve(held: held.hash, by: visitor, now: office.now)
-      {
+      if needsTwo, !pending.approve(held: held.hash, by: visitor, now: office.now) {
         return .waiting
       }
       let head = try office.store.approve(
@@ -170,6 +178,15 @@ struct Work: Sendable {
           office))
       try house.finish(head, in: office)
       return .run(head.run, changes: 0)
+    }
+  }
+
+  /// Of two approvers none is a token: whoever has it may be the other one.
+  private static func checkIsPerson(_ visitor: Visitor) throws {
+    if visitor.isProgram {
+      throw Problem(
+        403, "two people have to approve this, and a token is none",
+        remedy: "sign in to the console, or run usher approve or usher apply on its machine")
     }
   }
 
@@ -184,6 +201,7 @@ struct Work: Sendable {
     if reason.allSatisfy(\.isWhitespace) { throw Problem(422, "a pin has a reason") }
     try house.holdingSite { office in
       let account = try office.store.accounts([who])[0]
+      try Self.check(visitor, mayPin: account, office.desk.policy)
       let pin = Pin(
         account: account.id, kind: kind, until: until, reason: reason, by: visitor.signature,
         since: office.now)
@@ -199,9 +217,20 @@ struct Work: Sendable {
       guard let pin = try office.store.pins().map(\.pin).first(where: { $0.id == id }) else {
         throw Problem(404, "there is no such pin any more")
       }
+      if let account = try? office.store.accounts(["\(pin.account)"]).first {
+        try Self.check(visitor, mayPin: account, office.desk.policy)
+      }
       let head = try office.store.removePins(
         [id], run: record("unpin account \(pin.account)", visitor, office))
       try house.finish(head, in: office)
+    }
+  }
+
+  private static func check(
+    _ visitor: Visitor, mayPin account: Account, _ policy: SitePolicy
+  ) throws {
+    if visitor.role < .approver, policy.isProtected(account) {
+      throw Problem(403, "\(account.email) is protected, and its pins take an approver")
     }
   }
 

@@ -10,6 +10,8 @@ struct ConnectFailure: Error {
   let isFinal: Bool
   /// Whether the server was asked, and does not let this name in with this password.
   var isRefusal = false
+  /// Whether the server says that name and password do not go together (invalidCredentials).
+  var isOfPassword = false
 }
 
 /// One connection, signed in. libldap's own configuration files and variables have no say in it.
@@ -205,7 +207,8 @@ final class LDAPConnection {
       isRefusal: [
         LDAP_INVALID_CREDENTIALS, LDAP_INAPPROPRIATE_AUTH, LDAP_INSUFFICIENT_ACCESS,
         LDAP_UNWILLING_TO_PERFORM, LDAP_CONSTRAINT_VIOLATION,
-      ].contains(answer.code))
+      ].contains(answer.code),
+      isOfPassword: answer.code == LDAP_INVALID_CREDENTIALS)
   }
 
   /// SASL GSSAPI (RFC 4752) with the Kerberos ticket that is there. Without TLS the mechanism itself has to

@@ -172,13 +172,13 @@ package struct LDAPDirectory: DirectorySource {
     return true
   }
 
-  /// Tries a name and a password on a connection of its own.
+  /// Signs somebody in on a connection of its own.
   /// - Throws: `ConnectFailure` when the server does not let them in.
-  func tryPassword(_ password: String, of dn: String, at url: String) throws {
+  func signedIn(as dn: String, _ password: String, at url: String) throws -> LDAPConnection {
     let own = LDAPServer(
       urls: [url], bind: .simple(dn: dn, password: password), caPath: server.caPath,
       allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds)
-    _ = try LDAPConnection(url: url, server: own, deadline: deadline, log: log)
+    return try LDAPConnection(url: url, server: own, deadline: deadline, log: log)
   }
 
   /// What the server says of itself.

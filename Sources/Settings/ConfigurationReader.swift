@@ -57,13 +57,7 @@ package struct ConfigurationReader {
         .required("key", "{ file: … } or { env: … }", into: &findings)
     }.flatMap { secret($0, what: "key", example: "key: { file: audit-key }") }
     let console = map["console"].flatMap { self.console($0) } ?? .standard
-    if directories?.count ?? 0 > 1, let node = map["console"],
-      console.groups.values.joined().contains(where: { !$0.contains("=") })
-    {
-      findings.error(
-        "with several directories, `console` names its groups by DN", at: node.position,
-        hint: "whoever runs another directory could make a group of the same name")
-    }
+    if let node = map["console"] { check(console, at: node, of: directories ?? []) }
     guard let site, let directories else { return nil }
     return Configuration(
       path: path, site: site, directories: directories, limits: limits,

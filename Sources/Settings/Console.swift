@@ -6,11 +6,31 @@ package struct Console: Sendable, Hashable {
   package let url: String?
   /// By role the directory groups, by cn or DN, whose members have it.
   package let groups: [Role: [String]]
+  /// Who may sign in; empty: the members of these groups, wherever they are in their directory.
+  package let searches: [Search]
+  /// Whose word counts for the address of a visitor (X-Forwarded-For); empty: nobody's.
+  package let proxies: [AddressRange]
   /// Whether what one approver approves waits for a second one.
   package let needsSecondApprover: Bool
   /// A certificate and its key, both PEM.
   package let tls: Identity?
   package let tokens: [Token]
+
+  /// Selects people who may sign in.
+  package struct Search: Sendable, Hashable {
+    /// The directory in which it looks; nil: in each.
+    package let directory: String?
+    /// DNs; the empty one means everything that the server holds.
+    package let bases: [String]
+    /// As in RFC 4515; nil: everybody.
+    package let filter: String?
+
+    package init(directory: String? = nil, bases: [String], filter: String? = nil) {
+      self.directory = directory
+      self.bases = bases
+      self.filter = filter
+    }
+  }
 
   package struct Address: Sendable, Hashable {
     package let host: String
@@ -49,11 +69,15 @@ package struct Console: Sendable, Hashable {
 
   package init(
     listens: Address?, url: String? = nil, groups: [Role: [String]] = [:],
-    needsSecondApprover: Bool = false, tls: Identity? = nil, tokens: [Token] = []
+    searches: [Search] = [], proxies: [AddressRange] = [], needsSecondApprover: Bool = false,
+    tls: Identity? = nil,
+    tokens: [Token] = []
   ) {
     self.listens = listens
     self.url = url
     self.groups = groups
+    self.searches = searches
+    self.proxies = proxies
     self.needsSecondApprover = needsSecondApprover
     self.tls = tls
     self.tokens = tokens

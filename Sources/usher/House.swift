@@ -2,7 +2,6 @@ import Console
 import Diagnostics
 import DirectoryModel
 import Foundation
-import LDAPClient
 import Mapping
 import Ports
 import Reconciliation
@@ -18,8 +17,6 @@ final class House: ConsoleHouse {
   private struct State {
     var configuration: Configuration
     var service = ServiceState()
-    /// Where people and groups are looked for who sign in, by directory; kept while a mapping has faults.
-    var places: [String: (people: [String], groups: DirectorySearch?)] = [:]
     /// The sheets of saved mappings, by directory.
     var sheets: [String: (key: String, sheet: MappingSheet)] = [:]
     var programs: [StartedProgram] = []
@@ -32,6 +29,7 @@ final class House: ConsoleHouse {
   private let metricsFile: String
   private let syncs: @Sendable () -> Void
   private let state: Mutex<State>
+  private let mappings = CompiledMappings()
   /// Held while rules are counted, which is done once.
   private let counting = NSLock()
 
@@ -48,7 +46,11 @@ final class House: ConsoleHouse {
     self.metricsFile = metricsFile
     self.syncs = syncs
     state = Mutex(State(configuration: configuration))
-    for directory in configuration.directories { _ = try? places(of: directory) }
+    // What was in order at the start serves people who sign in while a mapping has faults.
+    for directory in configuration.directories {
+      _ = mappings.mapping(
+        at: directory.mappingPath, catalogue: Set(configuration.site.licenses.keys))
+    }
     sweep()
   }
 
@@ -142,42 +144,14 @@ final class House: ConsoleHouse {
 
   // MARK: Signing in
 
-  func signIn(_ name: String, password: String) throws -> DirectoryVisitor? {
-    let session = session()
-    var failure: (any Error)?
-    for directory in session.configuration.directories {
-      guard case .server(let server) = directory.location else { continue }
-      var found: DirectoryUser?
-      do {
-        let (people, groups) = try places(of: directory)
-        var source = try session.directory(server)
-        found = try source.signIn(name, password: password, people: people, groups: groups)
-      } catch {
-        failure = failure ?? error
-      }
-      guard let user = found else { continue }
-      let named = session.configuration.console.groups
-      let role = Role.allCases.last { (named[$0] ?? []).contains(where: user.isMember) }
-      return DirectoryVisitor(
-        name: user.name, account: user.account, identity: user.dn.lowercased(), role: role)
-    }
-    if let failure { throw failure }
-    return nil
+  func signIn(
+    _ name: String, password: String, admits: (String) throws -> Void
+  ) throws -> SignInAnswer {
+    try DirectorySignIn(session(), mappings).signIn(name, password: password, admits: admits)
   }
 
-  private func places(
-    of directory: Configuration.Directory
-  ) throws -> (people: [String], groups: DirectorySearch?) {
-    var findings = Findings()
-    let mapping = session().readMapping(of: directory, into: &findings)
-    if let mapping {
-      let people = Set(mapping.searches.flatMap(\.users.bases)).sorted()
-      let places = (people, mapping.groupSearch())
-      state.withLock { $0.places[directory.name] = places }
-      return places
-    }
-    if let known = state.withLock({ $0.places[directory.name] }) { return known }
-    throw Failure(.badConfiguration, "the mapping has faults", findings: findings)
+  func look(for visitor: DirectoryVisitor) throws -> DirectoryVisitor? {
+    try DirectorySignIn(session(), mappings).look(for: visitor)
   }
 
   // MARK: Mappings
@@ -340,6 +314,8 @@ final class House: ConsoleHouse {
   }
 
   // MARK: What went wrong
+
+  func record(_ text: String) { terminal.record(text) }
 
   func warn(_ text: String) { terminal.warn(text) }
 

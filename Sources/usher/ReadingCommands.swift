@@ -59,6 +59,9 @@ struct Check: ParsableCommand {
       into: &findings)
     session.terminal.clearProgress()
     SurveyText.write(survey, mapping: mapping, directory: directory.name, session.terminal.print)
+    for impediment in try DirectorySignIn(session, CompiledMappings()).impediments(in: directory) {
+      session.terminal.warn(impediment)
+    }
     if survey.referrals > 0 {
       session.terminal.warn("\(survey.referrals.of("referral was", "referrals were")) not followed")
     }

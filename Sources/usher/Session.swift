@@ -88,6 +88,9 @@ struct Session {
     for warning in findings.all {
       terminal.say(DiagnosticText.text(of: warning, style: terminal.errors))
     }
+    for filter in configuration.console.searches.compactMap(\.filter) {
+      _ = try DirectorySignIn.filter(filter)
+    }
     return configuration
   }
 
@@ -257,7 +260,10 @@ struct Session {
     try configuration.directories.map { offline ? .mirror : .directory(try source($0)) }
   }
 
-  func directory(_ server: Configuration.Server) throws -> LDAPDirectory {
+  /// - Parameter seconds: nil: as long as `timeout` says.
+  func directory(
+    _ server: Configuration.Server, waitsAtMost seconds: Int? = nil
+  ) throws -> LDAPDirectory {
     var bind: LDAPServer.Bind?
     switch server.bind {
     case .simple(let dn, let password):
@@ -276,7 +282,8 @@ struct Session {
     return LDAPDirectory(
       server: LDAPServer(
         urls: server.urls, bind: bind, caPath: server.caPath, clientIdentity: identity,
-        allowsClearText: server.allowsClearText, timeoutSeconds: server.timeoutSeconds,
+        allowsClearText: server.allowsClearText,
+        timeoutSeconds: min(server.timeoutSeconds, seconds ?? .max),
         canaries: server.canaries),
       connections: server.connections,
       limiter: LoadLimiter(searches: server.rate.searches, entries: server.rate.entries),

@@ -104,8 +104,14 @@ console:
         subprocess.run(["ldapmodify", "-Q", "-Y", "EXTERNAL", "-H", self.server["LDAPI_URL"]], input=ldif,
                        text=True, check=True, stdout=subprocess.DEVNULL)
 
+    def pause(self):
+        os.kill(self.slapd_pid(), signal.SIGSTOP)
+
+    def resume(self):
+        os.kill(self.slapd_pid(), signal.SIGCONT)
+
     def slapd_pid(self):
-        return int(self.server["PID"])
+        return int(re.search(r"^PID=(\d+)", (self.folder / "server/server.env").read_text(), re.M)[1])
 
     def serve(self):
         """Starts the service; returns the console's address."""

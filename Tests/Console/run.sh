@@ -19,5 +19,6 @@ python=$root/.build/console-python
 }
 
 "$python/bin/python" "$here/notices.py" "$usher"
+"$python/bin/python" "$here/sign_in.py" "$usher"
 "$python/bin/python" "$here/api.py" "$usher"
 "$python/bin/python" "$here/browser.py" "$usher" --output "$root/.build/console"

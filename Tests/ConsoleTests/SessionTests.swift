@@ -39,22 +39,27 @@ import Testing
     #expect(sessions.takeNotice(for: id) == nil)
   }
 
-  @Test func guessingGetsSlowAndSuccessForgivesIt() {
-    let throttle = Throttle()
-    for _ in 0..<5 { #expect(throttle.begin(name: "Ada", address: "a", now: 0) == nil) }
-    #expect(throttle.begin(name: "ADA", address: "c", now: 0) == 2)
-    #expect(throttle.begin(name: "bob", address: "a", now: 0) == nil)
-    #expect(throttle.begin(name: "ADA", address: "c", now: 2) == nil)
-    #expect(throttle.begin(name: "ada", address: "c", now: 2) == 4)
-    // An outage is nobody's failure, and success forgives what was before.
-    #expect(throttle.begin(name: "ada", address: "c", now: 6) == nil)
-    throttle.takeBack(name: "ada", address: "c")
-    #expect(throttle.begin(name: "ada", address: "c", now: 10) == nil)
-    throttle.takeBack(name: "ada", address: "c", forgets: true)
-    for _ in 0..<5 { #expect(throttle.begin(name: "ada", address: "c", now: 10) == nil) }
-    for number in 0..<50 { _ = throttle.begin(name: "n\(number)", address: "b", now: 20) }
-    #expect(throttle.begin(name: "new", address: "b", now: 20) != nil)
-    #expect(throttle.begin(name: "new", address: nil, now: 20) == nil)
+  @Test func aRoleIsAskedForAgain() {
+    let sessions = Sessions()
+    let login = DirectoryVisitor.Login(directory: "corporate", name: "ada")
+    let who = DirectoryVisitor(
+      name: "ada", account: "ada", identity: "uid=ada", role: .approver, login: login)
+    let id = sessions.begin(who, .approver, now: 0)
+    func asks(_ purpose: Purpose, _ now: Int64) -> Bool {
+      sessions.uncertain(id, for: purpose, now: now) != nil
+    }
+    // Each approval is certain, all else for a quarter of an hour.
+    #expect(asks(.approval, 1) && !asks(.change, 899) && !asks(.reading, 899))
+    // Where the directory cannot be asked, changes ask each time, and readers once a minute.
+    #expect(asks(.change, 900) && asks(.change, 901) && !asks(.reading, 901) && asks(.reading, 961))
+    sessions.confirm(id, as: .viewer, now: 1000)
+    #expect(sessions.visitor(id, now: 1000)?.role == .viewer)
+    #expect(!asks(.change, 1899) && asks(.change, 1900))
+    sessions.confirm(id, as: nil, now: 1900)
+    #expect(sessions.visitor(id, now: 1900) == nil)
+    // Whom no directory let in none can be asked for.
+    let first = sessions.begin(ada, .approver, now: 0)
+    #expect(sessions.uncertain(first, for: .approval, now: 1) == nil)
   }
 
   @Test func fieldsAreReadAsBrowsersSendThem() {
@@ -67,16 +72,5 @@ import Testing
     #expect(
       Fields("q=%")["q"] == "%" && Fields("q=[x]")["q"] == "[x]" && Fields("a=b=c")["a"] == "b=c")
     #expect("a b&c=ü".percentEncoded == "a%20b%26c%3D%C3%BC")
-  }
-
-  @Test func twoApproversAreTwoPeople() {
-    let pending = PendingPlans()
-    func visitor(_ name: String, _ identity: String) -> Visitor {
-      Visitor(name: name, account: name, identity: identity, role: .approver, formToken: "")
-    }
-    #expect(!pending.approve(held: "h", by: visitor("Ada", "uid=ada"), now: 0))
-    // Another name makes nobody another person.
-    #expect(!pending.approve(held: "h", by: visitor("Bob", "uid=ada"), now: 0))
-    #expect(pending.approve(held: "h", by: visitor("Ada", "uid=bob"), now: 9))
   }
 }

@@ -300,6 +300,9 @@ SERVICE_VALID = [SITE + LDIF + text + "\n" for text in [
     " approvers: [eve], second-approver: true, tls: { certificate: a.pem, key: a.key },"
     f" tokens: [{{ name: ci, role: viewer, sha256: {HASH} }}] }}",
     "console: { listen: \"[::1]:0\", second-approver: false, tokens: [] }",
+    "console: { proxies: [127.0.0.1, 10.0.0.0/8], search: { directory: corporate, base: \"ou=admins,dc=x\","
+    " filter: (uid=*) } }",
+    "console: { proxies: 127.0.0.1, search: [(uid=*), { base: [\"dc=x\"] }] }",
     "console: { listen: 127.0.0.1:443, url: \"https://[2001:db8::1]/usher\" }",
     f"console: {{ listen: off, tokens: {{ name: ci, role: approver, sha256: {HASH.upper()} }} }}",
 ]]
@@ -315,6 +318,7 @@ SERVICE_FAULTS = [SITE + LDIF + text + "\n" for text in [
     "notify: { webhook: { url: https://a.example, format: xml } }", "notify: [it@acme.example]",
     "console: 8480", "console: { listen: 127.0.0.1:65536 }", "console: { listen: \"::1:8480\" }",
     "console: { listen: 8480 }", "console: { listen: 127.0.0.1 }", "console: { port: 8480 }",
+    "console: { search: { bases: dc=x } }",
     "console: { url: usher.acme.example }", "console: { viewers: { a: b } }", "console: { second-approver: maybe }",
     "console: { tls: { certificate: a.pem } }", "console: { tls: a.pem }", "console: { tokens: { name: a } }",
     "console: { tokens: [{ name: a, role: viewer }] }",

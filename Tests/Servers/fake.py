@@ -16,35 +16,11 @@ import socket
 import sys
 import threading
 
-
-def ber(tag, body):
-    length = len(body)
-    if length < 128:
-        return bytes([tag, length]) + body
-    size = (length.bit_length() + 7) // 8
-    return bytes([tag, 0x80 | size]) + length.to_bytes(size, "big") + body
+from ber import ber, message, read_message, result
 
 
 def text(value):
     return ber(0x04, value if isinstance(value, bytes) else value.encode())
-
-
-def read(stream):
-    head = stream.read(2)
-    if len(head) < 2:
-        return b""
-    length = head[1]
-    if length & 0x80:
-        length = int.from_bytes(stream.read(length & 0x7F), "big")
-    return stream.read(length)
-
-
-def message(number, tag, body):
-    return ber(0x30, number + ber(tag, body))
-
-
-def result(value):
-    return ber(0x0A, bytes([value])) + ber(0x04, b"") + ber(0x04, b"")
 
 
 def entry(name, attributes):
@@ -125,8 +101,8 @@ server = kinds[sys.argv[1]](*sys.argv[2:]) if sys.argv[1] in kinds else Answerin
 
 def serve(client):
     stream = client.makefile("rb")
-    while request := read(stream):
-        number, operation = request[:2 + request[1]], request[2 + request[1]]
+    while found := read_message(stream):
+        _, number, operation, request = found
         if operation == 0x60:
             client.sendall(message(number, 0x61, result(0)))
         elif operation == 0x77:

@@ -38,17 +38,19 @@ extension ConsoleSite {
       let hash = try asked.json(ApprovalOrder.self).hash
       return try .of(AppliedBody(try work.approve(hash, by: asked.visitor)))
     }
-    api(router, .get, "preview", .viewer) { _ in try .of(PreviewBody(work.pending.preview)) }
+    api(router, .get, "preview", .viewer) { _ in
+      try .of(PreviewBody(work.pending.preview(now: house.now)))
+    }
     api(router, .post, "preview", .operator) { asked in
       try work.beginPreview(by: asked.visitor)
-      return try .of(PreviewBody(work.pending.preview), status: 202)
+      return try .of(PreviewBody(work.pending.preview(now: house.now)), status: 202)
     }
     api(router, .post, "orders", .operator) { asked in
       let plan = try order(asked.json(OrderBody.self), by: asked.visitor)
       return try .of(PlanBody(plan), status: 201)
     }
     api(router, .get, "plans/{hash}", .viewer) { asked in
-      guard let kept = work.pending[asked.part("hash")] else {
+      guard let kept = work.pending.plan(asked.part("hash"), now: house.now) else {
         throw Problem(404, "there is no such plan any more")
       }
       return .json(try PlanJSON.text(of: kept.plan))
@@ -96,14 +98,12 @@ extension ConsoleSite {
     for route in router.routes where route.path.description.hasPrefix("/api/v1/") {
       known[route.path.description, default: []].append(route.method)
     }
-    for (path, methods) in known {
+    for (path, named) in known {
+      let methods = named.contains(.get) ? named + [.head] : named
       let allowed = methods.map(\.rawValue).sorted().joined(separator: ", ")
       for method in all where !methods.contains(method) {
         router.on(RouterPath(path), method: method) { _, _ in
-          var response = try Answer.of(
-            ProblemBody(Problem(405, "this path takes \(allowed)")), status: 405
-          ).response()
-          response.headers[.contentType] = "application/problem+json"
+          var response = try problemBody(Problem(405, "this path takes \(allowed)"))
           response.headers[.allow] = allowed
           return response
         }
@@ -122,7 +122,7 @@ extension ConsoleSite {
           throw Problem(403, "this takes the role \(role.rawValue)")
         }
         let body =
-          method == .get ? ByteBuffer() : try await request.body.collect(upTo: Self.largestBody)
+          method == .get ? ByteBuffer() : try await request.body(upTo: Self.largestBody)
         let asked = Asked(
           visitor: visitor, notice: nil,
           parts: try Dictionary(
@@ -135,13 +135,16 @@ extension ConsoleSite {
           query: Fields(request.uri.query ?? ""), form: .none, body: Data(buffer: body))
         return try await away { try handler(asked) }.response()
       } catch {
-        let problem = self.problem(error)
-        var response = try Answer.of(ProblemBody(problem), status: problem.status).response()
-        response.headers[.contentType] = "application/problem+json"
-        if problem.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
-        return response
+        return try problemBody(self.problem(error))
       }
     }
+  }
+
+  func problemBody(_ problem: Problem) throws -> Response {
+    var response = try Answer.of(ProblemBody(problem), status: problem.status).response()
+    response.headers[.contentType] = "application/problem+json"
+    if problem.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+    return response
   }
 
   // MARK: What is asked

@@ -12,7 +12,7 @@ extension ConsoleSite {
   func preview(_ asked: Asked) throws -> Answer {
     var values: [String: Any] = [:]
     var waits = false
-    switch work.pending.preview {
+    switch work.pending.preview(now: house.now) {
     case .none: values["is_none"] = true
     case .underWay(let since, let by):
       values["under_way"] = ["since": Moment(seconds: since).human, "by": by.shown]
@@ -39,26 +39,25 @@ extension ConsoleSite {
 
   func plan(_ asked: Asked) throws -> Answer {
     let hash = asked.part("hash")
-    guard let kept = work.pending[hash] else {
+    guard let kept = work.pending.plan(hash, now: house.now) else {
       throw Problem(404, "there is no such plan any more", remedy: "make a new preview")
     }
     var isStale = false
     var approvals: [[String: Any]] = []
     try house.reading { office in
       isStale = kept.isStale(try office.desk.site())
-      if case .sync = kept.origin { approvals = try office.desk.waiting(now: office.now).map(held) }
+      if kept.isPreview { approvals = try office.desk.waiting(now: office.now).map(held) }
     }
     let plan = kept.plan
-    var isPreview = false
-    if case .sync = kept.origin { isPreview = true }
+    let isPreview = kept.isPreview
     let people = PeopleOfPlan(plan, asked.query)
     let from = asked.from
     let shown = people.subjects.dropFirst(from).prefix(Self.peopleOnPage)
-    let mayApply = asked.visitor.role >= (kept.isWide ? .approver : .operator)
-    let needsTwo = kept.isWide && house.configuration.console.needsSecondApprover
+    let mayApply = asked.visitor.role >= (kept.takesApprover ? .approver : .operator)
+    let needsTwo = kept.takesApprover && house.configuration.console.needsSecondApprover
     var values: [String: Any] = [
       "hash": hash, "short_hash": String(hash.prefix(12)), "is_stale": isStale,
-      "is_empty": plan.isEmpty, "is_preview": isPreview, "by": kept.by.shown,
+      "is_empty": plan.isEmpty, "is_preview": isPreview, "by": kept.by.name.shown,
       "made_at": Moment(seconds: kept.madeAt).values,
       "notes": (kept.notes + plan.warnings).map(\.shown),
       "people_read": plan.basis.peopleRead.grouped, "groups_read": plan.basis.groupsRead.grouped,
