@@ -171,7 +171,7 @@ final class LDAPConnection {
         isFinal: false)
     }
     let installed = ldap_install_tls(handle)
-    guard installed == LDAP_SUCCESS else { throw untrusted() }
+    guard installed == LDAP_SUCCESS else { throw noTLS() }
   }
 
   // MARK: Signing in
@@ -365,7 +365,7 @@ final class LDAPConnection {
     if url.hasPrefix("ldaps:"), code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR,
       let diagnostic, !diagnostic.isEmpty
     {
-      return untrusted()
+      return noTLS()
     }
     return ConnectFailure(
       failure: ReadFailure(
@@ -373,14 +373,33 @@ final class LDAPConnection {
         remedy: "is the server running, and is the port right?"), isFinal: false)
   }
 
-  private func untrusted() -> ConnectFailure {
-    ConnectFailure(
-      failure: ReadFailure(
-        "no TLS connection to \(url): \(diagnosticMessage ?? lastError)",
+  /// Why TLS did not come about. A proxy takes a connection and closes it again while the server behind it is down: nothing is
+  /// wrong with a certificate then, since none was shown.
+  private func noTLS() -> ConnectFailure {
+    let reason = diagnosticMessage.flatMap { $0.isEmpty ? nil : $0 } ?? lastError
+    let failure =
+      Self.isEnd(reason)
+      ? ReadFailure(
+        "no TLS connection to \(url): the connection was closed in the handshake (\(reason))",
+        remedy:
+          "is the server running, also behind a proxy or load balancer? Does this port speak TLS, and does the server ask for tls.certificate?"
+      )
+      : ReadFailure(
+        "no TLS connection to \(url): \(reason)",
         remedy:
           "the certificate must be valid, bear the server's name and be signed by an authority in tls.ca"
-      ),
-      isFinal: false)
+      )
+    return ConnectFailure(failure: failure, isFinal: false)
+  }
+
+  /// Whether GnuTLS or OpenSSL say that the other side has closed the connection, and nothing of a certificate.
+  static func isEnd(_ reason: String) -> Bool {
+    let text = reason.lowercased()
+    if text.contains("certificate") || text.contains("hostname") { return false }
+    return [
+      "eof", "terminated", "reset", "closed", "broken pipe", "pull function", "push function",
+      "syscall", "can't contact", "connection refused", "unknown error code",
+    ].contains { text.contains($0) }
   }
 
   private var diagnosticMessage: String? {

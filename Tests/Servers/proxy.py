@@ -85,7 +85,12 @@ def deliver(chunks, target):
 
 def serve(client):
     server = shaped(socket.socket())
-    server.connect(("127.0.0.1", server_port))
+    try:
+        server.connect(("127.0.0.1", server_port))
+    except OSError:
+        # As a load balancer does it.
+        client.close()
+        return
     if delay_seconds is not None:
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
