@@ -25,6 +25,13 @@ package struct SyncNotice: Sendable {
     self.link = link
   }
 
+  /// The same sync's notice that says nothing but that syncs work again.
+  package var recovery: SyncNotice {
+    var notice = SyncNotice(site: site, at: at, link: link)
+    notice.isRecovery = true
+    return notice
+  }
+
   private var changeCount: Int { changes.values.reduce(0, +) }
 
   /// Whether there is something to tell at all.

@@ -225,7 +225,7 @@ final class House: ConsoleHouse {
     defer { state.withLock { $0.isTrying = false } }
     let ended = try run(
       ["plan", "--offline", "--mapping", "-", "--directory", directory, "--quiet"], input: text)
-    if ended.output.isEmpty { throw ended.problem }
+    if ended.output.isEmpty { throw ended.trialProblem }
     return ended.output
   }
 
@@ -234,7 +234,7 @@ final class House: ConsoleHouse {
   func makePlan() throws -> MadePlan {
     let file = scratch("plan")
     defer { unlink(file) }
-    let ended = try run(["plan", "--out", file, "--quiet"], input: "")
+    let ended = try givingWay { try run(["plan", "--out", file, "--quiet"], input: "") }
     guard FileManager.default.fileExists(atPath: file) else { throw ended.problem }
     // What is approved by a hash is shown with its button.
     let remarks = ended.errors.split(separator: "\n").filter {
@@ -245,10 +245,32 @@ final class House: ConsoleHouse {
       remarks: remarks.joined(separator: "\n"))
   }
 
+  /// Runs go first: a preview that was given up for one is made anew when it has ended.
+  private func givingWay(_ preview: () throws -> Ended) throws -> Ended {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while true {
+      let ended = try preview()
+      guard ended.status == ExitStatus.busy.rawValue, ContinuousClock.now < deadline else {
+        return ended
+      }
+      usleep(500_000)
+    }
+  }
+
   private struct Ended {
     let status: Int32
     let output: String
     let errors: String
+
+    /// The same of a mapping that was tried on the mirror, for people who have only the console.
+    var trialProblem: Problem {
+      guard status == ExitStatus.directoryUnread.rawValue else { return problem }
+      return Problem(
+        409, problem.message,
+        remedy:
+          "the text has no faults, but it asks for something that was not read so far. On the host, usher plan --mapping FILE reads it and shows what the text would do. Once the text is saved there, a preview reads it, too, and what it changes waits for approval"
+      )
+    }
 
     /// What the command said when it failed.
     var problem: Problem {
@@ -280,8 +302,18 @@ final class House: ConsoleHouse {
       state.programs.append(program)
       return program
     }
-    ended.wait()
+    let seconds = configuration.runSeconds
+    let isLate = ended.wait(timeout: .now() + .seconds(seconds)) == .timedOut
+    if isLate {
+      program.send(SIGKILL)
+      ended.wait()
+    }
     state.withLock { $0.programs.removeAll { $0 === program } }
+    if isLate {
+      throw Problem(
+        503, "this was not done within \(seconds) s and was stopped",
+        remedy: "usher check --connect on the host says whether the directories answer")
+    }
     return Ended(
       status: program.status ?? 1, output: Session.load(files[1]) ?? "",
       errors: Session.load(files[2]) ?? "")
@@ -300,6 +332,10 @@ final class House: ConsoleHouse {
     page.counter(
       "syncs_total", "Syncs of this service since it began, by exit code.",
       service.ends.sorted { $0.key < $1.key }.map { ([("exit_code", "\($0.key)")], "\($0.value)") })
+    if configuration.notices != nil {
+      let queue = NoticeQueue(storePath: configuration.site.storePath)
+      page.gauge("notices_waiting", "Notices that are still to be sent.", Int64(queue.count))
+    }
     page.gauge("sync_running", "1 while a sync is under way.", service.syncingSince == nil ? 0 : 1)
     if let next = service.nextSync {
       page.gauge("sync_next_timestamp_seconds", "When the next sync begins.", next)

@@ -31,16 +31,18 @@ struct PlanCommand: ParsableCommand {
   }
 
   private func plan(_ session: Session) throws -> ExitStatus? {
-    let lease = try session.lease()
-    defer { withExtendedLifetime(lease) {} }
+    let lease = try session.previewLease()
+    defer { lease.release() }
     let store = try session.store()
     let (planners, texts) = try session.planners(store)
     if let mapping {
-      return try tryOut(mapping, session, store, planners, texts)
+      return try tryOut(mapping, session, lease, store, planners, texts)
     }
     let waiting = try session.reviewed(planners, in: store, offline: offline, texts: texts).held
     let outcome = try session.plan(
       planners, session.origins(offline: offline), only: only, texts: texts)
+    // The mirror is written; no run waits for whoever reads the plan.
+    lease.release()
     let verdict = outcome.verdict
     let plan = verdict.plan
     if format == .text {
@@ -73,8 +75,8 @@ struct PlanCommand: ParsableCommand {
 
   /// What another mapping would do to the same directory: its plan against the current one's.
   private func tryOut(
-    _ file: String, _ session: Session, _ store: SiteDatabase, _ planners: [Planner],
-    _ texts: Findings
+    _ file: String, _ session: Session, _ lease: SiteLease, _ store: SiteDatabase,
+    _ planners: [Planner], _ texts: Findings
   ) throws -> ExitStatus? {
     let tried = try session.directory(named: which.directory)
     let (other, otherTexts) = try session.mapping(of: tried, file)
@@ -91,6 +93,7 @@ struct PlanCommand: ParsableCommand {
     var origins = planners.map { _ in Planner.Origin.mirror }
     if !offline, !trial.canReadMirror { origins[index] = .trial(try session.source(tried)) }
     let verdict = try session.plan(trials, origins, only: only, texts: allTexts).verdict
+    lease.release()
     if format == .text {
       PlanComparison(current: current, other: verdict.plan)
         .write(session.terminal.output, all: all, session.terminal.print)
@@ -169,13 +172,13 @@ struct Sync: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Given by usher serve, which finds the run by it that this sync commits.",
+      "Given by usher serve, which finds the run by it that this sync commits, and sends its notices.",
       visibility: .hidden))
   var runToken: String?
 
   func run() throws {
     Usher.shareHeap()
-    let record = SyncRecord(file: metrics)
+    let record = SyncRecord(file: metrics, isServed: runToken != nil)
     try record.keeping {
       try Session.run(common, "sync") { session in
         var session = session

@@ -45,6 +45,7 @@ final class Service {
   let house: House
   private let console: ConsoleServer?
   private let tokenFile: String?
+  let courier: NoticeCourier
   var timetable: Timetable
   var sync: RunningSync?
   /// Somebody asked for a sync in the console.
@@ -61,6 +62,9 @@ final class Service {
       configuration, path: try Session.configurationPath(options), terminal,
       metricsFile: self.metrics
     ) { [events] in events.add(.syncWanted) }
+    courier = NoticeCourier(
+      { [house] in NoticeQueue(storePath: house.configuration.site.storePath) },
+      to: { [house] in house.configuration.notices }, warn: { [terminal] in terminal.warn($0) })
     // The same at each start.
     let name = ProcessInfo.processInfo.hostName + configuration.site.name
     let shift =

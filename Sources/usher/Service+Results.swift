@@ -26,6 +26,7 @@ extension Service {
     if let words = result.silentEnd { terminal.warn(words.message) }
     tellOfSilence(result)
     correctMetrics(result)
+    courier.wake()
     house.note {
       $0.lastExit = status
       $0.committedRun = result.committed?.run

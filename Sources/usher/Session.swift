@@ -185,6 +185,19 @@ struct Session {
   /// Keeps other runs out until the process ends or the lease is released.
   func lease() throws -> SiteLease { try SiteLease(storePath: configuration.site.storePath) }
 
+  /// The lease of a preview. When a run wants the site, the process ends with exit code 75: what it has written of the
+  /// mirror is taken back by the store, as after any end.
+  func previewLease() throws -> SiteLease {
+    try SiteLease(storePath: configuration.site.storePath) { [terminal] in
+      terminal.clearProgress()
+      terminal.report(
+        Failure(
+          .busy, "a run needs the site and goes first: this preview was given up",
+          remedy: "try again when the run has ended"))
+      _exit(ExitStatus.busy.rawValue)
+    }
+  }
+
   /// Works on an existing site while other runs are kept out.
   func holdingSite<Value>(_ body: (SiteDatabase) throws -> Value) throws -> Value {
     let store = try existingStore()

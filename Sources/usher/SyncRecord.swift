@@ -12,23 +12,31 @@ final class SyncRecord {
   private var metrics: SyncMetrics?
   private var notice: SyncNotice?
   private var messenger: Messenger?
+  /// Whether `usher serve` sends the notices.
+  private let isServed: Bool
 
-  init(file: String?) { self.file = file }
+  init(file: String?, isServed: Bool) {
+    self.file = file
+    self.isServed = isServed
+  }
 
-  /// Runs the sync and writes the file, however it ends.
+  /// Runs the sync and writes the file, however it ends. Notices go out last, when the site is free again.
   func keeping(_ sync: () throws -> Void) throws {
     var status: Int32 = 0
     do { try sync() } catch let exit as ExitCode { status = exit.rawValue }
-    if var notice, status != ExitStatus.busy.rawValue {
-      notice.exitCode = status
-      messenger?.tell(notice)
-    }
     // A sync that found the site held says nothing of it, and the other one writes the file.
-    if let file, status != ExitStatus.busy.rawValue { write(status, to: file) }
+    if status != ExitStatus.busy.rawValue {
+      if let file { write(status, to: file) }
+      if var notice {
+        notice.exitCode = status
+        messenger?.tell(notice)
+      }
+    }
     // Nobody waits for the end of a plan of millions of changes.
     let done = metrics
     metrics = nil
     _ = Meanwhile { withExtendedLifetime(done) {} }
+    if !isServed { messenger?.send() }
     if status != 0 { throw ExitCode(status) }
   }
 

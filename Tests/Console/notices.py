@@ -15,6 +15,7 @@ import socketserver
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.request
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -30,9 +31,10 @@ leavers: { after: 0h, then: deactivate }
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
-    got, answer = [], 200
+    got, answer, pause = [], 200, 0
 
     def do_POST(self):
+        time.sleep(Hook.pause)
         Hook.got.append((self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(Hook.answer)
         self.end_headers()
@@ -85,7 +87,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("usher", type=Path)
     usher = options.parse_args().usher.resolve()
-    hook = start(http.server.HTTPServer(("127.0.0.1", 0), Hook))
+    hook = start(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook))
     mail = start(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail))
     with tempfile.TemporaryDirectory(prefix="usher-notices.") as name:
         folder = Path(name)
@@ -135,17 +137,40 @@ notify: {notify}
         assert f"usher approve {held['hash'][:12]}" in mails[0][1].get_content()
         assert sync(3)[:2] == ([], []), "the same hash was told twice"
 
-        # A failure is told once, and its end, too.
-        (folder / "people.ldif").rename(folder / "away.ldif")
+        # A failure is told once, however often it comes and goes, and its end once nothing has failed for ten minutes.
+        queue = folder / "usher.db.notices"
+
+        def hide():
+            (folder / "people.ldif").rename(folder / "away.ldif")
+
+        def show():
+            (folder / "away.ldif").rename(folder / "people.ldif")
+
+        hide()
         told, mails, _, _ = sync(5)
         assert told[0]["exit_code"] == 5 and told[0]["failure"]["message"], told
         assert "failed" in mails[0][1]["Subject"]
         assert sync(5)[:2] == ([], []), "the same failure was told twice"
-        (folder / "away.ldif").rename(folder / "people.ldif")
+        for _ in range(3):
+            show()
+            assert sync(3)[:2] == ([], []), "the end of an outage was told before ten quiet minutes"
+            hide()
+            assert sync(5)[:2] == ([], []), "an outage that comes and goes was told twice"
+        show()
+        assert sync(3)[:2] == ([], [])
+        waiting = sorted(queue.glob("*.json"))
+        assert len(waiting) == 2, waiting
+        for file in waiting:
+            entry = json.loads(file.read_text())
+            assert SECRET not in file.read_text() and file.stat().st_mode & 0o777 == 0o600
+            assert 500 <= entry["notBefore"] - entry["madeAt"] <= 600, entry
+            file.write_text(json.dumps(entry | {"notBefore": entry["madeAt"] - 1}))
         told, mails, _, _ = sync(3)
-        assert told[0]["recovered"] and "syncs work again" in mails[0][1]["Subject"], told
+        assert [t["recovered"] for t in told] == [True] and "syncs work again" in mails[0][1]["Subject"], told
+        assert len(mails) == 1 and not list(queue.glob("*.json"))
+        assert sync(3)[:2] == ([], [])
 
-        # What reaches nobody is a warning, no failure, and is tried again.
+        # What reaches nobody is a warning, no failure, and is sent after the next sync.
         Hook.answer = 500
         configure(f'{{ webhook: {{ url: "http://127.0.0.1:{hook}/hook" }} }}')
         (folder / "people.ldif").write_text(people(*range(1, 18), 30))
@@ -154,8 +179,35 @@ notify: {notify}
         configure(f'{{ webhook: {{ url: "http://127.0.0.1:{hook}/hook", format: slack }}, email: it@acme.example, smtp: "smtp://127.0.0.1:9" }}')
         (folder / "people.ldif").write_text(people(*range(1, 18), 30, 31))
         told, _, raw, errors = sync(3)
-        assert "nobody could be told by mail" in errors and told[0]["text"].startswith("*[usher acme] "), (errors, told)
+        assert told[0]["usher_notice"] == 1 and told[0]["changes"]["create-account"] == 1, told
+        assert "nobody could be told by mail" in errors and told[1]["text"].startswith("*[usher acme] "), (errors, told)
         assert "X-Usher-Signature" not in raw[0][1]
+        assert raw[0][1]["X-Usher-Delivery"] != raw[1][1]["X-Usher-Delivery"]
+
+        # At most 200 wait: the oldest are removed. What is a week old is not sent.
+        for file in queue.glob("*.json"):
+            for number in range(250):
+                (queue / f"{file.name[:-5]}-{number:03}.json").write_text(file.read_text())
+        (folder / "people.ldif").write_text(people(*range(1, 18), 30, 31, 29))
+        assert "more than 200 wait" in sync(3)[3]
+        assert len(list(queue.glob("*.json"))) <= 200
+        for file in queue.glob("*.json"):
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"madeAt": int(time.time()) - 8 * 86_400}))
+        assert "could not be sent within 7 days" in sync(3)[3] and not list(queue.glob("*.json"))
+
+        # No other run waits for a webhook that hangs.
+        configure(f'{{ webhook: {{ url: "http://127.0.0.1:{hook}/hook" }} }}')
+        Hook.pause = 5
+        (folder / "people.ldif").write_text(people(*range(1, 18), 30, 31))
+        slow = subprocess.Popen([usher, "sync", "--quiet"], cwd=folder, stdout=subprocess.DEVNULL)
+        while not list(queue.glob("*.json")):
+            time.sleep(0.02)
+        begun = time.monotonic()
+        sync(3)
+        assert time.monotonic() - begun < 4, "a sync waited for another one's webhook"
+        assert slow.wait(timeout=60) == 3
+        Hook.pause = 0
+        Hook.got.clear()
 
         # The system's sendmail: here one of our own.
         fake = folder / "sendmail"
@@ -179,21 +231,50 @@ notify: {notify}
         sync(3)
         Hook.got.clear()
         service = subprocess.Popen([usher, "serve"], cwd=folder, stderr=subprocess.PIPE, text=True)
-        for line in service.stderr:
-            if found := re.search(r"The console is at (http\S+)\.", line):
-                address = found[1]
-            if "The next sync begins" in line:
-                break
-        (folder / "usher.yaml").write_text(text + "limts: {}\n")
-        urllib.request.urlopen(urllib.request.Request(
-            address + "/api/v1/sync", method="POST", headers={"Authorization": "Bearer " + made.stdout.strip()}))
-        for line in service.stderr:
-            if "The sync ended with exit code 65" in line:
-                break
-        service.terminate()
-        service.communicate(timeout=60)
-        told = [json.loads(body) for _, _, body in Hook.got]
-        assert [t["exit_code"] for t in told] == [65] and "faults" in told[0]["failure"]["message"], told
+        try:
+            for line in service.stderr:
+                if found := re.search(r"The console is at (http\S+)\.", line):
+                    address = found[1]
+                if "The next sync begins" in line:
+                    break
+            (folder / "usher.yaml").write_text(text + "limts: {}\n")
+            urllib.request.urlopen(urllib.request.Request(
+                address + "/api/v1/sync", method="POST", headers={"Authorization": "Bearer " + made.stdout.strip()}))
+            for line in service.stderr:
+                if "The sync ended with exit code 65" in line:
+                    break
+            def await_notices(count):
+                deadline = time.monotonic() + 60
+                # Each once, also where an answer came too late.
+                while len(told := {head["X-Usher-Delivery"]: json.loads(body) for _, head, body in Hook.got}) < count:
+                    assert time.monotonic() < deadline, told
+                    time.sleep(0.05)
+                assert len(told) == count, told
+                Hook.got.clear()
+                return list(told.values())
+
+            told = await_notices(1)
+            assert [t["exit_code"] for t in told] == [65] and "faults" in told[0]["failure"]["message"], told
+
+            # A webhook that hangs delays no sync of the service, which tries again by itself.
+            (folder / "usher.yaml").write_text(text)
+            Hook.pause, Hook.answer = 20, 500
+            begun = time.monotonic()
+            for number in (40, 41):
+                (folder / "people.ldif").write_text(people(*range(1, 18), 30, 31, number))
+                urllib.request.urlopen(urllib.request.Request(
+                    address + "/api/v1/sync", method="POST", headers={"Authorization": "Bearer " + made.stdout.strip()}))
+                for line in service.stderr:
+                    if "The sync ended with exit code 3" in line:
+                        break
+            assert time.monotonic() - begun < 15, "syncs waited for the webhook"
+            Hook.pause, Hook.answer = 0, 200
+            Hook.got.clear()
+            told = await_notices(2)
+            assert told[0]["changes"]["create-account"] == 1 and told[1]["held"], told
+        finally:
+            service.terminate()
+            service.communicate(timeout=60)
     print("ok: told once, by mail and webhook; silent when nothing happens; told of failures and their end")
 
 

@@ -11,22 +11,16 @@ import Testing
     return place
   }
 
-  /// A program in the place of sendmail, which keeps what it gets in the file `mail`.
-  private func sendmail(_ place: Workplace) throws -> [String: String] {
-    let path = try place.folder.write(
-      "#!/bin/sh\ncat >> \(place.folder.path)/mail\n", to: "sendmail")
-    chmod(path, 0o755)
-    return ["SENDMAIL": path]
-  }
+  private func mail(_ place: Workplace) throws -> String { try place.mails().joined() }
 
-  private func mail(_ place: Workplace) throws -> String {
-    let text = try place.folder.read("mail")
-    // The text is in base64, after an empty line.
-    return text.components(separatedBy: "\n\n").map { part in
-      Data(base64Encoded: part, options: .ignoreUnknownCharacters).map {
-        String(decoding: $0, as: UTF8.self)
-      } ?? part
-    }.joined(separator: "\n\n")
+  /// Waits until a mail holds these words.
+  private func mail(_ place: Workplace, with words: String) throws -> String {
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while try !mail(place).contains(words) {
+      try #require(Date() < deadline, "no mail holds: \(words)")
+      usleep(20_000)
+    }
+    return try mail(place)
   }
 
   private let notify = "notify: { email: it@acme.example, from: usher@acme.example }"
@@ -39,7 +33,7 @@ import Testing
     let pipe = open(path, O_RDWR | O_NONBLOCK)
     defer { close(pipe) }
     while write(pipe, String(repeating: "x", count: 4096), 4096) > 0 {}
-    let served = try Served(place, environment: sendmail(place), errors: path)
+    let served = try Served(place, environment: place.sendmail(), errors: path)
     let sync = try served.sync()
     while try place.usher("runs", "--format", "csv").output.split(separator: "\n").count < 2 {
       usleep(50_000)
@@ -57,8 +51,8 @@ import Testing
     let metrics = try place.folder.read("usher.db.metrics")
     #expect(metrics.contains(#"usher_sync_exit_code{site="acme"} 137"#))
     #expect(metrics.contains(#"usher_sync_applied_timestamp_seconds{site="acme"} "#))
-    let mail = try mail(place)
-    #expect(mail.contains("It failed: the sync was ended by signal 9, after it had applied run 1."))
+    let mail = try mail(
+      place, with: "It failed: the sync was ended by signal 9, after it had applied run 1.")
     #expect(mail.contains("create-account  4"))
     #expect(served.end().status == 0)
   }
@@ -91,7 +85,7 @@ import Testing
       """
     try place.configure(
       Workplace.server(proxy.url, clearText: true, timeout: "120s"), extra: service)
-    let served = try Served(place, "--verbose", environment: sendmail(place))
+    let served = try Served(place, "--verbose", environment: place.sendmail())
     _ = try served.printed("ldapsearch")
     #expect(try served.answer("/readyz") == "200 ready\n")
     // It cannot even react to SIGTERM.
@@ -110,9 +104,9 @@ import Testing
     try served.sync(token: token.text)
     _ = try served.printed("The sync ended with exit code 0")
     #expect(try served.answer("/readyz") == "200 ready\n")
+    let mail = try mail(
+      place, with: "the sync was not done within 5 s and was stopped. Nothing was changed.")
     #expect(served.end().status == 0)
-    let mail = try mail(place)
-    #expect(mail.contains("the sync was not done within 5 s and was stopped. Nothing was changed."))
     #expect(mail.contains("deadline.run in usher.yaml allows more time"))
   }
 
@@ -122,11 +116,11 @@ import Testing
     try place.configure(
       "ldif: acme.ldif",
       extra: "console: { listen: 127.0.0.1:0, tokens: [\(token.line)] }\n\(notify)")
-    #expect(try place.usher("sync", "--quiet", environment: sendmail(place)).status == 0)
+    #expect(try place.usher("sync", "--quiet", environment: place.sendmail()).status == 0)
     let lock = open(place.folder.path + "/usher.db.lock", O_RDWR)
     flock(lock, LOCK_EX)
     defer { close(lock) }
-    let served = try Served(place, environment: sendmail(place))
+    let served = try Served(place, environment: place.sendmail())
     func counted() throws -> Int {
       let line = try served.answer("/metrics", token: token.text).split(separator: "\n").first {
         $0.hasPrefix(#"usher_syncs_total{site="acme",exit_code="75"} "#)
@@ -164,6 +158,8 @@ import Testing
     let served = try Served(place)
     #expect(try served.answer("/metrics").contains(#"usher_approvals_waiting{site="acme"} 1"#))
     try place.folder.write(Company.ldif(people: 20), to: "acme.ldif")
+    // Moments are whole seconds.
+    usleep(1_100_000)
     #expect(try place.usher("sync").status == 0)
     #expect(try served.answer("/metrics").contains(#"usher_approvals_waiting{site="acme"} 0"#))
     #expect(served.end().status == 0)

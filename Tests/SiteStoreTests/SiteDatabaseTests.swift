@@ -3,6 +3,7 @@ import GRDB
 import Ports
 import SiteModel
 import SiteStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -275,6 +276,39 @@ private final class Bench {
       try SiteLease(storePath: path)
     }
     withExtendedLifetime(first) {}
+  }
+
+  @Test func aPreviewGivesTheSiteToARunThatWantsIt() throws {
+    let bench = try Bench()
+    let path = bench.folder.path + "/usher.db"
+    let given = Mutex<SiteLease?>(nil)
+    let preview = try SiteLease(storePath: path) { given.withLock { $0 }?.release() }
+    given.withLock { $0 = preview }
+    #expect(throws: StoreFailure.busy(path: path, holder: "preview by process \(getpid())")) {
+      try SiteLease(storePath: path) {}
+    }
+    let run = try SiteLease(storePath: path)
+    // A run gives it to nobody.
+    #expect(throws: StoreFailure.busy(path: path, holder: "process \(getpid())")) {
+      try SiteLease(storePath: path)
+    }
+    #expect(throws: StoreFailure.busy(path: path, holder: "process \(getpid())")) {
+      try SiteLease(storePath: path) {}
+    }
+    run.release()
+    try SiteLease(storePath: path).release()
+  }
+
+  @Test func aRunDoesNotWaitLongForAPreviewThatDoesNotGiveWay() throws {
+    let bench = try Bench()
+    let path = bench.folder.path + "/usher.db"
+    let preview = try SiteLease(storePath: path) {}
+    let start = ContinuousClock.now
+    #expect(throws: StoreFailure.busy(path: path, holder: "wanted by process \(getpid())")) {
+      try SiteLease(storePath: path)
+    }
+    #expect(ContinuousClock.now - start < .seconds(30))
+    withExtendedLifetime(preview) {}
   }
 
   @Test func nothingOfTheSiteCanBeDeleted() throws {
