@@ -266,6 +266,7 @@ extension DistinguishedName {
       value.append(byte)
     }
     reader = reader.drop { $0 == space }
+    if value.isEmpty { return nil }
     guard let separator = reader.popFirst() else { return (value, nil) }
     return separator == comma || separator == plus ? (value, separator) : nil
   }
@@ -277,10 +278,14 @@ extension DistinguishedName {
     return high << 4 | low
   }
 
+  /// Spaces at the ends, which only what is no text keeps, are written so that they stay; spaces alone are one.
   private static func escaped(_ value: [UInt8]) -> [UInt8] {
+    let escapedSpace: [UInt8] = [backslash, 0x32, 0x30]
+    if value.isEmpty { return escapedSpace }
     var out: [UInt8] = []
-    for byte in value {
+    for (place, byte) in value.enumerated() {
       switch byte {
+      case space where place == 0 || place == value.count - 1: out += escapedSpace
       case comma, plus, equals, backslash, 0x22, 0x23, 0x3B, 0x3C, 0x3E, 0x00..<0x20:
         out.append(backslash)
         out.append(contentsOf: [byte >> 4, byte & 15].map { $0 < 10 ? 0x30 + $0 : 0x57 + $0 })

@@ -1,7 +1,7 @@
 /// Why a text is not a filter, and where.
 package struct FilterFault: Error, Hashable {
   package let message: String
-  /// The place in the text, in characters from 0.
+  /// The place in the text, in Unicode scalars from 0.
   package let offset: Int
   package let hint: String?
 
@@ -20,19 +20,21 @@ extension Filter {
   }
 }
 
+/// Goes by Unicode scalars: a mark that combines with a bracket is one character with it, and yet the bracket ends the part.
 private struct FilterParser {
-  private let text: [Character]
+  private let text: [Unicode.Scalar]
   private var offset = 0
   private var depth = 0
 
-  init(_ text: String) { self.text = Array(text) }
+  init(_ text: String) { self.text = Array(text.unicodeScalars) }
 
   mutating func wholeText() throws(FilterFault) -> Filter {
     skipSpaces()
     guard peek == "(" else {
       throw fault(
         "a filter begins with `(`",
-        hint: text.contains("=") ? "write (\(String(text)))" : "for example (employeeType=staff)")
+        hint: text.contains("=")
+          ? "write (\(string(text[...])))" : "for example (employeeType=staff)")
     }
     let filter = try part()
     skipSpaces()
@@ -85,7 +87,7 @@ private struct FilterParser {
 
   private mutating func item() throws(FilterFault) -> Filter {
     let start = offset
-    while let character = peek, !"=<>~:()".contains(character) { offset += 1 }
+    while let character = peek, !"=<>~:()".unicodeScalars.contains(character) { offset += 1 }
     let name = trimmed(start..<offset)
     guard isDescription(name) else {
       throw fault(
@@ -122,7 +124,7 @@ private struct FilterParser {
         return .extensible(name, rule: rule, try value())
       }
       let start = offset
-      while let character = peek, !":=()".contains(character) { offset += 1 }
+      while let character = peek, !":=()".unicodeScalars.contains(character) { offset += 1 }
       let word = trimmed(start..<offset)
       if word.lowercased() == "dn" {
         throw fault(
@@ -170,23 +172,25 @@ private struct FilterParser {
         bytes.append(high << 4 | low)
         offset += 3
       default:
-        bytes.append(contentsOf: character.utf8)
+        bytes.append(contentsOf: UTF8.encode(character) ?? UTF8.encodedReplacementCharacter)
         offset += 1
       }
     }
     return bytes
   }
 
-  private func hex(_ character: Character) -> UInt8? { character.asciiValue?.hexDigit }
+  private func hex(_ character: Unicode.Scalar) -> UInt8? {
+    UInt8(exactly: character.value)?.hexDigit
+  }
 
-  private var peek: Character? { offset < text.count ? text[offset] : nil }
+  private var peek: Unicode.Scalar? { offset < text.count ? text[offset] : nil }
 
   private mutating func skipSpaces() {
-    while let character = peek, character.isWhitespace { offset += 1 }
+    while let character = peek, character.properties.isWhitespace { offset += 1 }
   }
 
   private mutating func take(_ expected: String) throws(FilterFault) {
-    for character in expected {
+    for character in expected.unicodeScalars {
       guard peek == character else {
         throw fault(
           offset >= text.count
@@ -197,7 +201,11 @@ private struct FilterParser {
   }
 
   private func trimmed(_ range: Range<Int>) -> String {
-    String(text[range]).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    string(text[range]).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  }
+
+  private func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+    String(String.UnicodeScalarView(scalars))
   }
 
   /// An attribute description or object identifier (RFC 4512 §2.5).

@@ -31,6 +31,15 @@ import Testing
     #expect(TextFold.fold(broken[...], is: TextFold.fold(broken[...])))
   }
 
+  /// Found by a fuzzer: with a mark that combines with it, a bracket was part of the value.
+  @Test func aBracketWithACombiningMarkIsABracket() throws {
+    #expect(throws: FilterFault.self) { try Filter(parsing: "(cn=a)\u{612}b)") }
+    #expect(try Filter(parsing: "(cn=a\\29\u{612})").text == "(cn=a\\29\u{612})")
+    #expect(try Filter(parsing: "(cn=*\u{301})").text == "(cn=*\u{301})")
+    let part = try Filter(parsing: "(cn=*\u{301})")
+    #expect(part == .substring("cn", initial: [], any: [], final: [0xCC, 0x81]))
+  }
+
   @Test func spacesBetweenPartsAreAllowed() throws {
     #expect(try Filter(parsing: " ( & (a=1) ( ! (b=2) ) ) ").text == "(&(a=1)(!(b=2)))")
   }
