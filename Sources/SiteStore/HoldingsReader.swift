@@ -35,13 +35,19 @@ struct HoldingsReader {
     _ packed: UnsafeRawBufferPointer, areSuspended: Bool = false
   ) throws -> [Holding] {
     var found: [Holding] = []
+    guard PackedRights.isWhole(packed) else { throw damage("cannot be read") }
     for one in PackedRights(packed).held {
       guard let right = try right(one.right), let givers = try givers.givers(one.giver) else {
-        continue
+        // To pass over it would be to say that the account does not have it.
+        throw damage("name a right or a giver that is not there")
       }
       found.append(Holding(right, givers, isSuspended: areSuspended))
     }
     return found
+  }
+
+  private func damage(_ what: String) -> DatabaseError {
+    DatabaseError(resultCode: .SQLITE_CORRUPT, message: "the rights of an account \(what)")
   }
 
   private mutating func right(_ number: Int64) throws -> Right? {

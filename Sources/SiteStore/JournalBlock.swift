@@ -178,7 +178,8 @@ struct JournalBlock {
   ) throws -> JournalEntry? {
     let damage = Damage(message: "a block cannot be read")
     guard let kindNumber = cursor.byte(), Int(kindNumber) < ChangeKind.byNumber.count,
-      let flagByte = cursor.byte(), let account = cursor.varint(), let rule = cursor.varint(),
+      let flagByte = cursor.byte(), let account = cursor.varint().flatMap(Int64.init(exactly:)),
+      let rule = cursor.varint(),
       let reason = cursor.varint(), rule <= tables.rules.count, reason <= tables.reasons.count
     else { throw damage }
     let flags = Flags(rawValue: flagByte)
@@ -192,7 +193,7 @@ struct JournalBlock {
     if flags.contains(.isPersonal) {
       guard let digest = cursor.bytes(digestSize), let piece = pieces.field() else { throw damage }
       isErased = piece.isEmpty
-      if let only, only != Int64(account) { return nil }
+      if let only, only != account { return nil }
       if !isErased {
         guard SHA256.hash(data: piece).prefix(digestSize).elementsEqual(digest),
           piece.count >= saltSize
@@ -203,9 +204,9 @@ struct JournalBlock {
     } else {
       values = try fields(&cursor, flags)
     }
-    if let only, only != Int64(account) { return nil }
+    if let only, only != account { return nil }
     return JournalEntry(
-      kind: ChangeKind.byNumber[Int(kindNumber)], account: Int64(account), before: values.before,
+      kind: ChangeKind.byNumber[Int(kindNumber)], account: account, before: values.before,
       after: values.after, rule: rule == 0 ? nil : tables.rules[Int(rule) - 1],
       reason: reason == 0 ? nil : tables.reasons[Int(reason) - 1], givers: givers,
       keepsGivers: flags.contains(.keepsGivers), isErased: isErased)

@@ -34,6 +34,27 @@ struct PackedRights {
     }
   }
 
+  /// Whether the bytes are rights as this type writes them, whatever their order.
+  static func isWhole(_ text: UnsafeRawBufferPointer) -> Bool {
+    if text.isEmpty { return true }
+    var rest = text[...]
+    func take(_ word: StaticString) -> Bool {
+      let fits = word.withUTF8Buffer { rest.starts(with: $0) }
+      if fits { rest = rest.dropFirst(word.utf8CodeUnitCount) }
+      return fits
+    }
+    func takeNumber() -> Bool {
+      let digits = rest.prefix { (0x30...0x39).contains($0) }
+      rest = rest.dropFirst(digits.count)
+      return (1...19).contains(digits.count)
+    }
+    guard take("{") else { return false }
+    repeat {
+      guard take("\""), takeNumber(), take("\":"), takeNumber() else { return false }
+    } while take(",")
+    return take("}") && rest.isEmpty
+  }
+
   /// nil for nothing.
   var text: String? {
     if held.isEmpty { return nil }

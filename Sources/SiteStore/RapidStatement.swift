@@ -239,7 +239,7 @@ struct RapidRows: ~Copyable {
     func bytes(_ column: Int32) -> UnsafeRawBufferPointer {
       let start = sqlite3_column_blob(handle, column)
       return UnsafeRawBufferPointer(
-        start: start, count: Int(sqlite3_column_bytes(handle, column)))
+        start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(handle, column)))
     }
 
     /// nil for NULL.

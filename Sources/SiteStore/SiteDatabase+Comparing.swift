@@ -4,49 +4,75 @@ import SiteModel
 
 /// Comparing accounts with what the journal says was done to them.
 extension SiteDatabase {
-  /// What the journal last said of one account; nil where it says nothing, as of what was let go.
-  private struct LastSaid {
-    var emailKey: String?
-    var isActive: Bool?
-  }
-
   /// How many accounts are named; more would bury the rest of the report.
   private static let mostNamed = 20
 
-  /// Adds a fault for each account whose email or state is not what the journal's last change made it.
+  /// Adds a fault for each account that is not what the journal's changes made it, and for counts that are not those of the
+  /// accounts.
   func compareAccounts(
     in db: Database, erased: Set<Int64>, _ report: inout AuditReport
   ) throws {
-    let said = try lastSaid(in: db)
+    let united = try unitedRights(in: db)
+    let said = try lastSaid(in: db, without: united)
     var faults: [String] = []
-    let rows = try Row.fetchCursor(
-      db, sql: "SELECT id, email, deactivated_by IS NULL FROM account ORDER BY id")
     var seen: Set<Int64> = []
-    while let row = try rows.next() {
-      let id: Int64 = try row.value(0)
-      seen.insert(id)
-      guard let said = said[id], !erased.contains(id) else { continue }
-      if let key = said.emailKey, try key != emailKey(row.value(1)) {
-        faults.append("account \(id) has another email than its last change in the journal gave it")
+    var held: [Right: Int] = [:]
+    var active = 0
+    try Self.fetchAll(db) { account in
+      seen.insert(account.id)
+      if account.isActive { active += 1 }
+      for holding in account.holdings where !holding.isSuspended {
+        held[holding.right, default: 0] += 1
       }
-      let isActive: Bool = try row.value(2)
-      if let last = said.isActive, last != isActive {
-        faults.append(
-          isActive
-            ? "account \(id) is active, and by the journal it was deactivated last"
-            : "account \(id) is deactivated, and by the journal it was reactivated last")
-      }
+      guard let said = said[account.id], !erased.contains(account.id) else { return }
+      faults += said.differences(from: account, without: united)
     }
     for id in said.keys.sorted() where !seen.contains(id) {
       faults.append("account \(id) is in the journal, and is gone")
     }
     report.faults += faults.prefix(Self.mostNamed)
     if faults.count > Self.mostNamed {
-      report.faults.append("\(faults.count - Self.mostNamed) more accounts differ from the journal")
+      report.faults.append("\(faults.count - Self.mostNamed) more differences from the journal")
     }
+    report.faults += try wrongCounts(held, active: active, in: db)
   }
 
-  private func lastSaid(in db: Database) throws -> [Int64: LastSaid] {
+  /// What limits and seats count on.
+  private func wrongCounts(
+    _ held: [Right: Int], active: Int, in db: Database
+  ) throws -> [String] {
+    var faults: [String] = []
+    var known: [Right: Int] = [:]
+    for row in try Row.fetchAll(db, sql: "SELECT kind, name, taken FROM rights") {
+      let right = Right(try row.value(0) == "license" ? .license : .group, try row.value(1))
+      known[right, default: 0] += try row.value(2) as Int
+    }
+    for (right, count) in known.sorted(by: { $0.key < $1.key })
+    where count != held[right, default: 0] {
+      faults.append(
+        "\(right.kind.rawValue) \(right.name) is counted \(count) times, and \(held[right, default: 0]) accounts hold it"
+      )
+    }
+    if let count = try Int.fetchOne(db, sql: "SELECT active_accounts FROM site"), count != active {
+      faults.append("\(count) active accounts are counted, and there are \(active)")
+    }
+    return faults
+  }
+
+  /// Rights of which version 10 of the schema made one: what the journal says of each of them does not tell what an account
+  /// has of both.
+  private func unitedRights(in db: Database) throws -> Set<Right> {
+    var united: Set<Right> = []
+    for row in try Row.fetchAll(db, sql: "SELECT kind, name, key FROM rights") {
+      let right = Right(try row.value(0) == "license" ? .license : .group, try row.value(1))
+      if try right.key != row.value(2) { united.insert(right) }
+    }
+    return united
+  }
+
+  private func lastSaid(
+    in db: Database, without united: Set<Right>
+  ) throws -> [Int64: LastSaid] {
     var said: [Int64: LastSaid] = [:]
     let runs = try Row.fetchCursor(db, sql: "SELECT * FROM run ORDER BY id")
     while let run = try runs.next() {
@@ -61,24 +87,11 @@ extension SiteDatabase {
           try JournalBlock.read(
             block.value(0), personal: block.value(1), tables: tables
           ) { entry in
-            Self.note(entry, in: &said[entry.account, default: LastSaid()])
+            said[entry.account, default: LastSaid()].note(entry, without: united)
           }
         } catch is JournalBlock.Damage {}
       }
     }
     return said
-  }
-
-  private static func note(_ entry: JournalEntry, in said: inout LastSaid) {
-    switch entry.kind {
-    case .createAccount:
-      // The profile's first line.
-      said.emailKey = entry.after.flatMap { $0.split(separator: "\n").first }
-        .map { emailKey(String($0)) }
-    case .changeEmail: said.emailKey = entry.after.map(emailKey)
-    case .deactivateAccount: said.isActive = false
-    case .reactivateAccount: said.isActive = true
-    default: break
-    }
   }
 }

@@ -105,7 +105,7 @@ extension SiteDatabase {
           block.value(0), personal: block.value(1), tables: tables, only: account, body)
       }
     } catch let damage as JournalBlock.Damage {
-      throw StoreFailure.unusable(
+      throw StoreFailure.damaged(
         path: path, reason: "run \(run) in the journal: \(damage.message)")
     }
   }
@@ -129,15 +129,15 @@ extension SiteDatabase {
         let header = try Journal.Header(row)
         if header.id != next {
           report.faults.append(
-            header.id == next + 1
-              ? "run \(next) was removed" : "runs \(next) to \(header.id - 1) were removed")
+            header.id == next &+ 1
+              ? "run \(next) was removed" : "runs \(next) to \(header.id &- 1) were removed")
         }
         try check(
           header, row, after: link, isNext: header.id == next, erased: erased, in: db, &report)
         link = try row.value("link")
-        next = header.id + 1
+        next = header.id &+ 1
         report.runs += 1
-        report.changes += header.changes
+        report.changes &+= header.changes
         report.head = AuditHead(run: header.id, link: link.hexadecimal)
         if let known, known.run == header.id, known.link != report.head?.link {
           report.faults.append(

@@ -246,7 +246,7 @@ extension SiteDatabase {
       var batch = EntryBatch(slots: slots)
       while try rows.next() {
         guard batch.appendEntry(stored: rows.row.bytes(0), places: places) else {
-          throw StoreFailure.unusable(path: path, reason: "the mirror is damaged")
+          throw StoreFailure.damaged(path: path, reason: "an entry of the mirror cannot be read")
         }
         // Groups stay: all in one are taken over as they are.
         if batch.count >= 1000, kind == .person {

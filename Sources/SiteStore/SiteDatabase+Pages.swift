@@ -39,7 +39,8 @@ extension SiteDatabase {
     }
     let shown = ids.prefix(count)
     var accounts = try accounts(ids: shown.map(\.id))
-    let place = Dictionary(uniqueKeysWithValues: shown.enumerated().map { ($1.id, $0) })
+    // Where the table's index is damaged, an account may be there twice.
+    let place = Dictionary(shown.enumerated().map { ($1.id, $0) }) { first, _ in first }
     accounts.sort { place[$0.id] ?? 0 < place[$1.id] ?? 0 }
     return AccountPage(
       accounts: accounts, total: total, next: ids.count > count ? shown.last?.key : nil)

@@ -16,9 +16,9 @@ extension SiteDatabase {
         db, sql: "SELECT kind, name, key, taken FROM rights WHERE taken > 0")
       while let row = try counts.next() {
         if try row.value("kind") as String == "license" {
-          try taken[row.value("name")] = row.value("taken")
+          try taken[row.value("name")] = Self.count(row.value("taken"))
         } else {
-          try members[row.value("key")] = row.value("taken")
+          try members[row.value("key")] = Self.count(row.value("taken"))
           try names[row.value("key")] = row.value("name")
         }
       }
@@ -27,7 +27,7 @@ extension SiteDatabase {
         transition: Self.transition(row.value("transition")), policy: policy,
         seatsTaken: taken,
         totals: Site.Totals(
-          activeAccounts: row.value("active_accounts"),
+          activeAccounts: Self.count(row.value("active_accounts")),
           licenses: taken.values.reduce(0, +), groupMemberships: members.values.reduce(0, +),
           membersOfGroup: members, groupNames: names,
           activeMembersOfProtected: Self.activeMembers(of: policy.protectedGroups, in: db)))
@@ -38,6 +38,14 @@ extension SiteDatabase {
     try read { db in
       try String.fetchOne(db, sql: "SELECT transition FROM site").map(Self.transition) ?? .before
     }
+  }
+
+  /// A count of accounts, with which others count on.
+  private static func count(_ number: Int) throws -> Int {
+    guard (0...Int(UInt32.max)).contains(number) else {
+      throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(number) accounts are counted")
+    }
+    return number
   }
 
   /// Whatever else stands there is damage: taken for *before* it would let marks be taken back.
@@ -286,7 +294,7 @@ extension SiteDatabase {
 
   /// All accounts in the order of their numbers. Their people are read in the same order beside them: to look for each
   /// account's takes longer than to read all.
-  private static func fetchAll(_ db: Database, _ body: (Account) throws -> Void) throws {
+  static func fetchAll(_ db: Database, _ body: (Account) throws -> Void) throws {
     var absent: [Int64: Int64] = [:]
     try RapidRows(
       db,

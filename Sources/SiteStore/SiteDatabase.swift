@@ -159,6 +159,8 @@ package final class SiteDatabase: SiteStoring, MirrorStoring {
       throw StoreFailure(error, path: path)
     } catch is RowDecodingError {
       throw StoreFailure.damaged(path: path, reason: "a row holds a value of another type")
+    } catch is DecodingError {
+      throw StoreFailure.damaged(path: path, reason: "a row holds a text that nobody wrote")
     }
   }
 }

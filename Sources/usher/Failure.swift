@@ -25,6 +25,10 @@ struct Failure: Error {
   let remedy: String?
   let findings: Findings?
 
+  /// What to do with a damaged store.
+  static let wayBack =
+    "stop what runs usher and put a backup in its place, without the files that end in -wal, -shm or -journal; usher runs --verify then checks it"
+
   init(_ status: ExitStatus, _ message: String, remedy: String? = nil, findings: Findings? = nil) {
     self.status = status
     self.message = message
@@ -117,8 +121,7 @@ struct Failure: Error {
     case .damaged(let path, let reason):
       self.init(
         .failed, "the store \(path) is damaged: \(reason)",
-        remedy:
-          "stop what runs usher and put a backup in its place, without the files that end in -wal, -shm or -journal; usher runs --verify then checks it"
+        remedy: Self.wayBack
       )
     case .interrupted(let path, let reason):
       self.init(

@@ -74,6 +74,9 @@ struct Runs: ParsableCommand {
         "The journal is as it was written: \(report.runs.of("run", "runs")), \(report.changes.of("change", "changes")). The store's file is whole, and the accounts are as the journal says."
       )
     }
+    if !report.faults.isEmpty {
+      terminal.say("    → \(Failure.wayBack)")
+    }
     if report.unkeyed > 0 {
       terminal.print(
         "\(report.unkeyed.of("run was", "runs were")) written without a key: whoever may write the store could have made them anew. Set audit.key in the configuration."

@@ -63,6 +63,7 @@ import Testing
         #expect(try incremental.export() == fromScratch.export(), "\(place)")
         #expect(try incremental.open() == fromScratch.open(), "\(place)")
         #expect(try incremental.countsRight(), "\(place)")
+        #expect(try incremental.faults() == [], "\(place)")
         for _ in 0..<Int.random(in: 1...3, using: &random) { directory.change(&random) }
         try interfere(with: [incremental, fromScratch], now: now, &random)
       }
@@ -96,6 +97,7 @@ import Testing
         #expect(try incremental.export() == fromScratch.export(), "\(place)")
         #expect(try incremental.open() == fromScratch.open(), "\(place)")
         #expect(try incremental.plan(shares, now: now).verdict.plan.isEmpty, "\(place)")
+        #expect(try incremental.faults() == [], "\(place)")
         for index in directories.indices {
           for _ in 0..<Int.random(in: 0...2, using: &random) {
             directories[index].change(&random)

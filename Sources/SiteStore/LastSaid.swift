@@ -1,0 +1,100 @@
+import SiteModel
+
+/// What the journal last said of one account. Texts and rights are kept as hashes: there may be a million accounts.
+struct LastSaid {
+  /// The journal goes back to the account's beginning, so that it tells all that the account holds.
+  private var isCreated = false
+  private var isActive: Bool?
+  private var email, name, username, person: Int?
+  private var mark = 0
+  /// The exclusive or of the hashes of all rights, each with who gave it.
+  private var rights = 0
+
+  mutating func note(_ entry: JournalEntry, without united: Set<Right>) {
+    switch entry.kind {
+    case .createAccount: create(entry)
+    case .updateProfile:
+      guard let field = entry.after else { return }
+      if field.hasPrefix("name=") { name = hash(field.dropFirst(5)) }
+      if field.hasPrefix("username=") { username = hash(field.dropFirst(9)) }
+    case .changeEmail: email = entry.after.map(hash)
+    case .linkAccount: person = hash(entry.after ?? "")
+    case .markPortalOnly, .unmarkPortalOnly, .convertAccount:
+      mark = Self.hash(entry.givers?.after)
+    case .deactivateAccount: isActive = false
+    case .reactivateAccount: isActive = true
+    case .grantLicense, .revokeLicense, .joinGroup, .leaveGroup:
+      let change = entry.kind == .grantLicense || entry.kind == .joinGroup
+      let kind: Right.Kind =
+        entry.kind == .grantLicense || entry.kind == .revokeLicense ? .license : .group
+      guard let name = change ? entry.after : entry.before else { return }
+      let right = Right(kind, name)
+      if united.contains(right) { return }
+      rights ^= Self.hash(right, entry.givers?.before) ^ Self.hash(right, entry.givers?.after)
+    }
+  }
+
+  /// The profile: email, name, username, mark and directory id, one a line.
+  private mutating func create(_ entry: JournalEntry) {
+    guard let profile = entry.after else { return }
+    let lines = profile.split(separator: "\n", omittingEmptySubsequences: false)
+    isCreated = true
+    email = hash(lines[0])
+    mark = Self.hash(entry.givers?.after)
+    // Names of older versions may hold line ends.
+    guard lines.count == 5 else { return }
+    (name, username, person) = (hash(lines[1]), hash(lines[2]), hash(lines[4]))
+  }
+
+  /// One sentence for each difference.
+  func differences(from account: Account, without united: Set<Right>) -> [String] {
+    var faults: [String] = []
+    func compare(_ said: Int?, _ text: String, _ what: String) {
+      if let said, said != hash(text) {
+        faults.append(
+          "account \(account.id) has another \(what) than its last change in the journal gave it")
+      }
+    }
+    compare(email, account.email, "email")
+    compare(name, account.name, "name")
+    compare(username, account.username ?? "", "username")
+    compare(person, account.person ?? "", "directory id")
+    if let isActive, isActive != account.isActive {
+      faults.append(
+        account.isActive
+          ? "account \(account.id) is active, and by the journal it was deactivated last"
+          : "account \(account.id) is deactivated, and by the journal it was reactivated last")
+    }
+    guard isCreated else { return faults }
+    if mark != Self.hash(account.mark) {
+      faults.append("account \(account.id) is not marked as the journal says")
+    }
+    let held = account.holdings.filter { !united.contains($0.right) }
+    if rights != held.reduce(0, { $0 ^ Self.hash($1.right, $1.givers) }) {
+      faults.append("account \(account.id) does not hold what the journal says")
+    }
+    return faults
+  }
+
+  private func hash(_ text: some StringProtocol) -> Int { String(text).hashValue }
+
+  /// The name of a rule does not count: another one may give by now what a rule gave.
+  private static func hash(_ givers: Givers?) -> Int {
+    guard let givers, !givers.isEmpty else { return 0 }
+    var hasher = Hasher()
+    hasher.combine(givers.rule != nil)
+    hasher.combine(givers.hand)
+    hasher.combine(givers.imported)
+    return hasher.finalize()
+  }
+
+  /// 0 where nobody gives the right.
+  private static func hash(_ right: Right, _ givers: Givers?) -> Int {
+    let givers = hash(givers)
+    if givers == 0 { return 0 }
+    var hasher = Hasher()
+    hasher.combine(right)
+    hasher.combine(givers)
+    return hasher.finalize()
+  }
+}
