@@ -164,3 +164,18 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzzers are no part of an ordinary build: Tests/Fuzz/run.sh asks for them.
+if Context.environment["USHER_FUZZ"] != nil {
+  package.targets += [
+    .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: [
+        "Diagnostics", "DirectoryModel", "SiteModel", "Mapping", "Settings", "Ports", "SyncEngine",
+        "LDAPClient", "Views", "CFuzzer",
+      ], path: "Tests/Fuzz", exclude: ["CFuzzer", "Corpora", "run.sh"], swiftSettings: strict,
+      // gold cannot link what the address sanitizer compiles.
+      linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+  ]
+}

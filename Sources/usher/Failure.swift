@@ -107,7 +107,7 @@ struct Failure: Error {
     case .notOurs(let path):
       self.init(
         .failed, "\(path) is not a site store of usher",
-        remedy: "check site.store in the configuration")
+        remedy: "check site.store in the configuration; if usher made it, \(Self.wayBack)")
     case .newerVersion(let path, let found, let known):
       self.init(
         .failed, "\(path) was written by a newer usher (schema \(found), this one knows \(known))",
