@@ -107,6 +107,22 @@ import Testing
       ])
   }
 
+  /// Accounts and people are found by indexes: one that does not fit its table shows an account without its person.
+  @Test func anIndexThatDoesNotFitItsTableIsAFault() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.db"
+    _ = try SiteDatabase(path: path).transition()
+    try edit(path, oneAccount + "INSERT INTO person (id, account) VALUES ('p1', 1)")
+    let index = "WHERE name = 'person_by_account'"
+    try edit(path, "UPDATE sqlite_schema SET sql = sql || ' WHERE account < 0' \(index)")
+    try edit(path, "REINDEX person_by_account")
+    try edit(path, "UPDATE sqlite_schema SET sql = replace(sql, ' WHERE account < 0', '') \(index)")
+    let faults = try SiteDatabase(path: path).verifyAudit(expecting: nil).faults
+    #expect(
+      faults.contains("the store's file is damaged: row 1 missing from index person_by_account"),
+      "\(faults)")
+  }
+
   @Test func aTextThatCannotBeDecodedIsDamage() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/a.db"
