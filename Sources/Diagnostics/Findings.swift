@@ -23,8 +23,8 @@ package struct SourcePosition: Sendable, Hashable, Codable {
 }
 
 /// One thing wrong, or doubtful, in a file that a person wrote.
-package struct Diagnostic: Sendable, Hashable {
-  package enum Severity: String, Sendable { case error, warning }
+package struct Diagnostic: Sendable, Hashable, Codable {
+  package enum Severity: String, Sendable, Codable { case error, warning }
 
   package let severity: Severity
   package let position: SourcePosition

@@ -161,21 +161,18 @@ final class House: ConsoleHouse {
     guard let directory = session.configuration.directories.first(where: { $0.name == name }) else {
       throw Problem(404, "there is no directory \(name)")
     }
-    guard let text = given ?? Session.load(directory.mappingPath) else {
+    guard let text = Session.load(directory.mappingPath) else {
       throw Problem(409, "the mapping \(directory.mappingPath) cannot be read")
     }
-    let isTrial = given != nil
+    if let given { return try trial(of: given, in: directory) }
     let store = try? session.existingStore()
     let version = try store?.readEvidence(of: name)?.version ?? 0
     let key = "\(version) \(Secret.digest(text))"
-    if !isTrial, let known = state.withLock({ $0.sheets[name] }), known.key == key {
-      return known.sheet
-    }
+    if let known = state.withLock({ $0.sheets[name] }), known.key == key { return known.sheet }
     var findings = Findings()
-    let mapping = read(text, as: directory.mappingPath, session, into: &findings)
+    let mapping = session.readMapping(directory.mappingPath, text: text, into: &findings)
     var coverage: RuleCoverage?
-    // What a text does that somebody tries is found out in a process of its own.
-    if !isTrial, let store, let mapping {
+    if let store, let mapping {
       counting.lock()
       defer { counting.unlock() }
       if let known = state.withLock({ $0.sheets[name] }), known.key == key { return known.sheet }
@@ -190,27 +187,27 @@ final class House: ConsoleHouse {
           reference: rule.reference, matches: coverage?.matches[number],
           decides: coverage?.decides[number])
       }, people: coverage?.people)
-    if !isTrial { state.withLock { $0.sheets[name] = (key, sheet) } }
+    state.withLock { $0.sheets[name] = (key, sheet) }
     return sheet
   }
 
-  /// Reads a mapping that somebody typed. It gets to see no file but those that the saved one names: whoever types it
-  /// may know less than we may read.
-  private func read(
-    _ text: String, as path: String, _ session: Session, into findings: inout Findings
-  ) -> CompiledMapping? {
-    let catalogue = Set(session.configuration.site.licenses.keys)
-    var named: Set<String> = []
-    var ignored = Findings()
-    _ = MappingReader.read(
-      path, catalogue: catalogue,
-      load: {
-        named.insert($0)
-        return Session.load($0)
-      }, into: &ignored)
-    return MappingReader.read(
-      path, catalogue: catalogue,
-      load: { $0 == path ? text : named.contains($0) ? Session.load($0) : nil }, into: &findings)
+  /// A text that somebody typed. It is read in a process of its own, whatever it takes.
+  private func trial(
+    of text: String, in directory: Configuration.Directory
+  ) throws -> MappingSheet {
+    let ended = try run(
+      ["check", "--mapping", "-", "--directory", directory.name, "--format", "json", "--confined"],
+      input: text)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let report = try? decoder.decode(MappingReport.self, from: Data(ended.output.utf8)) else {
+      throw ended.problem
+    }
+    return MappingSheet(
+      directory: directory.name, path: directory.mappingPath, text: text,
+      diagnostics: report.findings,
+      rules: report.rules.map { MappingSheet.Rule(reference: $0, matches: nil, decides: nil) },
+      people: nil)
   }
 
   func tryMapping(of directory: String, text: String) throws -> String {
@@ -224,7 +221,9 @@ final class House: ConsoleHouse {
     guard mayTry else { throw Problem(409, "another change is being tried just now") }
     defer { state.withLock { $0.isTrying = false } }
     let ended = try run(
-      ["plan", "--offline", "--mapping", "-", "--directory", directory, "--quiet"], input: text)
+      [
+        "plan", "--offline", "--mapping", "-", "--directory", directory, "--confined", "--quiet",
+      ], input: text)
     if ended.output.isEmpty { throw ended.trialProblem }
     return ended.output
   }
@@ -274,6 +273,9 @@ final class House: ConsoleHouse {
 
     /// What the command said when it failed.
     var problem: Problem {
+      if status > 128 {
+        return Problem(409, "this takes more memory or computing time than a trial may have")
+      }
       let lines = errors.split(separator: "\n")
       let place = lines.firstIndex { $0.hasPrefix("usher: ") }
       let message = place.map { String(lines[$0].dropFirst(7)) } ?? errors

@@ -21,13 +21,19 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Plan from the mirror, without the directory.") var offline = false
   @Option(help: "Try another mapping file; - reads it from standard input.") var mapping: String?
   @OptionGroup var which: DirectoryOption
+  @OptionGroup var confinement: Confinement
   @Option(help: "Look at one person only: an email, an account id or a directory id.") var only:
     String?
   @Flag(help: "List every change, however many there are.") var all = false
   @Flag(help: "Exit with 2 when changes are pending.") var detailedExitcode = false
 
   func run() throws {
-    try Session.run(common, "plan") { try plan($0) }
+    confinement.enter(megabytes: 16_384, seconds: 300)
+    try Session.run(common, "plan") { session in
+      var session = session
+      session.isConfined = confinement.confined
+      return try plan(session)
+    }
   }
 
   private func plan(_ session: Session) throws -> ExitStatus? {

@@ -16,12 +16,28 @@ struct Check: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @Flag(help: "Also sign in to the directory and count whom the searches select.") var connect =
     false
+  @Option(help: "Check another mapping file; - reads it from standard input.") var mapping: String?
+  @OptionGroup var which: DirectoryOption
+  @Option(help: "How findings in mappings are printed: text, or json.") var format: Format = .text
+  @OptionGroup var confinement: Confinement
+
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, json }
 
   func run() throws {
+    confinement.enter(megabytes: 1024, seconds: 20)
     try Session.run(common, "check") { session in
+      var session = session
+      session.isConfined = confinement.confined
       var findings = Findings()
-      let mappings = session.configuration.directories.map {
-        session.readMapping(of: $0, into: &findings)
+      let directories =
+        mapping == nil && which.directory == nil
+        ? session.configuration.directories : [try session.directory(named: which.directory)]
+      let mappings = directories.map {
+        session.readMapping(of: $0, mapping, into: &findings)
+      }
+      if format == .json {
+        try printReports(directories, mappings, findings, session.terminal)
+        return findings.hasErrors ? .badConfiguration : nil
       }
       if !findings.all.isEmpty {
         session.terminal.print(DiagnosticText.text(of: findings, style: session.terminal.output))
@@ -29,7 +45,7 @@ struct Check: ParsableCommand {
       guard !findings.hasErrors else {
         throw Failure(.badConfiguration, "the mapping has faults")
       }
-      for case (let directory, let mapping?) in zip(session.configuration.directories, mappings) {
+      for case (let directory, let mapping?) in zip(directories, mappings) {
         session.terminal.print(
           "Configuration \(session.configuration.path) and mapping \(directory.mappingPath) are in order: \(mapping.rules.count.of("rule", "rules"))."
         )
@@ -38,6 +54,19 @@ struct Check: ParsableCommand {
         }
       }
       return nil
+    }
+  }
+
+  /// One report a line for each mapping; findings of files that several extend stand in each.
+  private func printReports(
+    _ directories: [Configuration.Directory], _ mappings: [CompiledMapping?], _ findings: Findings,
+    _ terminal: Terminal
+  ) throws {
+    for (directory, mapping) in zip(directories, mappings) {
+      let report = MappingReport(
+        mapping: directory.mappingPath, findings: findings.all,
+        rules: mapping?.rules.map(\.reference) ?? [])
+      terminal.print(try JSONText.of(report, isPretty: false))
     }
   }
 

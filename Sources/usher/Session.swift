@@ -22,6 +22,8 @@ struct Session {
   var readsEverything = false
   /// The moment up to which time has its consequences; nil: now. See `checkClock`.
   var agingNow: Int64?
+  /// Whether a mapping from standard input may name no files but those that the saved one names.
+  var isConfined = false
   /// What the clocks show, of a sync.
   var clock: SyncClock?
 
@@ -147,7 +149,9 @@ struct Session {
     do {
       let data = try FileHandle.standardInput.readToEnd() ?? Data()
       let text = String(decoding: data, as: UTF8.self)
-      return readMapping(directory.mappingPath, text: text, into: &findings)
+      return readMapping(
+        directory.mappingPath, text: text,
+        naming: isConfined ? filesNamed(by: directory.mappingPath) : nil, into: &findings)
     } catch {
       findings.error(
         "standard input cannot be read",
@@ -156,13 +160,31 @@ struct Session {
     }
   }
 
-  /// - Parameter text: what stands in the file's place; nil: what is in it.
+  /// - Parameters:
+  ///   - text: what stands in the file's place; nil: what is in it.
+  ///   - files: the only other files that it may name; nil: any.
   func readMapping(
-    _ path: String, text: String? = nil, into findings: inout Findings
+    _ path: String, text: String? = nil, naming files: Set<String>? = nil,
+    into findings: inout Findings
   ) -> CompiledMapping? {
     MappingReader.read(
       path, catalogue: Set(configuration.site.licenses.keys),
-      load: { text != nil && $0 == path ? text : Self.load($0) }, into: &findings)
+      load: { file in
+        if let text, file == path { return text }
+        return files.map { $0.contains(file) } ?? true ? Self.load(file) : nil
+      }, into: &findings)
+  }
+
+  private func filesNamed(by path: String) -> Set<String> {
+    var named: Set<String> = []
+    var ignored = Findings()
+    _ = MappingReader.read(
+      path, catalogue: Set(configuration.site.licenses.keys),
+      load: {
+        named.insert($0)
+        return Self.load($0)
+      }, into: &ignored)
+    return named
   }
 
   // MARK: Store and directory

@@ -44,6 +44,33 @@ import Testing
     #expect(try place.usher("sync").status == 65)
   }
 
+  @Test func anotherMappingIsCheckedForPeopleAndForPrograms() throws {
+    let place = try place()
+    let faulty = Company.mapping.replacing("licenses:", with: "licences:")
+    try place.folder.write(faulty, to: "new.yaml")
+    #expect(try place.usher("check").status == 0)
+    #expect(try place.usher("check", "--mapping", "new.yaml").status == 65)
+    let check = try place.usher("check", "--mapping", "new.yaml", "--format", "json", "--confined")
+    #expect(check.status == 65)
+    #expect(check.output.split(separator: "\n").count == 1)
+    #expect(check.output.contains(#""hint":"did you mean `licenses`?""#), "\(check.output)")
+    #expect(check.output.contains(#""rules":[]"#) && check.output.contains(#""line":7"#))
+    try place.folder.write(Company.mapping, to: "new.yaml")
+    let right = try place.usher("check", "--mapping", "new.yaml", "--format", "json")
+    #expect(right.status == 0 && right.output.contains(#""name":"staff""#), "\(right.output)")
+  }
+
+  @Test func whatAStrangerTypedIsBoundInMemory() throws {
+    let place = try place()
+    let most = "head -c 1500000000 /dev/zero | \(Workplace.binary) check --mapping -"
+    let bound = try run("/bin/sh", ["-c", most + " --confined"], in: place.folder.path)
+    #expect(
+      bound.status > 128 || bound.output.contains("standard input cannot be read"),
+      "\(bound.status) \(bound.errors) \(bound.output)")
+    let text = "head -c 15000000 /dev/zero | \(Workplace.binary) check --mapping -"
+    #expect(try run("/bin/sh", ["-c", text + " --confined"], in: place.folder.path).status == 65)
+  }
+
   @Test func aPlanAsAPageShowsHostileNamesAsText() throws {
     let place = try place()
     try place.folder.write(
