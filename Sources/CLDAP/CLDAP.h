@@ -1,5 +1,6 @@
 #pragma once
 // What Swift cannot import from libldap: macros with casts, and the address of an I/O layer.
+#include <errno.h>
 #include <lber.h>
 #include <ldap.h>
 
@@ -24,6 +25,23 @@ static inline Sockbuf *usher_ldap_read_ahead(LDAP *ld, ber_len_t size) {
 /// Whether something was read from a socket that no message has been made of yet.
 static inline int usher_ldap_holds_data(Sockbuf *sb) {
   return ber_sockbuf_ctrl(sb, LBER_SB_OPT_DATA_READY, NULL);
+}
+
+/// Refuses messages of more bytes as soon as the server announces them: libldap would allocate whatever is announced.
+static inline void usher_ldap_limit_messages(LDAP *ld, ber_len_t bytes) {
+  Sockbuf *sb = NULL;
+  if (ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) == LDAP_OPT_SUCCESS && sb != NULL)
+    ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &bytes);
+}
+
+/// ldap_result for the next message of any operation.
+/// refuses_length: set to 1 where the announced length is over the limit, or none; else to 0.
+static inline int usher_ldap_next(
+    LDAP *ld, struct timeval *wait, LDAPMessage **message, int *refuses_length) {
+  errno = 0;
+  int type = ldap_result(ld, LDAP_RES_ANY, LDAP_MSG_ONE, wait, message);
+  *refuses_length = type < 0 && errno == ERANGE;
+  return type;
 }
 
 /// LDAP_OPT_ON, a macro with a cast.

@@ -27,8 +27,12 @@ package struct DirectoryGroups: Sendable {
   private var fingerprints: [UInt64] = []
   /// Of each group how many members it names itself.
   private var memberCounts: [Int32] = []
-  /// For each group the groups that it is a member of, directly or through others; nil: not worked out yet.
-  private var ancestors: [[Int32]?] = []
+  /// For each group the groups that it is a direct member of; nil: not worked out yet. What is above those is found by a
+  /// walk: lists of all groups above each would be as large as the square of a cycle.
+  private var knownParents: [[Int32]?] = []
+  /// For each group the number of the walk that has met it last.
+  private var marks: [UInt32] = []
+  private var walk: UInt32 = 0
   /// Whether somebody's `memberOf` named a group that does not name them.
   package private(set) var memberOfAdds = false
 
@@ -97,6 +101,11 @@ package struct DirectoryGroups: Sendable {
   }
 
   package var count: Int { entries.count }
+
+  /// How many bytes the groups and their members take, about, with others added.
+  package func size(with more: EntryBatch) -> Int {
+    entries.size + more.size + members.pairs.count * MemoryLayout<Membership>.stride
+  }
 
   /// Takes over the groups of a batch that was read.
   /// - Returns: of each the keys of its members.
@@ -194,9 +203,12 @@ package struct DirectoryGroups: Sendable {
   }
 
   /// The immutable id of a group, or its normalised DN.
-  package func id(of group: Int) -> String {
-    idValue(of: group).map(DirectoryID.text(of:))
-      ?? String(decoding: entries.name(of: group), as: UTF8.self)
+  package func id(of group: Int) -> String { id(of: group, in: entries) }
+
+  /// The same of a group that is not taken over yet.
+  package func id(of entry: Int, in batch: EntryBatch) -> String {
+    idSlot.flatMap { batch.firstValue(of: entry, slot: $0) }.map(DirectoryID.text(of:))
+      ?? String(decoding: batch.name(of: entry), as: UTF8.self)
   }
 
   /// The group with an id; where several have it, the first of those that are likely, or of all.
@@ -245,7 +257,8 @@ package struct DirectoryGroups: Sendable {
   package mutating func close() {
     named.close()
     members.close()
-    ancestors = Array(repeating: nil, count: entries.count)
+    knownParents = Array(repeating: nil, count: entries.count)
+    marks = Array(repeating: 0, count: entries.count)
     fingerprints = Array(repeating: 0, count: entries.count)
   }
 
@@ -253,7 +266,7 @@ package struct DirectoryGroups: Sendable {
   package var memberships: [Membership] { members.pairs }
 
   /// The groups that a group is a direct member of.
-  private func parents(of group: Int32) -> [Int32] {
+  func parents(of group: Int32) -> [Int32] {
     var found = members.groups(of: nameKey(of: group))
     if let slot = entries.slots.slot(of: "memberOf") {
       for value in entries.values(of: Int(group), slot: slot) { found += groups(namedBy: value) }
@@ -327,24 +340,6 @@ package struct DirectoryGroups: Sendable {
     return entries.values(of: group, slot: slot).map(TextFold.fold)
   }
 
-  /// The shortest way from one of the groups up to another, both ends included.
-  package func path(to group: Int32, from direct: [Int32]) -> [Int32] {
-    var cameFrom: [Int32: Int32] = [:]
-    var queue = direct
-    var next = 0
-    while next < queue.count, queue[next] != group {
-      for parent in parents(of: queue[next])
-      where cameFrom[parent] == nil && !direct.contains(parent) {
-        cameFrom[parent] = queue[next]
-        queue.append(parent)
-      }
-      next += 1
-    }
-    var path = [group]
-    while let last = path.last, let before = cameFrom[last] { path.append(before) }
-    return path.reversed()
-  }
-
   /// The group's DN as the server wrote it.
   package func dn(of group: Int) -> String {
     String(decoding: entries.dn(of: group), as: UTF8.self)
@@ -352,14 +347,7 @@ package struct DirectoryGroups: Sendable {
 
   /// - Parameter direct: ascending, each once.
   private mutating func closed(_ direct: [Int32]) -> GroupSet {
-    var members = direct
-    if nested {
-      for group in direct {
-        let above = ancestors(of: group)
-        if !above.isEmpty { members += above }
-      }
-      if members.count > direct.count { members = members.distinct }
-    }
+    let members = nested ? above(direct) : direct
     var fingerprint: UInt64 = 0
     for group in members { fingerprint &+= self.fingerprint(of: Int(group)) }
     return GroupSet(members: members, direct: direct, fingerprint: fingerprint)
@@ -373,19 +361,27 @@ package struct DirectoryGroups: Sendable {
     return fingerprints[group]
   }
 
-  private mutating func ancestors(of group: Int32) -> [Int32] {
-    if let known = ancestors[Int(group)] { return known }
-    var found: [Int32] = []
-    var seen: Set<Int32> = [group]
-    var next = [group]
-    while let one = next.popLast() {
-      let known = ancestors[Int(one)]
-      for parent in known ?? parents(of: one) where seen.insert(parent).inserted {
-        found.append(parent)
-        if known == nil { next.append(parent) }
-      }
+  /// These groups and all that they are in, each once, by one walk upwards.
+  /// - Parameter direct: ascending, each once.
+  private mutating func above(_ direct: [Int32]) -> [Int32] {
+    walk &+= 1
+    if walk == 0 {
+      marks = Array(repeating: 0, count: marks.count)
+      walk = 1
     }
-    ancestors[Int(group)] = found
+    var found = direct
+    for group in direct { marks[Int(group)] = walk }
+    var next = 0
+    while next < found.count {
+      let group = Int(found[next])
+      if knownParents[group] == nil { knownParents[group] = parents(of: Int32(group)) }
+      for parent in knownParents[group] ?? [] where marks[Int(parent)] != walk {
+        marks[Int(parent)] = walk
+        found.append(parent)
+      }
+      next += 1
+    }
+    if found.count > direct.count { found.sort() }
     return found
   }
 

@@ -24,10 +24,19 @@ package struct LDIFReader {
     guard first.name == "dn" else {
       throw LDIFFault(line: line, message: "an entry begins with `dn:`, not `\(first.name):`")
     }
+    guard first.value.count <= EntryLimits.nameBytes else {
+      throw LDIFFault(
+        line: line,
+        message:
+          "a name of \(first.value.count) bytes; usher takes \(EntryLimits.nameBytes) at most")
+    }
     first.value.withUnsafeBytes { batch.beginEntry(dn: $0) }
+    var bytes = 0
     var grouped: [(name: String, values: [[UInt8]])] = []
     while let attribute = try nextAttribute() {
       let name = attribute.name.lowercased()
+      bytes += attribute.value.count
+      try refuseExcess(attribute, of: first.value, bytes, batch.slots)
       switch name {
       case "changetype":
         throw LDIFFault(
@@ -56,6 +65,26 @@ package struct LDIFReader {
     }
     for attribute in grouped { batch.appendAttribute(attribute.name, values: attribute.values) }
     return true
+  }
+
+  /// - Parameter bytes: what the entry's values have so far.
+  private func refuseExcess(
+    _ attribute: Attribute, of entry: [UInt8], _ bytes: Int, _ slots: AttributeSlots
+  ) throws(LDIFFault) {
+    if bytes > EntryLimits.entryBytes {
+      throw LDIFFault(
+        line: line,
+        message:
+          "\(EntryLimits.shown(entry)) has more than \(EntryLimits.megabytes(EntryLimits.entryBytes)) of values"
+      )
+    }
+    guard let excess = EntryLimits.excess(valueOf: attribute.value.count),
+      !slots.places(of: Array(attribute.name.utf8)).isEmpty
+    else { return }
+    throw LDIFFault(
+      line: line,
+      message:
+        "\(EntryLimits.shown(entry)) has \(excess): \(EntryLimits.shown(attribute.name.utf8))")
   }
 
   fileprivate struct Attribute {

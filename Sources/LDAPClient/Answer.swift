@@ -10,7 +10,8 @@ struct Answer {
   let cookie: [UInt8]?
 
   /// - Throws: `ReadFailure` when the message is not a result.
-  init(_ handle: OpaquePointer, _ message: OpaquePointer) throws {
+  init(_ message: OpaquePointer, of connection: LDAPConnection) throws {
+    let handle = connection.handle
     var code: Int32 = 0
     var matched: UnsafeMutablePointer<CChar>?
     var diagnostic: UnsafeMutablePointer<CChar>?
@@ -23,7 +24,9 @@ struct Answer {
       ldap_controls_free(controls)
     }
     guard parsed == LDAP_SUCCESS else {
-      throw ReadFailure("the server's answer makes no sense (\(resultWords(parsed)))")
+      throw ReadFailure(
+        "\(connection.url) sent an answer that makes no sense (\(resultWords(parsed)))",
+        remedy: "check the server", isOfServer: true)
     }
     self.code = code
     self.matchedDN = matched.map { String(cString: $0) } ?? ""

@@ -17,7 +17,12 @@ struct ContentSync {
     var tellsWhoStays = false
     /// Ids of entries that were sent, in that order.
     var sent: [[UInt8]] = []
+
+    var count: Int { gone.count + present.count + sent.count }
   }
+
+  /// The server names more entries than a search may bring.
+  private struct TooMany: Error {}
 
   private static let syncRequest = "1.3.6.1.4.1.4203.1.9.1.1"
   private static let syncState = "1.3.6.1.4.1.4203.1.9.1.2"
@@ -27,6 +32,7 @@ struct ContentSync {
   private let connection: LDAPConnection
   private let search: DirectorySearch
   private let base: String
+  private var place: BaseCheck
   private var outcome = Outcome()
   /// Nobody is expected.
   private var acceptsSilence = false
@@ -36,6 +42,7 @@ struct ContentSync {
     self.connection = connection
     self.search = search
     self.base = base
+    place = BaseCheck(base)
   }
 
   /// - Parameters:
@@ -49,18 +56,31 @@ struct ContentSync {
     isByChangelog = byChangelog
     do {
       let message = try send(cookie)
-      while true {
-        let received = try connection.result(of: message, while: "asking for changes under \(base)")
-        defer { ldap_msgfree(received) }
-        switch Int(ldap_msgtype(received)) {
-        case usher_res_search_entry: try take(received, deliver)
-        case usher_res_intermediate: try takeInformation(received)
-        case usher_res_search_result: return try finish(received)
-        default: break
-        }
+      do { return try receive(message, deliver) } catch is TooMany {
+        connection.abandon(message)
+        connection.say(
+          "\(connection.url) told more than \(connection.deadline.mostEntries) changes under \(base)"
+        )
+        return nil
       }
     } catch let failure as ConnectFailure {
       throw failure.failure
+    }
+  }
+
+  private mutating func receive(
+    _ message: Int32, _ deliver: (borrowing EntryBatch) throws -> Void
+  ) throws -> Outcome? {
+    while true {
+      let received = try connection.result(of: message, while: "asking for changes under \(base)")
+      defer { ldap_msgfree(received) }
+      switch Int(ldap_msgtype(received)) {
+      case usher_res_search_entry: try take(received, deliver)
+      case usher_res_intermediate: try takeInformation(received)
+      case usher_res_search_result: return try finish(received)
+      default: break
+      }
+      if outcome.count > connection.deadline.mostEntries { throw TooMany() }
     }
   }
 
@@ -97,7 +117,13 @@ struct ContentSync {
     default:
       outcome.sent.append(Array(id))
       var batch = EntryBatch(slots: search.slots)
-      try connection.readEntry(message, begin: { batch.beginEntry(dn: $0) }) {
+      try connection.readEntry(
+        message,
+        begin: { entry in
+          guard place.holds(entry.name) else { throw entry.outside(base) }
+          batch.beginEntry(dn: entry.name)
+        }
+      ) {
         batch.appendAttribute($0, values: $1)
       }
       try deliver(batch)

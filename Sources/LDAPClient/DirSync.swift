@@ -62,6 +62,13 @@ struct DirSync {
         }
         guard let id else { throw strange("an object without an id") }
         outcome.changed.insert(id)
+        if outcome.changed.count > connection.deadline.mostEntries {
+          connection.abandon(message)
+          connection.say(
+            "\(connection.url) told more than \(connection.deadline.mostEntries) changes under \(base)"
+          )
+          return nil
+        }
       case usher_res_search_result:
         return try finish(received, &outcome)
       default: break

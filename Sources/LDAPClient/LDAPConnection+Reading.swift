@@ -28,6 +28,7 @@ extension LDAPConnection {
       throw ReadFailure(
         "the search for \(dn) could not be sent: \(resultWords(sent))", isOfServer: true)
     }
+    expect(message)
     return message
   }
 
@@ -52,9 +53,15 @@ extension LDAPConnection {
         let received = try result(of: message, while: "reading \(dn.isEmpty ? "its rootDSE" : dn)")
         defer { ldap_msgfree(received) }
         switch Int(ldap_msgtype(received)) {
-        case usher_res_search_entry: found = try self.attributes(of: received)
+        case usher_res_search_entry:
+          guard found == nil else {
+            throw ReadFailure(
+              "\(url) sent several entries where \(dn.isEmpty ? "its rootDSE" : dn) was asked for",
+              remedy: "check the server", isOfServer: true)
+          }
+          found = try self.attributes(of: received)
         case usher_res_search_result:
-          let answer = try Answer(handle, received)
+          let answer = try Answer(received, of: self)
           guard answer.code == LDAP_SUCCESS else {
             throw ReadFailure(
               "\(dn.isEmpty ? "the rootDSE" : dn) cannot be read (\(answer.text)): \(url)",
@@ -76,6 +83,7 @@ extension LDAPConnection {
     _ search: DirectorySearch, base: String, control type: String, _ value: [UInt8],
     shownAs shown: String? = nil
   ) throws -> Int32 {
+    expectEntries()
     let encoded = "!\(type)=::\(Data(value).base64EncodedString())"
     tell(search, base: base, extra: " -E '\(shown ?? encoded)'")
     var value = value
@@ -115,32 +123,16 @@ extension LDAPConnection {
 
   /// Takes an entry apart.
   func readEntry(
-    _ message: OpaquePointer, begin: (UnsafeRawBufferPointer) -> Void,
+    _ message: OpaquePointer, begin: (ReceivedEntry) throws -> Void,
     attribute: (String, [[UInt8]]) -> Void
   ) throws {
-    var element: OpaquePointer?
-    var name = berval()
-    guard ldap_get_dn_ber(handle, message, &element, &name) == LDAP_SUCCESS else {
-      throw ReadFailure("\(url) sent an entry that cannot be read")
-    }
-    defer { ber_free(element, 0) }
-    begin(name.bytes)
-    while true {
-      var description = berval()
-      var values: UnsafeMutablePointer<berval>?
-      guard
-        ldap_get_attribute_ber(handle, message, element, &description, &values) == LDAP_SUCCESS
-      else { throw ReadFailure("\(url) sent an entry that cannot be read") }
-      guard description.bv_val != nil else { return }
-      defer { ber_memfree(values) }
+    try ReceivedEntry.read(message, of: self) {
+      try begin($0)
+    } attribute: { entry, _, description, values in
       var bytes: [[UInt8]] = []
-      if var value = values {
-        while value.pointee.bv_val != nil {
-          bytes.append(Array(value.pointee.bytes))
-          value += 1
-        }
-      }
-      attribute(String(decoding: description.bytes, as: UTF8.self), bytes)
+      let name = String(decoding: description, as: UTF8.self)
+      try entry.forEachValue(values, of: description) { bytes.append(Array($0)) }
+      attribute(name, bytes)
     }
   }
 
@@ -152,7 +144,9 @@ extension LDAPConnection {
   /// Asks who the server takes us for (RFC 4532); nil where it cannot be asked.
   func askWhoAmI() -> Int32? {
     var message: Int32 = 0
-    return ldap_whoami(handle, nil, nil, &message) == LDAP_SUCCESS ? message : nil
+    guard ldap_whoami(handle, nil, nil, &message) == LDAP_SUCCESS else { return nil }
+    expect(message)
+    return message
   }
 
   func receiveProfile(_ message: Int32) throws -> ServerProfile {
@@ -172,7 +166,7 @@ extension LDAPConnection {
     do {
       let received = try result(of: message, while: "asking who we are")
       defer { ldap_msgfree(received) }
-      guard try Answer(handle, received).code == LDAP_SUCCESS else { return nil }
+      guard try Answer(received, of: self).code == LDAP_SUCCESS else { return nil }
       var value: UnsafeMutablePointer<berval>?
       guard ldap_parse_whoami(handle, received, &value) == LDAP_SUCCESS, let value else {
         return nil

@@ -19,22 +19,17 @@ final class LDAPConnection {
   let url: String
   let handle: OpaquePointer
   let timeoutSeconds: Int
-  private let deadline: ReadDeadline
-  /// Messages so far; every 256th looks at the clock.
-  private var messages: UInt = 0
-  /// Whether an entry came since `idleSince`, in seconds of the machine's uptime.
-  private var hasEntry = false
-  private var idleSince = 0.0
-  /// The operation whose answer came last.
-  private var answered: Int32 = 0
+  let deadline: ReadDeadline
+  /// What has come so far, see `result`.
+  var receiving = Receiving()
   /// Told each search, as a line that ldapsearch would take.
   private let log: @Sendable (String) -> Void
   /// How ldapsearch would connect and sign in.
   private let words: String
-  private let watch: HandshakeWatch
+  let watch: SocketWatch
   private let callback: UnsafeMutablePointer<ldap_conncb>
   /// The socket below libldap, with what it has read ahead.
-  private var socket: OpaquePointer?
+  private(set) var socket: OpaquePointer?
   /// When it was last read from in the middle of an answer, in nanoseconds of the machine's uptime.
   private var gatheredAt: UInt64 = 0
   /// Whether the server is on this machine, so that what may be on its way is limited, see `gather`.
@@ -72,7 +67,8 @@ final class LDAPConnection {
         failure: ReadFailure("\(url) is not a server's URL"), isFinal: true)
     }
     self.handle = handle
-    watch = HandshakeWatch(seconds: timeoutSeconds)
+    usher_ldap_limit_messages(handle, ber_len_t(Receiving.smallMessageBytes))
+    watch = SocketWatch(seconds: timeoutSeconds)
     callback = watch.callback()
     ldap_set_option(handle, LDAP_OPT_CONNECT_CB, callback)
     do {
@@ -83,7 +79,7 @@ final class LDAPConnection {
       if watch.hasExpired { throw late("connecting") }
       throw error
     }
-    watch.end()
+    watch.noteConnected()
     limitSocketWaits()
     socket = usher_ldap_read_ahead(handle, 1 << 20)
     if let descriptor, isOnThisMachine {
@@ -95,6 +91,7 @@ final class LDAPConnection {
 
   deinit {
     watch.end()
+    receiving.freeEarly()
     ldap_unbind_ext(handle, nil, nil)
     callback.deallocate()
   }
@@ -162,7 +159,7 @@ final class LDAPConnection {
     guard sent == LDAP_SUCCESS else { throw unreachable(sent) }
     let answer = try result(of: message, while: "asking for TLS")
     defer { ldap_msgfree(answer) }
-    let code = try Answer(handle, answer).code
+    let code = try Answer(answer, of: self).code
     guard code == LDAP_SUCCESS else {
       throw ConnectFailure(
         failure: ReadFailure(
@@ -198,7 +195,7 @@ final class LDAPConnection {
     guard sent == LDAP_SUCCESS else { throw unreachable(sent) }
     let received = try result(of: message, while: "signing in")
     defer { ldap_msgfree(received) }
-    let answer = try Answer(handle, received)
+    let answer = try Answer(received, of: self)
     if answer.code == LDAP_SUCCESS { return }
     throw ConnectFailure(
       failure: refusal(answer, dn: mechanism.map { "the SASL mechanism \($0)" } ?? dn),
@@ -305,61 +302,6 @@ final class LDAPConnection {
     gatheredAt = DispatchTime.now().uptimeNanoseconds
   }
 
-  /// The next message of an operation.
-  /// - Throws: `ReadFailure` or `ConnectFailure` where none comes in time, or none that brings reading on.
-  func result(of message: Int32, while doing: String) throws -> OpaquePointer {
-    var wait = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
-    messages &+= 1
-    // A look at the clock for each entry would cost as much as some of what is done with it.
-    if messages & 0xFF == 0 || socket.map({ usher_ldap_holds_data($0) == 0 }) ?? true {
-      let seconds = try deadline.secondsToWait(most: timeoutSeconds, url, doing)
-      wait.tv_sec = Int(seconds)
-      wait.tv_usec = Int(seconds.truncatingRemainder(dividingBy: 1) * 1e6)
-    }
-    var received: OpaquePointer?
-    let type = ldap_result(handle, message, 0, &wait, &received)
-    if type > 0, let received {
-      if Int(type) == usher_res_search_entry {
-        hasEntry = true
-      } else {
-        do { try expectProgress(message, doing) } catch {
-          ldap_msgfree(received)
-          throw error
-        }
-      }
-      return received
-    }
-    if type == 0 {
-      _ = try deadline.secondsToWait(most: timeoutSeconds, url, doing)
-      throw late(doing)
-    }
-    throw ConnectFailure(
-      failure: ReadFailure(
-        "the connection to \(url) was lost while \(doing) (\(lastError))", isOfServer: true),
-      isFinal: false)
-  }
-
-  /// Messages that bring no entry, for example references, count as progress for twice the patience.
-  private func expectProgress(_ message: Int32, _ doing: String) throws {
-    let now = Double(DispatchTime.now().uptimeNanoseconds) / 1e9
-    if hasEntry || message != answered {
-      (hasEntry, answered, idleSince) = (false, message, now)
-    } else if now - idleSince > Double(2 * timeoutSeconds) {
-      throw ReadFailure(
-        "\(url) sent messages and no entry for \(2 * timeoutSeconds) s while \(doing)",
-        remedy: "check the server; `timeout` sets the patience", isOfServer: true)
-    }
-  }
-
-  private func late(_ doing: String) -> ConnectFailure {
-    ConnectFailure(
-      failure: ReadFailure(
-        "\(url) did not answer within \(timeoutSeconds) s while \(doing)",
-        remedy: "is the server overloaded or stopped? `timeout` sets the patience",
-        isOfServer: true),
-      isFinal: false)
-  }
-
   private func unreachable(_ code: Int32) -> ConnectFailure {
     let diagnostic = diagnosticMessage
     if url.hasPrefix("ldaps:"), code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR,
@@ -409,7 +351,7 @@ final class LDAPConnection {
     return message.map { String(cString: $0) }
   }
 
-  private var lastError: String {
+  var lastError: String {
     var code: Int32 = 0
     ldap_get_option(handle, LDAP_OPT_RESULT_CODE, &code)
     return resultWords(code)

@@ -86,17 +86,20 @@ package struct LDAPDirectory: DirectorySource {
   ///   - connections: how many bases of a search are read at once, each over a connection of its own.
   ///   - limiter: shared by all who read this server.
   ///   - runSeconds: all that is read of this server, from now on, may take so long.
+  ///   - mostEntries: one search may bring so many; nil: 100,000 and four times what the last complete read brought.
   ///   - log: told each connection and each search, as a line that ldapsearch would take.
   package init(
     server: LDAPServer, pageSize: Int = 1000, connections: Int = 1,
     limiter: LoadLimiter = LoadLimiter(), runSeconds: Int = 3600,
+    mostEntries: Int? = nil,
     log: @escaping @Sendable (String) -> Void
   ) {
     self.connections = connections
     self.server = server
     self.pageSize = pageSize
     self.limiter = limiter
-    deadline = ReadDeadline(runSeconds: runSeconds, limiter: limiter)
+    deadline = ReadDeadline(
+      runSeconds: runSeconds, mostEntries: mostEntries, limiter: limiter)
     self.log = log
   }
 
@@ -139,6 +142,8 @@ package struct LDAPDirectory: DirectorySource {
       } catch let failure as ConnectFailure {
         failures.append(failure.failure)
         if failure.isFinal { break }
+      } catch let failure as ReadFailure where connection == nil {
+        failures.append(failure)
       }
     }
     if failures.count == 1 { throw failures[0] }
@@ -147,29 +152,29 @@ package struct LDAPDirectory: DirectorySource {
       remedy: failures.compactMap(\.remedy).first)
   }
 
-  package mutating func beginRead(lastSeconds: Double?) {
-    deadline.beginRead(lastSeconds: lastSeconds)
+  package mutating func beginRead(lastSeconds: Double?, lastEntries: Int?) {
+    deadline.beginRead(lastSeconds: lastSeconds, lastEntries: lastEntries)
   }
 
   package mutating func mayBeginAnew(_ isAllowed: Bool) { streams = isAllowed && !isLimited }
 
   package mutating func expectLimits() { (isLimited, streams) = (true, false) }
 
-  package mutating func failOver() -> Bool {
+  package mutating func failOver() -> FailOver {
     readNoFurther()
     if wasCut {
       wasCut = false
       expectLimits()
       log("the server limits its answers; reading anew in pages")
-      return true
+      return .pages
     }
-    guard let url = connection?.url else { return false }
+    guard let url = connection?.url else { return .none }
     failed.append(url)
     connection = nil
     known = nil
-    guard server.urls.contains(where: { !failed.contains($0) }) else { return false }
+    guard server.urls.contains(where: { !failed.contains($0) }) else { return .none }
     log("\(url) failed; reading anew from the next server")
-    return true
+    return .nextServer
   }
 
   /// Signs somebody in on a connection of its own.

@@ -44,6 +44,9 @@ struct RangedEntry {
     self.parts = parts
   }
 
+  /// What a value takes in memory beside its bytes.
+  private static let bytesPerValue = 48
+
   /// Changes when the entry does; a server without it is believed.
   private static let version = "uSNChanged"
 
@@ -71,6 +74,7 @@ struct RangedEntry {
   ) throws -> [[UInt8]]? {
     var all: [[UInt8]] = []
     var version: [UInt8]?
+    var bytes = 0
     while true {
       let asked = "\(attribute);range=\(all.count)-*"
       limiter.beforeSearch()
@@ -91,6 +95,12 @@ struct RangedEntry {
         range.last.map({ $0 - range.first + 1 == values.count }) ?? true
       else { throw Self.gap(range, after: asked, connection) }
       all += values
+      bytes += values.reduce(0) { $0 + $1.count + Self.bytesPerValue }
+      if bytes > EntryLimits.entryBytes {
+        throw ReadFailure(
+          "\(dn) on \(connection.url) has more than \(EntryLimits.megabytes(EntryLimits.entryBytes)) of values for \(attribute)",
+          remedy: "check the server, or leave the entry out by the search's filter")
+      }
       if range.last == nil { return all }
     }
   }

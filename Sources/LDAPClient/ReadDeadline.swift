@@ -2,21 +2,36 @@ import Foundation
 import Ports
 import Synchronization
 
-/// When reading has to end. All connections to a directory share one; times are of the machine's uptime.
+/// When reading has to end, after which time and how many entries. All connections to a directory share one; times are of the machine's uptime.
 final class ReadDeadline: Sendable {
   private let limiter: LoadLimiter
   private let time: Mutex<ReadTime>
+  private let entries: Atomic<Int>
+  /// What somebody has said that one search may bring; nil: nobody did.
+  private let configuredEntries: Int?
 
   /// A run begins, and a read.
-  init(runSeconds: Int, limiter: LoadLimiter) {
+  /// - Parameter mostEntries: what one search may bring; nil: as many as `entryLimit` says.
+  init(runSeconds: Int, mostEntries: Int?, limiter: LoadLimiter) {
     self.limiter = limiter
+    configuredEntries = mostEntries
+    entries = Atomic(mostEntries ?? Self.entryLimit(last: nil))
     time = Mutex(
       ReadTime(runSeconds: runSeconds, at: Self.now, rateNeeds: limiter.secondsNeeded))
   }
 
+  /// So many entries one search may bring, so that memory does not grow without end.
+  var mostEntries: Int { entries.load(ordering: .relaxed) }
+
+  /// - Parameter last: how many the last complete read brought; nil: there was none.
+  static func entryLimit(last: Int?) -> Int { last.map { 100_000 + 4 * $0 } ?? 5_000_000 }
+
   /// Another read begins.
-  /// - Parameter lastSeconds: how long the last complete one took; nil: there was none.
-  func beginRead(lastSeconds: Double?) {
+  /// - Parameters:
+  ///   - lastSeconds: how long the last complete one took; nil: there was none.
+  ///   - lastEntries: how many entries it brought.
+  func beginRead(lastSeconds: Double?, lastEntries: Int?) {
+    entries.store(configuredEntries ?? Self.entryLimit(last: lastEntries), ordering: .relaxed)
     time.withLock {
       $0.beginRead(lastSeconds: lastSeconds, at: Self.now, rateNeeds: limiter.secondsNeeded)
     }

@@ -23,6 +23,9 @@ struct SearchReader {
   /// Pages are to be had, should the server cut the answer.
   private let isStream: Bool
   private var pages = PageProgress()
+  private var place: BaseCheck
+  /// So many entries of one answer may come with a part of their values.
+  private static let mostRanged = 10_000
 
   /// A server cut a stream at one of its limits; what came counts for nothing, and pages may get it all.
   struct StreamCut: Error {}
@@ -35,6 +38,7 @@ struct SearchReader {
     self.connection = connection
     self.search = search
     self.base = base
+    place = BaseCheck(base)
     self.pageSize = pageSize
     self.limiter = limiter
     batch = EntryBatch(slots: search.slots)
@@ -43,6 +47,7 @@ struct SearchReader {
   /// - Throws: `ReadFailure` for any answer but a complete one.
   mutating func read(_ deliver: (borrowing EntryBatch) throws -> Void) throws -> ReadSummary {
     do {
+      connection.expectEntries()
       connection.tell(search, base: base, pageSize: pageSize)
       var message = try send(cookie: [])
       while true {
@@ -144,10 +149,11 @@ struct SearchReader {
       switch Int(ldap_msgtype(received)) {
       case usher_res_search_entry: try take(received)
       case usher_res_search_reference: summary.referrals += 1
-      case usher_res_search_result: return try Answer(connection.handle, received)
+      case usher_res_search_result: return try Answer(received, of: connection)
       default: break
       }
-      if batch.isFull, batch.count < pageSize ?? .max { try flush(deliver) }
+      // The last batch of a page waits until the next page is asked for.
+      if batch.isFull, batch.count != pageSize { try flush(deliver) }
       if summary.entries - paced >= 100 {
         limiter.after(newEntries: summary.entries - paced)
         paced = summary.entries
@@ -156,52 +162,40 @@ struct SearchReader {
   }
 
   private mutating func take(_ message: OpaquePointer) throws {
-    var element: OpaquePointer?
-    var name = berval()
-    guard ldap_get_dn_ber(connection.handle, message, &element, &name) == LDAP_SUCCESS, let element
-    else { throw unreadable }
-    defer { ber_free(element, 0) }
-    batch.beginEntry(dn: name.bytes)
-    if pages.isAwaitingEntry { pages.begin(name.bytes) }
     var parts: [RangedEntry.Part] = []
-    var place = 0
-    // Attributes are read where they lie: libldap would make a list of the values of each.
-    var first = berval()
-    if ber_remaining(element) > 0, ber_skip_element(element, &first) != 0x30 { throw unreadable }
-    var attribute = first.bv_val.map { _ in BERReader(first.bytes) }
-    var others = BERReader(
-      UnsafeRawBufferPointer(
-        start: first.bv_val?.advanced(by: Int(first.bv_len)), count: Int(ber_remaining(element))))
-    while var own = attribute {
-      guard let description = own.contents(0x04), let values = own.inside(0x31) else {
-        throw unreadable
-      }
-      let part = try add(UnsafeRawBufferPointer(rebasing: description), values, at: place)
-      if let part { parts.append(part) }
-      place += 1
-      attribute = others.inside(0x30)
+    try ReceivedEntry.read(message, of: connection) { entry in
+      guard place.holds(entry.name) else { throw entry.outside(base) }
+      batch.beginEntry(dn: entry.name)
+      if pages.isAwaitingEntry { pages.begin(entry.name) }
+    } attribute: { entry, place, description, values in
+      if let part = try add(description, values, at: place, of: entry) { parts.append(part) }
     }
-    guard others.isAtEnd else { throw unreadable }
     summary.entries += 1
+    if summary.entries > connection.deadline.mostEntries { throw endless }
     guard !parts.isEmpty else { return }
-    var entry = EntryBatch(slots: search.slots)
-    entry.appendEntry(batch.count - 1, of: batch)
+    var whole = EntryBatch(slots: search.slots)
+    whole.appendEntry(batch.count - 1, of: batch)
     batch.removeLastEntry()
     ranged.append(
-      RangedEntry(dn: String(decoding: name.bytes, as: UTF8.self), entry: entry, parts: parts))
+      RangedEntry(
+        dn: String(decoding: whole.dn(of: 0), as: UTF8.self), entry: whole, parts: parts))
+    if ranged.count > max(Self.mostRanged, pageSize ?? 0) { throw overfull }
   }
 
   /// - Parameter place: how many attributes of the entry came before.
   /// - Returns: what is to be fetched where the server sent a part of the values only.
   private mutating func add(
     _ description: UnsafeRawBufferPointer, _ values: BERReader<UnsafeRawBufferPointer>,
-    at place: Int
+    at place: Int, of entry: ReceivedEntry
   ) throws -> RangedEntry.Part? {
+    func append() throws {
+      try entry.forEachValue(values, of: description) { batch.appendValue($0) }
+    }
     if slotsBefore.count == place { slotsBefore.append(0) }
     if let slot = search.slots.plainSlot(of: description, likely: slotsBefore[place]) {
       slotsBefore[place] = slot
       batch.beginAttribute(slot: slot, hasOptions: false)
-      try append(values)
+      try append()
       return nil
     }
     if let range = ValueRange(description) {
@@ -211,13 +205,13 @@ struct SearchReader {
       }
       if let slot = search.slots.slot(of: range.attribute) {
         batch.beginAttribute(slot: slot, hasOptions: false)
-        try append(values)
+        try append()
       }
       return nil
     }
     for place in search.slots.places(of: description) {
       batch.beginAttribute(slot: place.slot, hasOptions: place.hasOptions)
-      try append(values)
+      try append()
     }
     return nil
   }
@@ -232,22 +226,24 @@ struct SearchReader {
     ranged.removeAll()
   }
 
-  private mutating func append(_ values: BERReader<UnsafeRawBufferPointer>) throws {
-    var values = values
-    while !values.isAtEnd {
-      guard let value = values.contents(0x04) else { throw unreadable }
-      batch.appendValue(UnsafeRawBufferPointer(rebasing: value))
-    }
-  }
-
   private mutating func flush(_ deliver: (borrowing EntryBatch) throws -> Void) throws {
     if batch.isEmpty { return }
     try deliver(batch)
     batch.removeAll()
   }
 
-  private var unreadable: ReadFailure {
-    ReadFailure("\(connection.url) sent an entry that cannot be read")
+  private var endless: ReadFailure {
+    ReadFailure(
+      "\(connection.url) sent more than \(connection.deadline.mostEntries) entries under \(shownBase), far more than the last time",
+      remedy:
+        "check the server and the search's filter; where there are so many, say so by `entries-at-most` of the directory in usher.yaml",
+      isOfServer: true)
+  }
+
+  private var overfull: ReadFailure {
+    ReadFailure(
+      "\(connection.url) sent a part of the values only for more entries than a page may hold, under \(shownBase)",
+      remedy: "check the server", isOfServer: true)
   }
 
   private var shownBase: String { base.isEmpty ? "the root" : base }

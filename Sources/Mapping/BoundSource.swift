@@ -24,6 +24,11 @@ struct BoundSource: Sendable {
     return values
   }
 
+  /// The same where it is no longer than a name may be.
+  func plainName(of entry: Int, in batch: EntryBatch) -> ArraySlice<UInt8>? {
+    plainValue(of: entry, in: batch).flatMap { $0.count <= NameLimits.characters ? $0 : nil }
+  }
+
   /// The value of an attribute that has just one, where it is in ASCII and is taken as it is; nil: see `values`.
   func plainValue(of entry: Int, in batch: EntryBatch) -> ArraySlice<UInt8>? {
     guard let slot, let value = batch.onlyValue(of: entry, slot: slot), let first = value.first,

@@ -20,6 +20,7 @@ extension PersonEvaluator {
     defer { swap(&grants, &lastGrants) }
     grants.removeAll(keepingCapacity: true)
     var portalOnly: Int?
+    var doubts: [Doubt] = []
     beginPerson()
     var isEntitled = false
     for index in matched {
@@ -28,6 +29,11 @@ extension PersonEvaluator {
       if bound.rule.givesSomething { isEntitled = true }
       let rights = rights(of: bound, entry, batch, set)
       for right in rights where isFirst(right) { grants.append(Grant(right, rule: index)) }
+      if bound.makesGroups,
+        rights.contains(where: { $0.kind == .group && NameLimits.isTooLong($0.name) })
+      {
+        doubts.append(.excessiveGroups(bound.rule.reference))
+      }
     }
     let denied = Set(matched.flatMap { rules[$0].rule.deny })
     if !denied.isEmpty { grants.removeAll { denied.contains($0.right) } }
@@ -37,13 +43,13 @@ extension PersonEvaluator {
     }
     if !nameless.isEmpty { grants.removeAll { $0.right.hiddenCharacter != nil } }
     guard isEntitled else {
-      return Ruling(outcome: withoutRule, denied: denied, isByRule: false)
+      return Ruling(outcome: withoutRule, doubts: doubts, denied: denied, isByRule: false)
     }
     // A copy is as large as it has to be.
     let own = grants.withUnsafeBufferPointer { Array($0) }
     let resolved = mapping.conflicts.resolve(portalOnly, own, mapping.references)
     return Ruling(
-      outcome: resolved.outcome, doubts: resolved.doubts + nameless, denied: denied)
+      outcome: resolved.outcome, doubts: resolved.doubts + nameless + doubts, denied: denied)
   }
 
   private var withoutRule: Entitlement.Outcome {
@@ -108,7 +114,7 @@ extension PersonEvaluator {
     }
     for template in bound.rule.groups {
       let before = names.count
-      names += template.rendered { scope, name in
+      let made = template.rendered { scope, name in
         guard let choice, scope == nil else { return person(name) }
         if let number = Int(name) {
           return choice.caught.indices.contains(number) ? [choice.caught[number]] : []
@@ -117,10 +123,14 @@ extension PersonEvaluator {
           groups.entries.texts(of: choice.group, slot: $0)
         } ?? []
       }
+      names += made.count > NameLimits.namesOfTemplate ? [Self.tooManyNames] : made
       if !template.isLiteral { refuseProtected(&names, from: before, bound.rule) }
     }
-    return names.map(\.trimmed).filter { !$0.isEmpty }.map { Right(.group, $0) }
+    return names.map { NameLimits.cut($0.trimmed) }.filter { !$0.isEmpty }.map { Right(.group, $0) }
   }
+
+  /// What is made of a template that gives too many names: one name that is too long, so that the person is held.
+  private static let tooManyNames = String(repeating: "…", count: NameLimits.characters + 1)
 }
 
 extension PersonEvaluator {

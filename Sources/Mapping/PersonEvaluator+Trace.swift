@@ -6,8 +6,9 @@ extension PersonEvaluator {
   package mutating func trace(
     _ entry: Int, of batch: EntryBatch, groups set: GroupSet
   ) -> [Explanation.RuleTrace] {
-    rules.map { bound in
-      var conditions = conditions(of: bound, entry, batch, set)
+    let paths = GroupPaths(from: set.direct, in: groups)
+    return rules.map { bound in
+      var conditions = conditions(of: bound, entry, batch, set, paths)
       if bound.isBroken {
         conditions.append(Condition("its directory group is there", false, "gone, see R22"))
       }
@@ -28,13 +29,13 @@ extension PersonEvaluator {
   }
 
   private mutating func conditions(
-    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet
+    of bound: BoundRule, _ entry: Int, _ batch: EntryBatch, _ set: GroupSet, _ paths: GroupPaths
   ) -> [Condition] {
     var conditions: [Condition] = []
     if !bound.rule.memberOf.isEmpty {
       let wanted = bound.rule.memberOf.map(\.value).joined(separator: " or ")
       let path = set.members.first { bound.memberOf[Int($0)] }.map {
-        self.path(to: $0, in: set)
+        names(on: paths.path(to: $0), to: $0)
       }
       let via = path.map { $0.count > 1 ? "via \($0.joined(separator: " → "))" : "" } ?? ""
       conditions.append(Condition("member-of \(wanted)", path != nil, via))
@@ -88,15 +89,18 @@ extension PersonEvaluator {
 
   /// The person's directory groups, each with the way that leads to it.
   package func paths(of set: GroupSet) -> [Explanation.GroupPath] {
-    set.members.map { group in
-      let path = path(to: group, in: set)
-      return Explanation.GroupPath(name: groupName(group), via: path.dropLast())
+    let paths = GroupPaths(from: set.direct, in: groups)
+    return set.members.map { group in
+      let names = names(on: paths.path(to: group), to: group)
+      return Explanation.GroupPath(name: groupName(group), via: names.dropLast())
     }
   }
 
-  /// The names from a direct group up to the group itself.
-  private func path(to group: Int32, in set: GroupSet) -> [String] {
-    groups.path(to: group, from: set.direct).map(groupName)
+  /// The names from a direct group up to the group itself; of a long way both ends.
+  private func names(on path: GroupPaths.Path?, to group: Int32) -> [String] {
+    guard let path else { return [groupName(group)] }
+    let between = path.leftOut > 0 ? ["… \(path.leftOut) more"] : []
+    return path.first.map(groupName) + between + path.last.map(groupName)
   }
 
   private func groupName(_ group: Int32) -> String {

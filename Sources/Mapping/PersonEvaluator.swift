@@ -130,6 +130,8 @@ package struct PersonEvaluator: Sendable {
     let readsPerson: Bool
     /// A directory group of the rule's filter is gone; the rule matches nobody.
     let isBroken: Bool
+    /// Whether a template of the rule makes names of groups.
+    let makesGroups: Bool
 
     init(
       number: Int, rule: Rule, when: CompiledFilter?, memberOf: [Bool], each: CompiledFilter?,
@@ -142,6 +144,7 @@ package struct PersonEvaluator: Sendable {
       self.each = each
       self.readsPerson = readsPerson
       self.isBroken = isBroken
+      makesGroups = !rule.groups.allSatisfy(\.isLiteral)
     }
   }
 
@@ -281,7 +284,7 @@ package struct PersonEvaluator: Sendable {
     of entry: Int, in batch: EntryBatch, _ search: Int
   ) -> ArraySlice<UInt8>? {
     let value = batch.onlyValue(of: entry, slot: searches[search].idSlot)
-    return value?.isEmpty == false ? value : nil
+    return value.map { 1...NameLimits.characters ~= $0.count } == true ? value : nil
   }
 
   /// What one person should have.
@@ -319,15 +322,18 @@ package struct PersonEvaluator: Sendable {
     add(.email, email?.isUsablePlainEmail == true ? email : nil) {
       emails(of: entry, in: batch, search: search, undecided: &undecided)
     }
-    add(.name, own.names.first?.plainValue(of: entry, in: batch)) {
-      names(of: entry, in: batch, search: search, undecided: &undecided)
-    }
-    add(.username, own.username?.plainValue(of: entry, in: batch)) {
-      own.username?.values(of: entry, in: batch, undecided: &undecided)
-        .map(\.withoutHiddenCharacters).filter { !$0.isEmpty }.min(by: bytewise)
-        .map { .one($0) } ?? .none
-    }
     var doubts = rulings[ruling].doubts
+    add(.name, own.names.first?.plainName(of: entry, in: batch)) {
+      let names = names(of: entry, in: batch, search: search, undecided: &undecided)
+      return NameLimits.keep(names, as: "account name", &doubts)
+    }
+    add(.username, own.username?.plainName(of: entry, in: batch)) {
+      let name = own.username?.values(of: entry, in: batch, undecided: &undecided)
+        .map(\.withoutHiddenCharacters).filter { !$0.isEmpty }.min(by: bytewise)
+      return NameLimits.keep(name.map { .one($0) } ?? .none, as: "user name", &doubts)
+    }
+    let match = own.matchSlot.flatMap { batch.texts(of: entry, slot: $0).min(by: bytewise) }
+      .map { NameLimits.keep(.one($0), as: "value of `account.match`", &doubts) }
     if id == nil { doubts.append(doubtfulID(entry, batch, own)) }
     if let undecided { doubts.append(.undecided(undecided)) }
     if !undecidedChoices.isEmpty { doubts += doubtfulChoices(matched, entry, batch, set) }
@@ -336,13 +342,16 @@ package struct PersonEvaluator: Sendable {
         ? all.add(rulings[ruling].outcome) : all.add(rulings[ruling].outcome, as: ruling),
       isActive: own.active.map { matches($0, entry, batch, set) } ?? true,
       isByRule: rulings[ruling].isByRule,
-      match: own.matchSlot.flatMap { batch.texts(of: entry, slot: $0).min(by: bytewise) },
+      match: match?.first,
       doubts: doubts, denied: rulings[ruling].denied,
       nextChange: hasTime ? nextChange(entry, batch, own) : nil)
   }
 
   private func doubtfulID(_ entry: Int, _ batch: EntryBatch, _ own: BoundSearch) -> Doubt {
     let count = batch.values(of: entry, slot: own.idSlot).count
+    if let id = batch.onlyValue(of: entry, slot: own.idSlot), !id.isEmpty {
+      return .tooLong("value of \(own.account.id), the immutable id,", characters: id.count)
+    }
     return Doubt(
       count == 0
         ? "the entry has no value for \(own.account.id), its immutable id"

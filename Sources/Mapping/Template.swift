@@ -66,7 +66,8 @@ package struct Template: Sendable, Hashable {
     pieces.map { if case .field(nil, let name, _) = $0 { Int(name) ?? 0 } else { 0 } }.max() ?? 0
   }
 
-  /// One text for every combination of values; none when a field has no value.
+  /// One text for every combination of values; none when a field has no value. Of many combinations one more than
+  /// `NameLimits.namesOfTemplate` is made.
   /// - Parameter values: the values of a field.
   package func rendered(_ values: (_ scope: String?, _ name: String) -> [String]) -> [String] {
     var texts = [""]
@@ -75,7 +76,8 @@ package struct Template: Sendable, Hashable {
       case .literal(let text): texts = texts.map { $0 + text }
       case .field(let scope, let name, let lowercased):
         let found = values(scope, name).map { lowercased ? $0.lowercased() : $0 }
-        texts = texts.flatMap { text in found.map { text + $0 } }
+        let most = NameLimits.namesOfTemplate + 1
+        texts = Array(texts.lazy.flatMap { text in found.lazy.map { text + $0 } }.prefix(most))
       }
     }
     return texts

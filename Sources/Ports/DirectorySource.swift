@@ -21,11 +21,13 @@ package protocol DirectorySource {
   ///   - entries: about so many are expected.
   mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws
 
-  /// Says that a read begins. One that takes much longer than the last complete one fails.
-  /// - Parameter lastSeconds: how long that took; nil: there was none.
-  mutating func beginRead(lastSeconds: Double?)
+  /// Says that a read begins. One that takes much longer than the last complete one fails, or brings many times as much.
+  /// - Parameters:
+  ///   - lastSeconds: how long that took; nil: there was none.
+  ///   - lastEntries: how many entries it brought; nil: nobody knows what this one brings.
+  mutating func beginRead(lastSeconds: Double?, lastEntries: Int?)
 
-  /// Says whether whoever reads begins anew where a read fails and `failOver` is true: the source may then read in the
+  /// Says whether whoever reads begins anew where a read fails and `failOver` offers something: the source may then read in the
   /// cheapest way, even if that may not last to the end.
   mutating func mayBeginAnew(_ isAllowed: Bool)
 
@@ -37,8 +39,7 @@ package protocol DirectorySource {
 
   /// After a failure in mid-read, goes over to another server or another way of reading; the whole read has to begin
   /// anew.
-  /// - Returns: false when there is no other.
-  mutating func failOver() -> Bool
+  mutating func failOver() -> FailOver
 
   /// Who the server takes us for (RFC 4532); nil where nobody asks or the server does not say.
   mutating func reader() throws -> String?
@@ -65,11 +66,11 @@ package protocol DirectorySource {
 
 extension DirectorySource {
   package mutating func announce(_ searches: [DirectorySearch], expecting entries: Int) throws {}
-  package mutating func beginRead(lastSeconds: Double?) {}
+  package mutating func beginRead(lastSeconds: Double?, lastEntries: Int?) {}
   package mutating func mayBeginAnew(_ isAllowed: Bool) {}
   package var isLimited: Bool { false }
   package mutating func expectLimits() {}
-  package mutating func failOver() -> Bool { false }
+  package mutating func failOver() -> FailOver { .none }
   package mutating func reader() throws -> String? { nil }
   package mutating func identity() throws -> String? { nil }
   package mutating func bookmark(_ searches: [DirectorySearch]) throws -> Data? { nil }
@@ -78,6 +79,14 @@ extension DirectorySource {
     deliver: (Int, borrowing EntryBatch) throws -> Void
   ) throws -> DirectoryChanges? { nil }
   package mutating func versions(of names: [String]) throws -> [String: EntryVersion] { [:] }
+}
+
+/// Where a source goes on after a failure in mid-read.
+package enum FailOver: Sendable {
+  /// At the same server, which has cut its answer at a limit, in smaller parts.
+  case pages
+  case nextServer
+  case none
 }
 
 /// What has changed in a directory, beside the entries that were delivered.
@@ -144,5 +153,17 @@ package struct ReadFailure: Error, Sendable, Hashable {
     self.remedy = remedy
     self.isOfServer = isOfServer
     self.isOfBase = isOfBase
+  }
+
+  /// One failure that keeps the reason of each, in the order in which servers were tried.
+  /// - Parameter failures: at least one.
+  package static func all(_ failures: [ReadFailure]) -> ReadFailure {
+    guard failures.count > 1, let last = failures.last else {
+      return failures.first ?? ReadFailure("nothing was read")
+    }
+    return ReadFailure(
+      "no server could be read to the end: " + failures.map(\.message).joined(separator: "; "),
+      remedy: failures.compactMap(\.remedy).first, isOfServer: last.isOfServer,
+      isOfBase: failures.allSatisfy(\.isOfBase))
   }
 }

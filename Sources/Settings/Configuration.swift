@@ -73,6 +73,8 @@ package struct Configuration: Sendable {
     /// How many bases of a search are read at once, each over a connection of its own.
     package let connections: Int
     package let rate: Rate
+    /// What one search may bring; nil: 100,000 entries and four times what the last complete read brought.
+    package let mostEntries: Int?
     /// Entries that must be seen, or the read is not believed.
     package let canaries: [String]
   }

@@ -174,9 +174,7 @@ package struct ConfigurationReader {
         node, what: "a directory",
         known: [
           "name", "url", "ldif", "bind", "tls", "read", "full-at-most", "timeout", "connections",
-          "rate",
-          "canaries",
-          "mapping",
+          "rate", "entries-at-most", "canaries", "mapping",
         ], into: &findings)
     else { return nil }
     let name = map.required("name", "the directory's name in plans", into: &findings).flatMap {
@@ -207,7 +205,9 @@ package struct ConfigurationReader {
 
   private mutating func location(_ map: MapReader) -> Configuration.Location? {
     if let ldif = map["ldif"] {
-      for key in ["url", "bind", "tls", "timeout", "connections", "rate", "canaries"]
+      for key in [
+        "url", "bind", "tls", "timeout", "connections", "rate", "entries-at-most", "canaries",
+      ]
       where map[key] != nil {
         findings.error(
           "`\(key)` has no meaning beside `ldif`", at: map[key]?.position ?? ldif.position,
@@ -241,12 +241,16 @@ package struct ConfigurationReader {
     let connections = map["connections"].flatMap {
       $0.int("`connections`", in: 1...16, into: &findings)
     }
+    let mostEntries = map["entries-at-most"].flatMap {
+      $0.int("`entries-at-most`", in: 1...1_000_000_000, into: &findings)
+    }
     guard !urls.isEmpty else { return nil }
     return .server(
       Configuration.Server(
         urls: urls, bind: bind, caPath: ca, certificatePath: certificate.map(resolved),
         keyPath: key.map(resolved), allowsClearText: clearText, timeoutSeconds: timeout ?? 30,
-        connections: connections ?? 1, rate: rate(map["rate"]), canaries: canaries))
+        connections: connections ?? 1, rate: rate(map["rate"]), mostEntries: mostEntries,
+        canaries: canaries))
   }
 
   private mutating func rate(_ node: YAMLNode?) -> Configuration.Rate {

@@ -163,7 +163,11 @@ package enum UsableValues: Sendable, Hashable, RandomAccessCollection, Expressib
     switch self {
     case .none: self = .one(value)
     case .one(let first): self = .several([first, value])
-    case .several(let values): self = .several(values + [value])
+    case .several(var values):
+      // Held here alone, the values are not copied for each that comes.
+      self = .none
+      values.append(value)
+      self = .several(values)
     }
   }
 

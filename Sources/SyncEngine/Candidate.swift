@@ -34,6 +34,9 @@ struct Candidate: Sendable {
     state = hash.combine(kept, groups.fingerprint, salt)
   }
 
+  /// Stands for the entry's name in the answer to its search; another search may bring the same entry.
+  var nameMark: UInt32 { UInt32(truncatingIfNeeded: name.low &+ UInt64(search)) }
+
   /// What stands for the id of an entry that has none.
   static func key(ofName name: [UInt8]) -> String {
     "dn:" + String(decoding: name, as: UTF8.self)

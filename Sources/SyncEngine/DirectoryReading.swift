@@ -44,7 +44,8 @@ struct DirectoryReader {
   let hash: ByteHash
   /// Seconds since 1970, for conditions on moments.
   let now: Int64
-  /// The directory's number in the configuration.
+  /// The directory's name, and its number, in the configuration.
+  var name = ""
   var directory: UInt8 = 0
   /// Ids of directory groups by the names that rules give them.
   let remembered: [String: String]
@@ -146,17 +147,16 @@ struct DirectoryReader {
     _ reading: inout DirectoryReading
   ) throws {
     var unseen = known
-    var keys: Set<String> = []
+    var seen: [String: SeenGroup] = [:]
     var values = [Int](repeating: 0, count: search.slots.count)
     let membership = DirectoryGroups.MembershipSlots(search.slots)
-    let summary = try source.read(search) { batch in
-      let first = groups.count
+    let summary = try source.read(search) { received in
+      let (batch, keys) = try distinct(received, in: groups, &seen)
+      guard groups.size(with: batch) <= Self.mostGroupBytes else { throw tooManyGroups }
       for (entry, members) in groups.add(batch).enumerated() {
         batch.countValues(of: entry, into: &values)
         guard let writer else { continue }
-        var key = groups.id(of: first + entry)
-        if !keys.insert(key).inserted { key += " \(first + entry + 1)" }
-        let fingerprint = batch.fingerprint(of: entry, hash: hash).kept
+        let (key, fingerprint) = keys[entry]
         let before = unseen.removeValue(forKey: key)
         if before != fingerprint {
           try writer.write(
@@ -173,6 +173,53 @@ struct DirectoryReader {
     reading.groupValues = values
     reading.referrals += summary.referrals
     for key in unseen.keys { try writer?.remove(.group, key: key) }
+  }
+
+  /// A group that came in this read.
+  private struct SeenGroup {
+    let fingerprint: UInt64
+    let name: [UInt8]
+  }
+
+  /// What all groups and their members may take in memory, in bytes.
+  private static let mostGroupBytes = 1 << 30
+
+  private var tooManyGroups: ReadFailure {
+    ReadFailure(
+      "the groups of the directory \(name) take more than \(EntryLimits.megabytes(Self.mostGroupBytes)) of memory",
+      remedy: "narrow `search.groups` in the mapping, or check the server")
+  }
+
+  /// The groups of a batch that did not come before, with their keys in the mirror: of groups that share an id, those that come
+  /// later are known by their names, too.
+  /// - Throws: `ReadFailure` where a group comes again and is not the same.
+  private func distinct(
+    _ batch: borrowing EntryBatch, in groups: DirectoryGroups, _ seen: inout [String: SeenGroup]
+  ) throws -> (batch: EntryBatch, keys: [(key: String, fingerprint: UInt64)]) {
+    var keys: [(key: String, fingerprint: UInt64)] = []
+    var repeated: Set<Int> = []
+    for entry in 0..<batch.count {
+      var key = groups.id(of: entry, in: batch)
+      let own = SeenGroup(
+        fingerprint: batch.fingerprint(of: entry, hash: hash).kept, name: batch.name(of: entry))
+      if let first = seen[key], first.name != own.name {
+        key += " " + String(decoding: own.name, as: UTF8.self)
+      }
+      if let before = seen.updateValue(own, forKey: key) {
+        guard before.fingerprint == own.fingerprint else {
+          throw contradiction(of: batch.dn(of: entry))
+        }
+        repeated.insert(entry)
+      } else {
+        keys.append((key, own.fingerprint))
+      }
+    }
+    if repeated.isEmpty { return (copy batch, keys) }
+    var distinct = EntryBatch(slots: batch.slots)
+    for entry in 0..<batch.count where !repeated.contains(entry) {
+      distinct.appendEntry(entry, of: batch)
+    }
+    return (distinct, keys)
   }
 
   /// - Parameter prepared: what was worked out of the entries before; nil: nothing.
@@ -197,11 +244,15 @@ struct DirectoryReader {
     _ writer: (any MirrorWriter)?, _ prepared: PreparedBatch?, _ known: inout [Int32]
   ) throws {
     let search = candidate.search
+    let person = reading.index.row(of: candidate.key)
+    let isTaken = search > 0 && reading.taken.contains(candidate.name)
+    if try !isTaken && isRepeated(person, candidate, entry, batch, evaluator, &reading.index) {
+      return
+    }
     reading.personEntries += 1
     batch.countValues(of: entry, into: &reading.personValues)
     // A person of an earlier search is that one's.
-    if search > 0, reading.taken.contains(candidate.name) { return }
-    let person = reading.index.row(of: candidate.key)
+    if isTaken { return }
     let id = try mirror(person, candidate, entry, batch, evaluator, &reading, writer)
     let isPerson =
       prepared.map { $0.numbers[entry] != nil } ?? candidate.isPerson(entry, of: batch, evaluator)
@@ -252,6 +303,38 @@ struct DirectoryReader {
       ?? Candidate.key(ofName: batch.name(of: entry))
   }
 
+  /// Whether the same entry came before in this read: it counts once.
+  /// - Throws: `ReadFailure` where it differs from the one before.
+  private func isRepeated(
+    _ person: Int, _ candidate: Candidate, _ entry: Int, _ batch: borrowing EntryBatch,
+    _ evaluator: PersonEvaluator, _ index: inout PersonIndex
+  ) throws -> Bool {
+    var found = index.repetition(person, of: candidate)
+    if found == .twin {
+      let row = index.row(
+        of: index.wide(keyOfTwin(entry, batch, search: candidate.search, evaluator)))
+      found = index.repetition(row, of: candidate)
+    }
+    if found == .contradiction { throw contradiction(of: batch.dn(of: entry)) }
+    return found == .same
+  }
+
+  private func contradiction(of dn: ArraySlice<UInt8>) -> ReadFailure {
+    ReadFailure(
+      "the directory \(name) sent \(EntryLimits.shown(dn)) twice in one answer, and not the same",
+      remedy: "run again, the entry may have changed meanwhile; if it stays so, check the server",
+      isOfServer: true)
+  }
+
+  /// The key of an entry whose id another one bears that came before.
+  private func keyOfTwin(
+    _ entry: Int, _ batch: borrowing EntryBatch, search: Int, _ evaluator: PersonEvaluator
+  ) -> String {
+    key(of: entry, in: batch, search: search, evaluator) + " "
+      + Candidate.key(ofName: batch.name(of: entry))
+      + (search > 0 ? " in search \(search + 1)" : "")
+  }
+
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.
   /// - Returns: the entry's id, where it was asked for and there is one.
   private func mirror(
@@ -261,14 +344,14 @@ struct DirectoryReader {
     var row = person
     var key: String?
     if reading.index.isMirrored(row) {
-      let own =
-        self.key(of: entry, in: batch, search: candidate.search, evaluator) + " "
-        + Candidate.key(ofName: batch.name(of: entry))
+      let own = keyOfTwin(entry, batch, search: candidate.search, evaluator)
       row = reading.index.row(of: reading.index.wide(own))
       key = own
     }
     let isNew = !reading.index.wasMirrored(row)
-    guard reading.index.mirror(row, as: candidate.mirrored), let writer else { return nil }
+    guard reading.index.mirror(row, as: candidate),
+      let writer
+    else { return nil }
     if reading.changedNames.count < 5 {
       reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
     }

@@ -22,7 +22,10 @@ struct PersonIndex {
   private struct Row {
     let hash: WideHash
     var settled: UInt64 = 0
+    /// The fingerprint of the mirror's entry; once one came in this read, that one's.
     var mirrored: UInt64 = 0
+    /// Stands for the name of the entry that came.
+    var name: UInt32 = 0
     /// The account's id; 0 where there is none, or where it does not fit.
     var account: Int32 = 0
     var flags: Flags = []
@@ -164,13 +167,26 @@ struct PersonIndex {
   /// Whether the mirror had the entry before this read.
   func wasMirrored(_ row: Int) -> Bool { rows[row].flags.contains(.wasMirrored) }
 
-  /// Notes that the entry came.
+  /// Notes that the entry came, for the first time.
   /// - Returns: whether it differs from the mirror's.
-  mutating func mirror(_ row: Int, as fingerprint: UInt64) -> Bool {
-    let isNew = rows[row].flags.insert(.isInMirror).inserted
+  mutating func mirror(_ row: Int, as candidate: Candidate) -> Bool {
+    let before = rows[row].mirrored
+    rows[row].mirrored = candidate.mirrored
+    rows[row].name = candidate.nameMark
+    rows[row].flags.insert(.isInMirror)
     guard rows[row].flags.contains(.wasMirrored) else { return true }
-    if isNew { goneCount -= 1 }
-    return rows[row].mirrored != fingerprint
+    goneCount -= 1
+    return before != candidate.mirrored
+  }
+
+  /// What an entry is to the one that came before with the same key.
+  enum Repetition { case same, contradiction, twin }
+
+  /// - Returns: nil where none came before.
+  func repetition(_ row: Int, of candidate: Candidate) -> Repetition? {
+    guard isMirrored(row) else { return nil }
+    if rows[row].mirrored == candidate.mirrored { return .same }
+    return rows[row].name == candidate.nameMark ? .contradiction : .twin
   }
 
   /// Notes that a person came.

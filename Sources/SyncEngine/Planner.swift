@@ -203,8 +203,7 @@ package struct Planner {
     switch origin {
     case .directory(var opened):
       defer { kept = opened }
-      let last = try store.readEvidence(of: directory)?.readSeconds
-      return try Self.read(&opened, lastSeconds: last) { source in
+      return try Self.read(&opened, since: try lastRead()) { source in
         try readChanges(&source, now: now, into: &findings)
           ?? readToMirror(&source, now: now, into: &findings)
       }
@@ -215,27 +214,48 @@ package struct Planner {
     }
     var reader = origin.isMirror ? try mirrorReader(now) : try reader(now)
     reader.evaluatesEverybody = try origin.isMirror && isNew
-    let last = try store.readEvidence(of: directory)?.readSeconds
-    return try Self.read(&source, lastSeconds: last) {
+    return try Self.read(&source, since: try lastRead()) {
       try reader.read(
         &$0, index: known(), groupFingerprints: [:], writer: nil, into: &findings)
     }
   }
 
   /// Reads; where a server fails in mid-way, anew from the next one, for parts of two servers fit nowhere.
-  /// - Parameter lastSeconds: how long the last complete read took; nil: nobody knows.
+  /// - Parameter last: how the last complete read went; nil: nobody knows.
+  /// - Throws: the `ReadFailure` with the reason of each server.
   static func read<Value>(
-    _ source: inout any DirectorySource, lastSeconds: Double? = nil,
+    _ source: inout any DirectorySource, since last: LastRead? = nil,
     _ body: (inout any DirectorySource) throws -> Value
   ) throws -> Value {
     source.mayBeginAnew(true)
     defer { source.mayBeginAnew(false) }
+    var failures: [ReadFailure] = []
     while true {
-      source.beginRead(lastSeconds: lastSeconds)
+      source.beginRead(lastSeconds: last?.seconds, lastEntries: last?.entries)
       do { return try body(&source) } catch let failure as ReadFailure {
-        guard failure.isOfServer, source.failOver() else { throw failure }
+        switch failure.isOfServer ? source.failOver() : .none {
+        case .pages: continue
+        case .nextServer: failures.append(failure)
+        case .none: throw ReadFailure.all(failures + [failure])
+        }
       }
     }
+  }
+
+  /// How the last complete read went.
+  struct LastRead {
+    let seconds: Double?
+    /// nil: the mapping asks for something else since.
+    let entries: Int?
+  }
+
+  private func lastRead() throws -> LastRead? {
+    guard let evidence = try store.readEvidence(of: directory) else { return nil }
+    let isSame =
+      try store.mirrorDescription(of: directory)?
+      .asksTheSame(as: MirrorDescription(mapping, readAt: 0)) == true
+    return LastRead(
+      seconds: evidence.readSeconds, entries: isSame ? evidence.people + evidence.groups : nil)
   }
 
   /// What is remembered of each person, and how many people there were.
@@ -366,7 +386,8 @@ package struct Planner {
   func reader(_ now: Int64) throws -> DirectoryReader {
     DirectoryReader(
       mapping: mapping, mappingFingerprint: hash.value(of: Array(mappingDigest.utf8)), hash: hash,
-      now: agingNow ?? now, directory: number, remembered: try rememberedGroups(now: now),
+      now: agingNow ?? now, name: directory, directory: number,
+      remembered: try rememberedGroups(now: now),
       protectedGroups: desk.policy.protectedGroups, progress: progress)
   }
 

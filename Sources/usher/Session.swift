@@ -322,7 +322,7 @@ struct Session {
         canaries: server.canaries),
       connections: server.connections,
       limiter: LoadLimiter(searches: server.rate.searches, entries: server.rate.entries),
-      runSeconds: configuration.runSeconds,
+      runSeconds: configuration.runSeconds, mostEntries: server.mostEntries,
       log: { [terminal] in terminal.detail($0) })
   }
 

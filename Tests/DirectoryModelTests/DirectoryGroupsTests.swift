@@ -1,4 +1,5 @@
 import DirectoryModel
+import Foundation
 import Testing
 
 @Suite struct DirectoryGroupsTests {
@@ -110,13 +111,47 @@ import Testing
     #expect(try names(&all, of: "uid=ada,dc=x").count == count)
   }
 
+  /// A list of all groups above each would hold nine million numbers.
+  @Test(.timeLimit(.minutes(1))) func aPersonInEveryGroupOfACycleTakesLinearMemory() throws {
+    let count = 3000
+    var all = groups(
+      (0..<count).map {
+        ("g\($0)", ["member": ["uid=ada,dc=x", "cn=g\(($0 + 1) % count),ou=groups,dc=x"]])
+      })
+    let before = try residentBytes()
+    #expect(try names(&all, of: "uid=ada,dc=x").count == count)
+    #expect(try residentBytes() - before < 20_000_000)
+  }
+
+  private func residentBytes() throws -> Int {
+    let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(
+      separator: " ")
+    return (Int(pages[1]) ?? 0) * 4096
+  }
+
+  @Test func aLongPathIsAbbreviated() throws {
+    let count = 10_000
+    let chain: [(String, [String: [String]])] = (0..<count).map {
+      ("g\($0)", ["member": [$0 == 0 ? "uid=ada,dc=x" : "cn=g\($0 - 1),ou=groups,dc=x"]])
+    }
+    let paths = GroupPaths(from: [0], in: groups(chain))
+    #expect(
+      paths.path(to: 9999)
+        == GroupPaths.Path(first: [0, 1, 2, 3], leftOut: 9992, last: [9996, 9997, 9998, 9999]))
+    #expect(
+      paths.path(to: 5) == GroupPaths.Path(first: [0, 1, 2, 3], leftOut: 0, last: [4, 5]))
+    #expect(paths.path(to: 0) == GroupPaths.Path(first: [0], leftOut: 0, last: []))
+  }
+
   @Test func thePathToANestedGroupIsTold() throws {
     let all = groups([
       ("a", ["member": ["uid=ada,dc=x"]]), ("b", ["member": ["cn=a,ou=groups,dc=x"]]),
       ("c", ["member": ["cn=b,ou=groups,dc=x", "cn=a,ou=groups,dc=x"]]),
       ("d", ["member": ["cn=c,ou=groups,dc=x"]]),
     ])
-    #expect(all.path(to: 3, from: [0]) == [0, 2, 3])
+    #expect(
+      GroupPaths(from: [0], in: all).path(to: 3)
+        == GroupPaths.Path(first: [0, 2, 3], leftOut: 0, last: []))
   }
 }
 

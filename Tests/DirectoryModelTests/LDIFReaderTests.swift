@@ -16,6 +16,22 @@ import Testing
     }
   }
 
+  @Test func aValueOfMoreThanAMegabyteIsRefusedWhereItIsAskedFor() throws {
+    let most = String(repeating: "x", count: 1 << 20)
+    #expect(try read("dn: cn=a\nphoto: \(most)\n", ["photo"])[0]["photo"]?[0].count == 1_048_576)
+    #expect(
+      try read("dn: cn=a\nphoto: \(most)x\ncn: a\n", ["cn"]) == [["dn": ["cn=a"], "cn": ["a"]]])
+    let fault = #expect(throws: LDIFFault.self) {
+      try read("dn: cn=a\nphoto;lang-de: \(most)x\n", ["photo"])
+    }
+    #expect(fault?.line == 2)
+    #expect(
+      fault?.message
+        == "cn=a has a value of 1025 kB, and usher takes 1 MB at most: photo;lang-de")
+    let name = #expect(throws: LDIFFault.self) { try read("dn: cn=\(most)\n", []) }
+    #expect(name?.message == "a name of 1048579 bytes; usher takes 8192 at most")
+  }
+
   @Test func everyFormOfRFC2849IsRead() throws {
     let text = """
       version: 1

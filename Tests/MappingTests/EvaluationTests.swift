@@ -113,6 +113,51 @@ extension Entitlement {
     #expect(try bench.evaluate([:]).words == "license confluence, group all")
   }
 
+  @Test(arguments: [
+    ("displayName", "the account name has 256 characters; usher takes 255 at most"),
+    ("uid", "the user name has 256 characters; usher takes 255 at most"),
+    (
+      "entryUUID",
+      "the value of entryUUID, the immutable id, has 256 characters; usher takes 255 at most"
+    ),
+  ])
+  func aNameOfMoreThan255CharactersHoldsThePerson(field: String, reason: String) throws {
+    var bench = try Bench("rules: [{ name: a, when: everyone, licenses: [confluence] }]")
+    let most = String(repeating: "x", count: 255)
+    var values = ["displayName": ["Ada"], "uid": ["ada"]]
+    values[field] = [most]
+    #expect(try bench.evaluate(values).doubts == [])
+    values[field] = [most + "x"]
+    let held = try bench.evaluate(values)
+    #expect(held.doubts.map(\.reason) == [reason])
+    #expect(held.names.allSatisfy { $0.count <= 255 } && (held.username?.count ?? 0) <= 255)
+    // One visible character, and thousands of marks above it.
+    values[field] = ["e" + String(repeating: "\u{301}", count: 300)]
+    #expect(try bench.evaluate(values).doubts.count == 1)
+  }
+
+  @Test func longGroupNamesOfTemplatesHoldThePerson() throws {
+    var bench = try Bench("rules: [{ name: a, when: everyone, groups: [\"g-{room}-{floor}\"] }]")
+    let longest = String(repeating: "x", count: 251)
+    #expect(try bench.evaluate(["room": [longest], "floor": ["1"]]).doubts == [])
+    let held = try bench.evaluate(["room": [longest + "x"], "floor": ["1"]])
+    let reason =
+      "the rule `a` (m.yaml:11) makes a group name of more than 255 characters, or more than 1000 names of one template"
+    #expect(held.doubts.map(\.reason) == [reason])
+    // A million names of a thousand rooms and a thousand floors.
+    let many = (0..<1000).map(String.init)
+    #expect(try bench.evaluate(["room": many, "floor": many]).doubts.map(\.reason) == [reason])
+    #expect(try bench.evaluate(["room": many, "floor": ["1"]]).doubts == [])
+  }
+
+  @Test(.timeLimit(.minutes(1))) func manyValuesTakeLinearTime() throws {
+    var bench = try Bench("rules: [{ name: a, when: everyone, licenses: [confluence] }]")
+    let held = try bench.evaluate(["displayName": (0..<200_000).map { "n\($0)" }])
+    #expect(
+      held.doubts.map(\.reason)
+        == ["the entry gives 200000 values for the account name; usher takes 1000 at most"])
+  }
+
   /// A directory that shows no groups any more, as after a move of their base.
   @Test(arguments: [[], [(cn: "other", members: ["uid=ada,ou=people,dc=x"])]])
   func r22RulesThroughLostGroupsMatchNobody(groups: [(cn: String, members: [String])]) throws {

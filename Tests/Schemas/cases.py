@@ -237,6 +237,7 @@ directories:
     timeout: 30s
     connections: 4
     rate: { searches: 20, entries: 50000 }
+    entries-at-most: 2000000
     canaries: ["uid=ada,ou=people,dc=acme,dc=example"]
     mapping: m.yaml
   - { name: partner, url: ldapi://%2Frun%2Fldapi, bind: { sasl: external }, mapping: m.yaml }
