@@ -25,4 +25,6 @@ step Tests/Package/package.sh --binary "$release"
 step Tests/Crash/crash.py --kills 30 --people 500 --calls 6
 # A tenth of the faults on the wire; all of them: Tests/Faults/faults.py
 step Tests/Faults/faults.py --faults 200
+# Directory servers that lie, repeat themselves and never end.
+step Tests/Faults/hostile.py --usher "$release"
 step Tests/Benchmarks/run.py --people 2000 --runs 1
