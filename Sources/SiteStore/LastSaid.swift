@@ -2,8 +2,10 @@ import SiteModel
 
 /// What the journal last said of one account. Texts and rights are kept as hashes: there may be a million accounts.
 struct LastSaid {
-  /// The journal goes back to the account's beginning, so that it tells all that the account holds.
-  private var isCreated = false
+  /// The journal goes back to the account's beginning and says of each right or mark since who gave it, so that it tells all
+  /// that the account has.
+  private var knowsRights = false
+  private var knowsMark = false
   private var isActive: Bool?
   private var email, name, username, person: Int?
   private var mark = 0
@@ -20,6 +22,7 @@ struct LastSaid {
     case .changeEmail: email = entry.after.map(hash)
     case .linkAccount: person = hash(entry.after ?? "")
     case .markPortalOnly, .unmarkPortalOnly, .convertAccount:
+      if entry.givers == nil { knowsMark = false }
       mark = Self.hash(entry.givers?.after)
     case .deactivateAccount: isActive = false
     case .reactivateAccount: isActive = true
@@ -30,6 +33,7 @@ struct LastSaid {
       guard let name = change ? entry.after : entry.before else { return }
       let right = Right(kind, name)
       if united.contains(right) { return }
+      if entry.givers == nil { knowsRights = false }
       rights ^= Self.hash(right, entry.givers?.before) ^ Self.hash(right, entry.givers?.after)
     }
   }
@@ -38,7 +42,8 @@ struct LastSaid {
   private mutating func create(_ entry: JournalEntry) {
     guard let profile = entry.after else { return }
     let lines = profile.split(separator: "\n", omittingEmptySubsequences: false)
-    isCreated = true
+    knowsRights = true
+    knowsMark = entry.givers != nil || lines.count == 5 && lines[3].isEmpty
     email = hash(lines[0])
     mark = Self.hash(entry.givers?.after)
     // Names of older versions may hold line ends.
@@ -65,12 +70,11 @@ struct LastSaid {
           ? "account \(account.id) is active, and by the journal it was deactivated last"
           : "account \(account.id) is deactivated, and by the journal it was reactivated last")
     }
-    guard isCreated else { return faults }
-    if mark != Self.hash(account.mark) {
+    if knowsMark, mark != Self.hash(account.mark) {
       faults.append("account \(account.id) is not marked as the journal says")
     }
     let held = account.holdings.filter { !united.contains($0.right) }
-    if rights != held.reduce(0, { $0 ^ Self.hash($1.right, $1.givers) }) {
+    if knowsRights, rights != held.reduce(0, { $0 ^ Self.hash($1.right, $1.givers) }) {
       faults.append("account \(account.id) does not hold what the journal says")
     }
     return faults
