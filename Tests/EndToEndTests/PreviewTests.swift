@@ -41,4 +41,40 @@ import Testing
           && !plan.errors.contains("signed by"), "\(plan.errors)")
     }
   }
+
+  @Test func aTextThatAsksForWhatWasNotReadIsExplainedOnItsPage() throws {
+    let place = try Workplace(directory: "")
+    try place.configure("ldif: acme.ldif", extra: "console: { listen: 127.0.0.1:0 }")
+    try place.folder.write(Company.ldif(), to: "acme.ldif")
+    let served = try Served(place)
+    _ = try served.printed("The sync ended with exit code 0")
+    let script = """
+      import re, sys, urllib.parse, urllib.request
+      address, token, text = sys.argv[1:4]
+      class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_): return None
+      def post(path, fields, cookie=""):
+        data = urllib.parse.urlencode(fields).encode()
+        request = urllib.request.Request(address + path, data=data, headers={"Cookie": cookie})
+        try:
+          return urllib.request.build_opener(Stay).open(request)
+        except urllib.error.HTTPError as error:
+          return error
+      cookie = post("/sign-in", {"password": token, "to": "/"}).headers["Set-Cookie"].split(";")[0]
+      page = urllib.request.urlopen(urllib.request.Request(address + "/mapping", headers={"Cookie": cookie}))
+      form = re.search(r'name="form_token" value="(\\w+)"', page.read().decode())[1]
+      answer = post("/mapping", {"form_token": form, "directory": "corporate", "text": text}, cookie)
+      print(answer.status, answer.read().decode())
+      """
+    let token = try place.folder.read("usher.db.token").trimmingCharacters(
+      in: .whitespacesAndNewlines)
+    let text = Company.mapping + "\n  - { name: new, when: (departmentNumber=5), groups: [five] }\n"
+    let answer = try run(
+      "/usr/bin/env", ["python3", "-c", script, served.address(), token, text])
+    #expect(answer.output.hasPrefix("200 "), "\(answer.output) \(answer.errors)")
+    #expect(answer.output.contains("departmentNumber"))
+    #expect(answer.output.contains("it asks for something that was not read so far"))
+    #expect(answer.output.contains("On the host, usher plan --mapping FILE reads it"))
+    #expect(served.end().status == 0)
+  }
 }

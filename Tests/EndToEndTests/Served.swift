@@ -50,12 +50,17 @@ final class Served: Sendable {
     }
   }
 
+  /// Where the console is.
+  func address() throws -> String {
+    let text = try printed("The console is at ")
+    return String(
+      try #require(
+        text.split(separator: "\n").first { $0.hasPrefix("The console is at ") }
+          .map { $0.dropFirst("The console is at ".count).dropLast() }))
+  }
+
   /// What the console answers: the status, and the text.
   func answer(_ path: String, method: String = "GET", token: String = "") throws -> String {
-    let text = try printed("The console is at ")
-    let address = try #require(
-      text.split(separator: "\n").first { $0.hasPrefix("The console is at ") }
-        .map { $0.dropFirst("The console is at ".count).dropLast() })
     let script = """
       import sys, urllib.request, urllib.error
       request = urllib.request.Request(sys.argv[1], method=sys.argv[2])
@@ -67,7 +72,8 @@ final class Served: Sendable {
         answer = error
       print(answer.status, answer.read().decode(), end="")
       """
-    return try run("/usr/bin/env", ["python3", "-c", script, address + path, method, token]).output
+    return try run("/usr/bin/env", ["python3", "-c", script, address() + path, method, token])
+      .output
   }
 
   /// Has a sync begin.

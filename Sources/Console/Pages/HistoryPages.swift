@@ -123,7 +123,12 @@ extension ConsoleSite {
     var values = values(of: sheet)
     values["is_trial"] = true
     if !sheet.diagnostics.contains(where: { $0.severity == .error }) {
-      values["effect"] = try house.tryMapping(of: name, text: text)
+      do {
+        values["effect"] = try house.tryMapping(of: name, text: text)
+      } catch let problem as Problem where problem.status == 409 {
+        // The page keeps the text that was typed.
+        values["effect"] = problem.remedy.map { "\(problem.message).\n\($0)." } ?? problem.message
+      }
     }
     return try page("mapping", title: "Mapping", at: "/mapping", asked, values)
   }
