@@ -19,3 +19,5 @@ step Tests/Faults/corruption.py --usher "$release" --rounds 40
 # All kills and faults.
 step Tests/Crash/crash.py --usher "$release"
 step Tests/Faults/faults.py --usher "$release"
+# The service under faults for ten minutes.
+step Tests/Soak/soak.py "$release"
