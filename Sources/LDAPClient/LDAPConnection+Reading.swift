@@ -26,7 +26,8 @@ extension LDAPConnection {
       handle, dn, 0, "(objectClass=*)", &names, 0, nil, nil, nil, 0, &message)
     guard sent == LDAP_SUCCESS else {
       throw ReadFailure(
-        "the search for \(dn) could not be sent: \(resultWords(sent))", isOfServer: true)
+        "the search for \(dn) could not be sent to \(url): \(resultWords(sent))",
+        isOfServer: true)
     }
     expect(message)
     return message
@@ -108,7 +109,9 @@ extension LDAPConnection {
       }
     }
     guard sent == LDAP_SUCCESS else {
-      throw ReadFailure("the search under \(base) could not be sent: \(resultWords(sent))")
+      throw ReadFailure(
+        "the search under \(base) could not be sent to \(url): \(resultWords(sent))",
+        isOfServer: true)
     }
     return message
   }

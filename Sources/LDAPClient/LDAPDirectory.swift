@@ -200,10 +200,13 @@ package struct LDAPDirectory: DirectorySource {
     if asked.isEmpty { asked = try ask(for: names, connection) }
     var found: [String: EntryVersion] = [:]
     for one in asked {
-      guard let entry = try? connection.receiveEntry(one.name, message: one.message) else {
+      do {
+        let entry = try connection.receiveEntry(one.name, message: one.message)
+        found[one.name] = profile.version(of: entry)
+      } catch let failure as ReadFailure where !failure.isOfServer {
+        // The entry is gone; a server that does not answer has said nothing of it.
         continue
       }
-      found[one.name] = profile.version(of: entry)
     }
     return found
   }

@@ -124,7 +124,9 @@ struct SearchReader {
         control == nil ? nil : controls.baseAddress, nil, nil, 0, &message)
     }
     guard sent == LDAP_SUCCESS else {
-      throw ReadFailure("the search under \(shownBase) could not be sent: \(resultWords(sent))")
+      throw ReadFailure(
+        "the search under \(shownBase) could not be sent to \(connection.url): \(resultWords(sent))",
+        isOfServer: true)
     }
     return message
   }
