@@ -78,6 +78,8 @@ class Ranges:
         if b"supportedControl" in request:
             return [entry("", [("supportedCapabilities", ["1.2.840.113556.1.4.800"]),
                                ("supportedControl", ["1.2.840.113556.1.4.1338"])])], 0
+        if b"highestCommittedUSN" in request or b"invocationId" in request:
+            return [entry("", [])], 0
         asked = re.search(rb"member;range=(\d+)-\*", request)
         if asked or b"group" in request:
             group = [("objectGUID", [b"\x09" * 16]), ("cn", ["staff"]),
