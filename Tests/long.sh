@@ -10,6 +10,8 @@ step() {
 }
 
 step Tests/install.sh
+# Every random history and case of the laws, of which Tests/run.sh tries a tenth.
+step env USHER_FULL_TESTS=1 swift test
 step swift build -c release --static-swift-stdlib
 release=$(swift build -c release --static-swift-stdlib --show-bin-path)/usher
 # Coverage-guided fuzzers for every reader of foreign bytes.
