@@ -30,6 +30,7 @@ struct ClientAddress: Sendable, Hashable {
       address = next
     }
     text = address
-    owner = AddressRange.owner(of: address)
+    // A proxy that does not say for whom it asks stands for all.
+    owner = isProxy(address) ? nil : AddressRange.owner(of: address)
   }
 }

@@ -1,4 +1,5 @@
 import NIOCore
+import Settings
 import Synchronization
 
 /// The connections that are open. Where there are too many, the one that has been silent longest makes room, so that
@@ -9,6 +10,7 @@ final class Connections: Sendable {
 
   private struct Open {
     let channel: any Channel
+    /// Of IPv6 its network.
     let address: String
   }
 
@@ -20,10 +22,11 @@ final class Connections: Sendable {
   init(countsAddress: @escaping @Sendable (String) -> Bool) { self.countsAddress = countsAddress }
 
   func opened(_ channel: any Channel) {
-    let address = channel.remoteAddress?.ipAddress ?? ""
+    let peer = channel.remoteAddress?.ipAddress ?? ""
+    let address = AddressRange.owner(of: peer) ?? peer
     let surplus = open.withLock { open -> (any Channel)? in
       defer { open.append(Open(channel: channel, address: address)) }
-      if countsAddress(address), open.count(where: { $0.address == address }) >= Self.mostOfOne {
+      if countsAddress(peer), open.count(where: { $0.address == address }) >= Self.mostOfOne {
         return open.firstIndex { $0.address == address }.map { open.remove(at: $0).channel }
       }
       return open.count >= Self.most ? open.removeFirst().channel : nil

@@ -97,7 +97,9 @@ struct ConsoleSite: Sendable {
     guard var visitor = gate.visitor(session: session) else { return toSignIn(request) }
     do {
       if let who = gate.isUncertain(session, for: purpose) {
-        try await away(.roles) { try gate.lookAgain(for: who, session: session, purpose) }
+        do {
+          try await away(.roles) { try gate.lookAgain(for: who, session: session, purpose) }
+        } catch  where purpose == .reading {}
         guard let known = gate.visitor(session: session) else { return toSignIn(request) }
         visitor = known
       }
@@ -186,7 +188,10 @@ struct ConsoleSite: Sendable {
         // Whoever is not signed in learns nothing of the house.
         var problem = self.problem(error)
         if !(error is Problem) {
-          problem = Problem(503, "nobody can be let in just now: the directory cannot be asked")
+          problem = Problem(
+            503, "nobody can be let in just now: the directory cannot be asked",
+            remedy: house.configuration.directories.count > 1
+              ? "directory\\name asks one directory alone" : nil)
         }
         let page = try signInPage(to: form["to"], problem: problem)
         return Answer.text(page, type: "text/html; charset=utf-8", status: problem.status)
@@ -248,7 +253,7 @@ struct ConsoleSite: Sendable {
           readiness.ends(problem, now: house.now)
         }
       }
-      guard let problem = readiness.problem else {
+      guard let problem = readiness.problem(now: house.now) else {
         return Answer.text("ready\n", type: "text/plain").response()
       }
       // Before the first sync there is no store, and nothing is wrong.
@@ -302,6 +307,10 @@ private struct SafeHeaders: RouterMiddleware {
     var response: Response
     do {
       response = try await next(request, context)
+    } catch let problem as Problem {
+      response = Answer.text(
+        "\(problem.message)\n", type: "text/plain", status: problem.status
+      ).response()
     } catch let error as any HTTPResponseError where error.status == .notFound {
       response = try lost(request)
     } catch let error as any HTTPResponseError {

@@ -135,7 +135,8 @@ final class Gate: Sendable {
       }
       sessions.confirm(session, as: found?.role, now: house.now)
     } catch {
-      if case .reading = purpose { return }
+      house.record("role of \"\(who.account.shown)\": \(house.problem(error).message)")
+      if purpose == .reading { return }
       throw Problem(
         503, "the directory cannot be asked whether you may still do this",
         remedy:

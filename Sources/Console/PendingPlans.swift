@@ -70,7 +70,11 @@ final class PendingPlans: Sendable {
   /// - Throws: `Problem` where all that are kept wait for one.
   func add(_ plan: PendingPlan, now: Int64) throws {
     try state.withLock { state in
-      state.keep { $0.isAlive(now) }
+      // What waits for a second approver and can no longer be applied waits for nothing.
+      let generation = plan.plan.basis.generation
+      state.keep {
+        $0.isAlive(now) && ($0.firstApprover == nil || $0.plan.basis.generation >= generation)
+      }
       var plan = plan
       if let same = state.plans.first(where: { $0.hash == plan.hash }) {
         plan.firstApprover = same.firstApprover

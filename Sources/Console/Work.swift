@@ -77,13 +77,20 @@ struct Work: Sendable {
     }
   }
 
-  /// Whether an order gives a protected group, or is about a protected account.
+  /// Whether an order gives a protected group, or is about an account that is protected or holds such a group.
   private static func concernsProtected(
     _ order: Handwork.Order, _ accounts: [Account], _ policy: SitePolicy
   ) -> Bool {
-    if accounts.contains(where: policy.isProtected) { return true }
+    if accounts.contains(where: { isProtected($0, policy) }) { return true }
     guard case .grant(let rights) = order else { return false }
     return rights.contains { $0.kind == .group && policy.protectedGroups.contains($0.key) }
+  }
+
+  private static func isProtected(_ account: Account, _ policy: SitePolicy) -> Bool {
+    policy.isProtected(account)
+      || account.holdings.contains {
+        $0.right.kind == .group && policy.protectedGroups.contains($0.right.key)
+      }
   }
 
   func undo(_ run: Int64, by visitor: Visitor) throws -> PendingPlan {
@@ -149,10 +156,11 @@ struct Work: Sendable {
       case .undo(let result, let run): (approved, undone) = (Guard.approve(result), run)
       }
       if needsTwo, !pending.approve(plan: hash, by: visitor) { return .waiting }
+      let firstApprover = pending.plan(hash, now: house.now)?.firstApprover
       let applied = try office.store.apply(
         approved,
         run: RunRecord(
-          command: kept.command, user: Self.names(visitor, after: kept.firstApprover),
+          command: kept.command, user: Self.names(visitor, after: firstApprover),
           startedAt: office.now, planHash: hash, undoes: undone))
       pending.remove(hash)
       try house.finish(applied.head, in: office)
@@ -217,7 +225,7 @@ struct Work: Sendable {
       guard let pin = try office.store.pins().map(\.pin).first(where: { $0.id == id }) else {
         throw Problem(404, "there is no such pin any more")
       }
-      if let account = try? office.store.accounts(["\(pin.account)"]).first {
+      if let account = try office.store.account(id: pin.account) {
         try Self.check(visitor, mayPin: account, office.desk.policy)
       }
       let head = try office.store.removePins(
@@ -229,8 +237,9 @@ struct Work: Sendable {
   private static func check(
     _ visitor: Visitor, mayPin account: Account, _ policy: SitePolicy
   ) throws {
-    if visitor.role < .approver, policy.isProtected(account) {
-      throw Problem(403, "\(account.email) is protected, and its pins take an approver")
+    if visitor.role < .approver, isProtected(account, policy) {
+      throw Problem(
+        403, "\(account.email) is protected, or in a protected group: its pins take an approver")
     }
   }
 

@@ -18,8 +18,12 @@ extension YAMLNode {
     items.compactMap { $0.name(what, into: &findings) }
   }
 
-  /// Reports a name with a character that nobody sees, see `String.hiddenInName`.
+  /// Reports a name with a character that nobody sees, see `String.hiddenInName`, or of more than 255 characters.
   package func refusesName(_ text: String, _ what: String, into findings: inout Findings) -> Bool {
+    if text.unicodeScalars.count > 255 {
+      findings.error("\(what) has a name of more than 255 characters", at: position)
+      return true
+    }
     guard let hidden = text.hiddenInName else { return false }
     let digits = String(hidden.value, radix: 16, uppercase: true)
     let code = String(repeating: "0", count: max(0, 4 - digits.count)) + digits

@@ -1,4 +1,5 @@
 import DirectoryModel
+import Foundation
 
 /// Whether entries lie under the base of the search that brings them: a server that sends others answers another question.
 struct BaseCheck {
@@ -19,9 +20,18 @@ struct BaseCheck {
     guard let base else { return true }
     if spellings.contains(where: { Self.ends(name, with: $0) }) { return true }
     guard let own = DistinguishedName(Array(name)[...]) else { return true }
-    guard own.isWithin(base) else { return false }
+    guard own.isWithin(base) else {
+      // Active Directory takes names that differ by accents or width for the same.
+      return Self.folded(own)?.isWithin(Self.folded(base) ?? base) ?? false
+    }
     learn(name, base)
     return true
+  }
+
+  private static func folded(_ name: DistinguishedName) -> DistinguishedName? {
+    let text = String(decoding: name.normalised, as: UTF8.self)
+    return DistinguishedName(
+      text.folding(options: [.diacriticInsensitive, .widthInsensitive], locale: nil))
   }
 
   private static func ends(_ name: UnsafeRawBufferPointer, with spelling: [UInt8]) -> Bool {

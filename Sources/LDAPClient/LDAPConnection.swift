@@ -10,7 +10,7 @@ struct ConnectFailure: Error {
   let isFinal: Bool
   /// Whether the server was asked, and does not let this name in with this password.
   var isRefusal = false
-  /// Whether the server says that name and password do not go together (invalidCredentials).
+  /// Whether the server says that name and password do not go together, or that there is no such name.
   var isOfPassword = false
 }
 
@@ -205,7 +205,7 @@ final class LDAPConnection {
         LDAP_INVALID_CREDENTIALS, LDAP_INAPPROPRIATE_AUTH, LDAP_INSUFFICIENT_ACCESS,
         LDAP_UNWILLING_TO_PERFORM, LDAP_CONSTRAINT_VIOLATION,
       ].contains(answer.code),
-      isOfPassword: answer.code == LDAP_INVALID_CREDENTIALS)
+      isOfPassword: [LDAP_INVALID_CREDENTIALS, LDAP_NO_SUCH_OBJECT].contains(answer.code))
   }
 
   /// SASL GSSAPI (RFC 4752) with the Kerberos ticket that is there. Without TLS the mechanism itself has to

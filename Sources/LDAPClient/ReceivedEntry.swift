@@ -81,7 +81,9 @@ struct ReceivedEntry {
   func outside(_ base: String) -> ReadFailure {
     ReadFailure(
       "\(url) sent \(EntryLimits.shown(name)), which is outside of the base \(base)",
-      remedy: "check the server, and what stands before it", isOfServer: true)
+      remedy:
+        "write the base as the entries' names have it, or check the server and what stands before it",
+      isOfServer: true)
   }
 
   private func excess(of description: UnsafeRawBufferPointer, _ bytes: Int) -> ReadFailure {

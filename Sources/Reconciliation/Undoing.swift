@@ -186,7 +186,7 @@ package struct Undoing {
   }
 
   private func profileField(_ entry: JournalEntry, of account: Account) -> String? {
-    entry.after?.hasPrefix("name=") == true
+    entry.after?.utf8.starts(with: "name=".utf8) == true
       ? "name=\(account.name)" : "username=\(account.username ?? "")"
   }
 

@@ -112,10 +112,11 @@ package struct Plan: Sendable, Codable {
     case .unmarkPortalOnly, .deactivateAccount: return .flag(!isAfter)
     case .updateProfile:
       guard index >= 0 else { return nil }
-      let field = texts[Int(index)]
-      let name = field.prefix { $0 != "=" }
-      let text = String(field.dropFirst(name.count + 1))
-      return .field(String(name), text.isEmpty && name == "username" ? nil : text)
+      // By bytes: what follows the sign may begin with a mark that combines with it.
+      let field = texts[Int(index)].utf8
+      let name = String(Substring(field.prefix { $0 != UInt8(ascii: "=") }))
+      let text = String(Substring(field.dropFirst(name.utf8.count + 1)))
+      return .field(name, text.isEmpty && name == "username" ? nil : text)
     default: return index < 0 ? nil : .text(texts[Int(index)])
     }
   }

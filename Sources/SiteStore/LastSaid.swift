@@ -16,9 +16,10 @@ struct LastSaid {
     switch entry.kind {
     case .createAccount: create(entry)
     case .updateProfile:
-      guard let field = entry.after else { return }
-      if field.hasPrefix("name=") { name = hash(field.dropFirst(5)) }
-      if field.hasPrefix("username=") { username = hash(field.dropFirst(9)) }
+      // By bytes: what follows the sign may begin with a mark that combines with it.
+      guard let field = entry.after?.utf8 else { return }
+      if field.starts(with: "name=".utf8) { name = hash(Substring(field.dropFirst(5))) }
+      if field.starts(with: "username=".utf8) { username = hash(Substring(field.dropFirst(9))) }
     case .changeEmail: email = entry.after.map(hash)
     case .linkAccount: person = hash(entry.after ?? "")
     case .markPortalOnly, .unmarkPortalOnly, .convertAccount:

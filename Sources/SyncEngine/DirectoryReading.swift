@@ -182,7 +182,7 @@ struct DirectoryReader {
   }
 
   /// What all groups and their members may take in memory, in bytes.
-  private static let mostGroupBytes = 1 << 30
+  private static let mostGroupBytes = 4 << 30
 
   private var tooManyGroups: ReadFailure {
     ReadFailure(
@@ -326,13 +326,14 @@ struct DirectoryReader {
       isOfServer: true)
   }
 
-  /// The key of an entry whose id another one bears that came before.
+  /// The key of an entry whose id another one bears that came before. One that came in a search before may be the same entry;
+  /// from the third search on the key says so.
   private func keyOfTwin(
     _ entry: Int, _ batch: borrowing EntryBatch, search: Int, _ evaluator: PersonEvaluator
   ) -> String {
     key(of: entry, in: batch, search: search, evaluator) + " "
       + Candidate.key(ofName: batch.name(of: entry))
-      + (search > 0 ? " in search \(search + 1)" : "")
+      + (search > 1 ? " in search \(search + 1)" : "")
   }
 
   /// Brings one entry's place in the mirror up to date. Entries that share an id are told apart by name.

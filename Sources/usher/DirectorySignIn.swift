@@ -26,8 +26,8 @@ struct DirectorySignIn {
     let directory: Configuration.Directory
     var source: LDAPDirectory
 
-    /// What tells people apart, those of several directories too.
-    var identity: String { "\(directory.name)\\\(user.comparableDN)" }
+    /// What tells people apart. Two directories may be one server, and an entry of it is one person.
+    var identity: String { user.comparableDN }
   }
 
   /// - Parameter admits: is told who is meant before a password goes anywhere; throws where nobody may try it now.
@@ -192,12 +192,16 @@ struct DirectorySignIn {
     let known = Set(mapping.searches.flatMap(\.users.bases)).subtracting([""]).sorted()
     var active = mapping.searches.compactMap { search -> SignInSearch.ActiveRule? in
       guard let active = search.account.active, !active.namesMemberOf else { return nil }
-      return SignInSearch.ActiveRule(
-        active, bases: search.users.bases, filter: search.users.filter)
+      // Who is in a group is not known here; such a filter counts as true of everybody.
+      let filter = search.users.filter.namesMemberOf ? nil : search.users.filter
+      return SignInSearch.ActiveRule(active, bases: search.users.bases, filter: filter)
     }
     let profile = try source.profile()
     if let preset = profile.preset.flatMap(Self.active) {
       active.append(SignInSearch.ActiveRule(preset))
+      if profile.preset == "active-directory" {
+        active.append(SignInSearch.ActiveRule(try Self.filter("(!(accountExpires<={now}))")))
+      }
     }
     let configured = session.configuration.console.searches
     let searches = configured.isEmpty ? [Console.Search(bases: [""])] : configured

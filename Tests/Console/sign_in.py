@@ -232,6 +232,11 @@ def four_eyes(site):
     assert post(site, f"{place}/apply", {"form_token": tokens[1]}, Cookie=second)[1]["Location"].startswith("/runs/")
     run = ask(site, "/api/v1/runs?last=1", token=site.token)[1][0]
     assert run["user"] == "root.admin (console), after anna.approver", run
+    # Whoever is in a protected group is protected, too.
+    plan = ask(site, "/api/v1/orders", "POST", account | {"rights": ["group=more tea"]}, operator)[1]["plan"]
+    assert ask(site, f"/api/v1/plans/{plan}/apply", "POST", token=operator)[0] == 403
+    pin["who"] = "eve@acme.example"
+    assert ask(site, "/api/v1/pins", "POST", pin, operator)[0] == 403
 
 
 def main():

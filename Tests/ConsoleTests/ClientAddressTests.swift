@@ -18,6 +18,10 @@ import Testing
     #expect(address("203.0.113.5", ["192.0.2.1"], console).text == "203.0.113.5")
     #expect(address("127.0.0.1", ["192.0.2.1, nonsense"], console).text == "127.0.0.1")
     #expect(address("127.0.0.1", [], console).text == "127.0.0.1")
+    // Of whom a proxy says nothing, nothing is counted: it would be all.
+    #expect(address("127.0.0.1", [], console).owner == nil)
+    #expect(address("127.0.0.1", ["192.0.2.1:4711"], console).owner == nil)
+    #expect(address("127.0.0.1", ["192.0.2.1"], console).owner == "192.0.2.1")
   }
 
   @Test func withoutConfiguredProxiesNothingIsBelieved() {

@@ -10,11 +10,14 @@ import Testing
     Visitor(name: name, account: name, identity: "uid=\(name)", role: role, formToken: "")
   }
 
-  private func plan(_ hash: String, by who: String, preview: Bool = false, at: Int64 = 0)
+  private func plan(
+    _ hash: String, by who: String, preview: Bool = false, at: Int64 = 0, generation: Int64 = 0
+  )
     -> PendingPlan
   {
     let basis = Plan.Basis(
-      site: "acme", lineage: "", generation: 0, mappingDigest: "", createdAt: at, peopleRead: 0,
+      site: "acme", lineage: "", generation: generation, mappingDigest: "", createdAt: at,
+      peopleRead: 0,
       groupsRead: 0)
     var builder = PlanBuilder(basis: basis, rules: [])
     let empty = builder.finish()
@@ -56,6 +59,9 @@ import Testing
     // The same plan made once more keeps its first approval.
     try pending.add(plan("h0", by: "n0"), now: 0)
     #expect(pending.approve(plan: "h0", by: visitor("bob")))
+    // What the site has left behind makes room.
+    try pending.add(plan("z", by: "eve", generation: 1), now: 0)
+    #expect(pending.plan("z", now: 0) != nil && pending.plan("x4", now: 0) == nil)
   }
 
   @Test func plansExpire() throws {

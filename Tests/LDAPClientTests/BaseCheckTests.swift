@@ -17,6 +17,18 @@ import Testing
     }
   }
 
+  @Test func namesThatDifferByAccentsAreTheSameToActiveDirectory() {
+    for (base, name, holds) in [
+      ("ou=Munchen,dc=x", "cn=ada,OU=München,DC=x", true),
+      ("ou=München,dc=x", "cn=ada,OU=Munchen,DC=x", true),
+      ("ou=Munchen,dc=x", "cn=ada,OU=Monchen,DC=x", false),
+    ] {
+      var check = BaseCheck(base)
+      var name = name
+      #expect(name.withUTF8 { check.holds(UnsafeRawBufferPointer($0)) } == holds)
+    }
+  }
+
   @Test func aBaseThatIsNoNameChecksNothing() {
     var check = BaseCheck("<GUID=0123>")
     var name = "uid=ada,dc=x"

@@ -36,7 +36,8 @@ class Answering:
         self.code, self.entries = int(code), int(entries)
 
     def search(self, request):
-        found = [entry(f"uid=p{index},ou=people,dc=acme,dc=example",
+        place = "groups" if b"ou=groups" in request else "people"
+        found = [entry(f"uid=p{index},ou={place},dc=acme,dc=example",
                        [("entryUUID", [f"id-{index}"])]) for index in range(self.entries)]
         return found, self.code
 
@@ -48,8 +49,10 @@ class LastPage(Answering):
         super().__init__(0, 3)
 
     def search(self, request):
+        if b"supportedControl" in request:
+            return [entry("", [("objectClass", ["top"])])], 0
         paged = b"1.2.840.113556.1.4.319" in request
-        self.code = 0 if paged or b"supportedControl" in request else 4
+        self.code = 0 if paged else 4
         return super().search(request)
 
 
@@ -86,10 +89,11 @@ class Ranges:
                      ("uSNChanged", [str(self.version)])]
             return [entry("CN=staff,OU=groups,DC=acme,DC=example",
                           group + self.members(int(asked[1]) if asked else 0))], 0
+        one = re.search(rb"CN=p(\d+),OU=people", request)
         return [entry(f"CN=p{index},OU=people,DC=acme,DC=example",
                       [("objectGUID", [bytes([index + 1]) * 16]), ("cn", [f"p{index}"]),
                        ("mail", [f"p{index}@acme.example"])])
-                for index in range(self.people)], 0
+                for index in ([int(one[1])] if one else range(self.people))], 0
 
 
 class Anonymous:
