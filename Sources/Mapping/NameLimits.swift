@@ -3,8 +3,6 @@ import SiteModel
 /// How long the names of a site may be: whatever is longer is a mistake in the directory, or meant to use up memory.
 enum NameLimits {
   static let characters = 255
-  /// An immutable id may be a DN.
-  static let idBytes = 8192
   /// So many names one template may make for one person.
   static let namesOfTemplate = 1000
 

@@ -284,7 +284,7 @@ package struct PersonEvaluator: Sendable {
     of entry: Int, in batch: EntryBatch, _ search: Int
   ) -> ArraySlice<UInt8>? {
     let value = batch.onlyValue(of: entry, slot: searches[search].idSlot)
-    return value.map { 1...NameLimits.idBytes ~= $0.count } == true ? value : nil
+    return value.map { 1...NameLimits.characters ~= $0.count } == true ? value : nil
   }
 
   /// What one person should have.
