@@ -280,10 +280,10 @@ class Crash:
             lock.write_text("")
             # It stops itself as soon as it has written whose the lease is.
             child = subprocess.Popen(
-                ["strace", "-f", "-qq", "-o", str(place.folder / "trace"), "-P", str(lock), "-e", "trace=write",
-                 "-e", "inject=write:signal=STOP:when=1", *place.command("sync")], cwd=place.folder,
+                ["strace", "-f", "-qq", "-o", str(place.folder / "trace"), "-P", str(lock), "-e", "trace=pwrite64",
+                 "-e", "inject=pwrite64:signal=STOP:when=1", *place.command("sync")], cwd=place.folder,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            while not (holder := re.fullmatch(r"process (\d+)", lock.read_text())) and child.poll() is None:
+            while not (holder := re.fullmatch(r"process (\d+)", lock.read_text().strip())) and child.poll() is None:
                 time.sleep(0.001)
             if not holder:
                 raise Failed(f"the run that was to be killed ended with {child.returncode}")
