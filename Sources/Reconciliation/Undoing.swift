@@ -236,17 +236,6 @@ package struct Undoing {
 }
 
 extension JournalEntry {
-  /// The license or group that the change was about; nil for other kinds.
-  package var right: Right? {
-    switch kind {
-    case .grantLicense: after.map { Right(.license, $0) }
-    case .revokeLicense: before.map { Right(.license, $0) }
-    case .joinGroup: after.map { Right(.group, $0) }
-    case .leaveGroup: before.map { Right(.group, $0) }
-    default: nil
-    }
-  }
-
   var isGiverOnly: Bool {
     !keepsGivers && givers?.staysGiven == true
   }

@@ -70,6 +70,19 @@ package struct JournalEntry: Sendable, Hashable {
   }
 }
 
+extension JournalEntry {
+  /// The license or group that the change was about; nil for other kinds.
+  package var right: Right? {
+    switch kind {
+    case .grantLicense: after.map { Right(.license, $0) }
+    case .revokeLicense: before.map { Right(.license, $0) }
+    case .joinGroup: after.map { Right(.group, $0) }
+    case .leaveGroup: before.map { Right(.group, $0) }
+    default: nil
+    }
+  }
+}
+
 /// What checking the audit chain brought to light.
 package struct AuditReport: Sendable, Hashable {
   package var runs = 0

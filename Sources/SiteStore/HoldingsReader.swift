@@ -53,9 +53,14 @@ struct HoldingsReader {
   private mutating func right(_ number: Int64) throws -> Right? {
     if let known = rights[number] { return known }
     let find = try db.cachedStatement(sql: "SELECT kind, name FROM rights WHERE id = ?")
-    rights[number] = try Row.fetchOne(find, arguments: [number]).map {
-      Right(try $0.value(0) == "license" ? .license : .group, try $0.value(1))
-    }
+    rights[number] = try Row.fetchOne(find, arguments: [number]).map { try Right($0) }
     return rights[number]
+  }
+}
+
+extension Right {
+  /// - Parameter row: begins with the columns `kind` and `name` of the table `rights`.
+  init(_ row: Row) throws {
+    self.init(try row.value(0) == "license" ? .license : .group, try row.value(1))
   }
 }

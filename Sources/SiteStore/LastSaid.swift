@@ -28,12 +28,7 @@ struct LastSaid {
     case .deactivateAccount: isActive = false
     case .reactivateAccount: isActive = true
     case .grantLicense, .revokeLicense, .joinGroup, .leaveGroup:
-      let change = entry.kind == .grantLicense || entry.kind == .joinGroup
-      let kind: Right.Kind =
-        entry.kind == .grantLicense || entry.kind == .revokeLicense ? .license : .group
-      guard let name = change ? entry.after : entry.before else { return }
-      let right = Right(kind, name)
-      if united.contains(right) { return }
+      guard let right = entry.right, !united.contains(right) else { return }
       if entry.givers == nil { knowsRights = false }
       rights ^= Self.hash(right, entry.givers?.before) ^ Self.hash(right, entry.givers?.after)
     }

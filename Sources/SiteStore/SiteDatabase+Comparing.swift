@@ -44,7 +44,7 @@ extension SiteDatabase {
     var faults: [String] = []
     var known: [Right: Int] = [:]
     for row in try Row.fetchAll(db, sql: "SELECT kind, name, taken FROM rights") {
-      let right = Right(try row.value(0) == "license" ? .license : .group, try row.value(1))
+      let right = try Right(row)
       known[right, default: 0] += try row.value(2) as Int
     }
     for (right, count) in known.sorted(by: { $0.key < $1.key })
@@ -64,7 +64,7 @@ extension SiteDatabase {
   private func unitedRights(in db: Database) throws -> Set<Right> {
     var united: Set<Right> = []
     for row in try Row.fetchAll(db, sql: "SELECT kind, name, key FROM rights") {
-      let right = Right(try row.value(0) == "license" ? .license : .group, try row.value(1))
+      let right = try Right(row)
       if try right.key != row.value(2) { united.insert(right) }
     }
     return united
