@@ -80,9 +80,7 @@ struct Messenger {
     else { return }
     let partial = "\(memoryFile).\(getpid())"
     unlink(partial)
-    let isWritten = PrivateFile.create(partial, data) && rename(partial, memoryFile) == 0
-    if !isWritten {
-      unlink(partial)
+    if !PrivateFile.replace(memoryFile, with: data, by: partial) {
       terminal.warn("\(memoryFile) cannot be written, and the same may be told again")
     }
   }

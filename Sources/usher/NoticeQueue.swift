@@ -43,9 +43,7 @@ struct NoticeQueue: Sendable {
     let uptime = String(DispatchTime.now().uptimeNanoseconds)
     let name =
       "\(padded(String(notice.madeAt), to: 12))-\(padded(uptime, to: 20))-\(getpid())\(Self.suffix)"
-    let partial = "\(folder)/.\(name)"
-    guard PrivateFile.create(partial, data), rename(partial, "\(folder)/\(name)") == 0 else {
-      unlink(partial)
+    guard PrivateFile.replace("\(folder)/\(name)", with: data, by: "\(folder)/.\(name)") else {
       throw unwritable(folder)
     }
     let excess = names().dropLast(Self.capacity)

@@ -2,6 +2,15 @@ import Foundation
 
 /// A file that this account alone may read, from its first moment on.
 enum PrivateFile {
+  /// Whoever reads the file finds the old one or the new one, never a part.
+  /// - Parameter partial: the name of the new one while it is written.
+  /// - Returns: false where it cannot be written; the old one is as it was.
+  static func replace(_ path: String, with contents: Data, by partial: String) -> Bool {
+    let isReplaced = create(partial, contents) && rename(partial, path) == 0
+    if !isReplaced { unlink(partial) }
+    return isReplaced
+  }
+
   /// - Returns: false where the file cannot be written whole, and where something has its name already, a link too.
   static func create(_ path: String, _ contents: Data) -> Bool {
     let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
