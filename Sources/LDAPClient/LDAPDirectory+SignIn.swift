@@ -26,22 +26,22 @@ extension LDAPDirectory {
   }
 
   /// Reads one entry as somebody who may sign in.
-  /// - Returns: nil where there is no such entry; no user where the search does not select it.
+  /// - Returns: nil where the search does not select it.
   package mutating func person(
     at dn: String, _ search: SignInSearch
-  ) throws -> (user: DirectoryUser?, Void)? {
-    guard try isThere(dn) else { return nil }
+  ) throws -> DirectoryUser? {
     let isWithin =
       search.bases.contains("")
       || search.bases.contains { Self.lies(dn, within: $0, scope: .subtree) }
-    guard isWithin else { return (nil, ()) }
-    let found = try people(
+    guard isWithin else { return nil }
+    return try people(
       under: [dn], scope: .base, filter: search.filter?.sent ?? .present("objectClass"), typed: nil,
-      search)
-    return (found.first, ())
+      search
+    ).first
   }
 
-  private mutating func isThere(_ dn: String) throws -> Bool {
+  /// Whether there is an entry of this name, and the bind account may see it.
+  package mutating func isThere(_ dn: String) throws -> Bool {
     var isThere = false
     do {
       let search = DirectorySearch(

@@ -30,7 +30,8 @@ struct DirectorySignIn {
     var identity: String { user.comparableDN }
   }
 
-  /// - Parameter admits: is told who is meant before a password goes anywhere; throws where nobody may try it now.
+  /// - Parameter admits: called with the identity of the person found, before the password is sent to a directory. By
+  ///   throwing it refuses the sign-in.
   func signIn(
     _ name: String, password: String, admits: (String) throws -> Void
   ) throws -> SignInAnswer {
@@ -171,15 +172,13 @@ struct DirectorySignIn {
   private func impediment(
     of dn: String, _ source: inout LDAPDirectory, _ searches: [SignInSearch]
   ) throws -> String? {
-    var isThere = false
+    guard try source.isThere(dn) else { return "there is no such entry" }
     for search in searches {
-      guard let entry = try source.person(at: dn, search) else { continue }
-      isThere = true
-      guard let user = entry.user else { continue }
+      guard let user = try source.person(at: dn, search) else { continue }
       if user.logins.isEmpty { return "the entry has no user name and no email" }
       return user.isActive ? nil : "disabled or expired in the directory"
     }
-    return isThere ? "`console.search` does not select the entry" : "there is no such entry"
+    return "`console.search` does not select the entry"
   }
 
   // MARK: Searches
