@@ -10,13 +10,13 @@ final class Throttle: Sendable {
     case name(String)
     case address(String)
 
-    /// So many failures cost nothing.
-    fileprivate var free: Int {
-      switch self {
-      case .person, .name: 5
-      case .address: 50
-      }
+    /// Whether it stands for one person: others may sign in from the same address.
+    fileprivate var isOfOne: Bool {
+      if case .address = self { false } else { true }
     }
+
+    /// So many failures cost nothing.
+    fileprivate var free: Int { isOfOne ? 5 : 50 }
   }
 
   private struct Failures {
@@ -101,9 +101,7 @@ final class Throttle: Sendable {
     state.withLock { state in
       state.left = min(Self.freeForAll, state.left + 1)
       for key in keys {
-        if case .address = key {
-          state.failures[key]?.count -= 1
-        } else if forgets {
+        if forgets, key.isOfOne {
           state.failures[key] = nil
         } else {
           state.failures[key]?.count -= 1
