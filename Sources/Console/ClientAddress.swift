@@ -22,7 +22,7 @@ struct ClientAddress: Sendable, Hashable {
       return
     }
     var address = peer
-    // Each proxy appends whom it was asked by; what stands before is the client's own word.
+    // Each proxy appends the address of its client. A client may have written any addresses before that.
     var before = forwarded.flatMap { $0.split(separator: ",") }.map {
       String($0).trimmingCharacters(in: .whitespaces)
     }
@@ -30,7 +30,7 @@ struct ClientAddress: Sendable, Hashable {
       address = next
     }
     text = address
-    // A proxy that does not say for whom it asks stands for all.
+    // All visitors share the address of a proxy that does not name its client.
     owner = isProxy(address) ? nil : AddressRange.owner(of: address)
   }
 }

@@ -2,8 +2,8 @@ import NIOCore
 import Settings
 import Synchronization
 
-/// The connections that are open. Where there are too many, the one that has been silent longest makes room, so that
-/// whoever opens many and asks nothing shuts out only themselves.
+/// The connections that are open. Where there are too many, the server closes the one that has been silent longest. A client
+/// that opens many connections and sends no request so loses its own ones.
 final class Connections: Sendable {
   private static let most = 512
   private static let mostOfOne = 64

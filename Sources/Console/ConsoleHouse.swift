@@ -26,7 +26,8 @@ package protocol ConsoleHouse: Sendable {
   func finish(_ head: AuditHead, in office: Office) throws
 
   /// Signs somebody in by the directories.
-  /// - Parameter admits: is told who is meant before a password goes anywhere; what it throws ends the try.
+  /// - Parameter admits: called with the identity of the person found, before the password is sent to a directory. By
+  ///   throwing it refuses the sign-in.
   /// - Throws: where a directory cannot be asked, or proves nothing.
   func signIn(
     _ name: String, password: String, admits: (String) throws -> Void
@@ -65,7 +66,7 @@ package protocol ConsoleHouse: Sendable {
   /// Writes a line into the service's log.
   func record(_ text: String)
 
-  /// Warns whoever reads the service's log.
+  /// Writes a warning into the service's log.
   func warn(_ text: String)
 
   /// What an error means to whoever reads it.
@@ -121,7 +122,7 @@ package struct DirectoryVisitor: Sendable, Hashable {
 /// What came of a name and a password.
 package enum SignInAnswer: Sendable {
   case visitor(DirectoryVisitor)
-  /// For the log alone: whoever is not signed in learns no reason.
+  /// The reason is for the log. A visitor who is not signed in is not told it.
   case refused(String)
 }
 

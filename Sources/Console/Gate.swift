@@ -47,7 +47,7 @@ final class Gate: Sendable {
     }
   }
 
-  /// Why somebody does not get in: for the log, and what they are told.
+  /// Why a sign-in is refused: the reason goes into the log, the problem to the visitor.
   private struct Refusal: Error {
     let reason: String
     let problem: Problem

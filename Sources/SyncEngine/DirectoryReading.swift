@@ -350,9 +350,7 @@ struct DirectoryReader {
       key = own
     }
     let isNew = !reading.index.wasMirrored(row)
-    guard reading.index.mirror(row, as: candidate),
-      let writer
-    else { return nil }
+    guard reading.index.mirror(row, as: candidate), let writer else { return nil }
     if reading.changedNames.count < 5 {
       reading.changedNames.append(String(decoding: batch.dn(of: entry), as: UTF8.self))
     }
